@@ -1,1 +1,1 @@
-"""Pure decisions: when something is due, retried, recovered, and what becomes of it."""
+"""Pure functions that decide what is due, skipped, retried, recovered and recorded."""

@@ -1,7 +1,7 @@
-"""What a caller may: pure functions. The application's own code, the command line and admin tokens are free of all of it.
+"""Admission rules: what a caller may do. The application's own code, the command line and admin tokens are exempt.
 
-Language models schedule on behalf of somebody. So their jobs have an owner, a number, a pace, a depth and an end, and what
-reaches outwards waits for a person. None of it is an argument of theirs.
+Language models schedule on behalf of a person. So their jobs have an owner, and limits of number, pace, depth and lifetime;
+jobs that act outside wait for a person's approval. Callers cannot set any of this by arguments.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import firings
 
 NEEDS_APPROVAL = "needs approval: "
-"""How the reason begins of a job that waits for a person before its first run."""
+"""Beginning of the reason of a job that waits for a person's approval."""
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
 _WARNED = 7 * _DAY
-"""How long before its end a job that was given one is said to end; of a short one, the last seventh."""
+"""Time before a set end in which a job is reported to end soon; for short jobs, the last seventh of their life."""
 _LOOKED_AT = 100
-"""Due times among which the shortest pause is looked for."""
+"""Number of due times that are searched for the shortest pause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,24 +35,25 @@ class AdmissionRules:
     """Limits of callers without the scope ``admin``."""
 
     jobs: int = 50
-    """Jobs that one owner may have."""
+    """Maximum number of jobs of one owner."""
     min_interval: float = 60.0
-    """Seconds that are at least between two runs of a job."""
+    """Minimum seconds between two runs of a job."""
     runs_per_day: int = 500
-    """Runs that the jobs of one owner may have in a day."""
+    """Maximum runs of one owner's jobs in a day."""
     max_depth: int = 0
-    """How deep scheduled runs may schedule further jobs."""
+    """How deep scheduled runs may schedule further jobs; 0 means not at all."""
     expiry_days: float = 90.0
+    """Days after which a repeating job without an end ends."""
     frequent_expiry_days: float = 7.0
     """The same for jobs that run more often than hourly."""
     spread: float = 50.0
     """Seconds over which jobs on round minutes are spread."""
     approve: tuple[str, ...] = ("shell", "http", "mcp", "function", "celery_task", "storage_fs", "config")
-    """AgenTools whose jobs wait for a person."""
+    """AgenTools whose jobs wait for a person's approval."""
 
 
 class Admitted(NamedTuple):
-    """A job as it may be stored, and what is to be said about it."""
+    """A job as it may be stored, and remarks for the caller."""
 
     job: Job
     state: JobState
@@ -60,10 +61,10 @@ class Admitted(NamedTuple):
 
 
 def check_write(caller: Caller, rules: AdmissionRules) -> None:
-    """Refuse a caller that may only look, or that is itself a scheduled run.
+    """Refuse a caller that may only read, or that is itself a scheduled run.
 
     Raises:
-        NotPermitted: It may not change anything here.
+        NotPermitted: The caller may not change jobs.
     """
     if caller.is_admin:
         return
@@ -75,7 +76,7 @@ def check_write(caller: Caller, rules: AdmissionRules) -> None:
 
 
 def check_admin(caller: Caller) -> None:
-    """Refuse whoever may not stop the scheduler for everybody. Raises `NotPermitted`."""
+    """Refuse a caller without the scope ``admin``. Raises `NotPermitted`."""
     if not caller.is_admin:
         raise NotPermitted("Starting and stopping the scheduler concerns everybody's jobs.", field="caller", remedy="Ask an administrator.")
 
@@ -89,16 +90,16 @@ def admit(
     now: datetime,
     before: StoredJob | None = None,
 ) -> Admitted:
-    """Return a job as its caller may have it: with an end, spread, and waiting for approval where its target asks for that.
+    """Return a job with the end and spread that the rules set, paused if its target needs approval.
 
     Args:
-        caller: Who asks.
+        caller: The caller.
         job: The job, checked.
-        state: Where it would stand.
+        state: Its state.
         others: The owner's other jobs that can fire.
         rules: The limits.
-        now: The time.
-        before: What it was, where it is changed.
+        now: The current time.
+        before: The stored job, if it is changed.
 
     Raises:
         NotPermitted: The caller may not schedule here.
@@ -111,7 +112,7 @@ def admit(
         problem = f"{caller.name!r} has {len(others)} jobs, as many as one owner may have."
         raise LimitExceeded(problem, field="job_name", value=job.job_name, remedy="Cancel one first.")
     if before is not None and job.schedule.end_at != before.job.schedule.end_at:
-        job = replace(job, is_bounded=False)  # the end is one that was asked for now
+        job = replace(job, is_bounded=False)  # the caller sets the end now
     bounded, remarks = _bounded(job, rules, now)
     _check_pace(bounded, others, rules, now)
     if bounded is not job and state.next_run_at is not None:  # a spread moves the first due time too
@@ -120,7 +121,7 @@ def admit(
 
 
 def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple[str, ...]]:
-    """Give a repeating job an end, and a spread where it is due on round minutes."""
+    """Set the end of a repeating job, and a spread if it is due on round minutes."""
     schedule = job.schedule
     if schedule.kind not in ("cron", "interval", "list"):
         return job, ()
@@ -139,7 +140,7 @@ def _bounded(job: Job, rules: AdmissionRules, now: datetime) -> tuple[Job, tuple
 
 
 def ends_soon(job: Job, state: JobState) -> str:
-    """Say of a job that was given an end, and comes near it, when it ends and how it goes on; empty otherwise."""
+    """Return a remark on a job that is near the end the rules set: when it ends and how it continues; else empty."""
     end, due = job.schedule.end_at, state.next_run_at
     if not job.is_bounded or end is None or due is None or end - due > min(_WARNED, (end - job.created_at) / 7):
         return ""
@@ -162,14 +163,14 @@ def _check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, no
 
 
 def _shortest(job: Job, now: datetime) -> timedelta:
-    """Return the shortest pause between the next due times, spread left aside; a day if there is only one."""
+    """Return the shortest pause between the next due times, without spread; a day if there is only one."""
     plain = replace(job.schedule, jitter=0.0)
     due = islice(firings(plain, now, now + 400 * _DAY), _LOOKED_AT)
     return min((later - earlier for earlier, later in pairwise(due)), default=_DAY)
 
 
 def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRules, before: StoredJob | None) -> Admitted:
-    """Let a job wait for a person if it reaches outwards, unless one that was approved stays as it was."""
+    """Pause a job that needs approval, unless an approved job keeps its calls and times."""
     if caller.may("approve"):
         return Admitted(job, state)
     asked = _to_approve(targets(job), rules)
@@ -183,25 +184,25 @@ def _with_approval(caller: Caller, job: Job, state: JobState, rules: AdmissionRu
 
 
 def is_waiting(state: JobState) -> bool:
-    """Does the job wait for a person before it runs?"""
+    """Tell whether the job waits for a person's approval."""
     return state.status is JobStatus.PAUSED and state.reason.startswith(NEEDS_APPROVAL)
 
 
 def check_not_waiting(caller: Caller, stored: StoredJob) -> None:
-    """Refuse whoever would run, or resume, a job that waits for a person, and is none who may approve. Raises `NotPermitted`."""
+    """Refuse to run or resume a job that waits for approval, unless the caller may approve. Raises `NotPermitted`."""
     if is_waiting(stored.state) and not caller.may("approve"):
         problem = f"Job {stored.job.job_name!r} waits for a person's approval."
         raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy="Ask the user to resume it at another door.")
 
 
 def check_work(caller: Caller, work: Work, rules: AdmissionRules, approved: Work | None = None) -> None:
-    """Refuse to run at once what would need approval as a job. Raises `NotPermitted`.
+    """Refuse to run work at once that would need approval as a job. Raises `NotPermitted`.
 
     Args:
-        caller: Who asks.
-        work: What is to run, and where its outcome goes.
+        caller: The caller.
+        work: The work, and the queues of its outcome.
         rules: The limits.
-        approved: What the job does, where work is one of a job's: it may run as it is.
+        approved: The work of the stored job, if there is one: it may run unchanged.
     """
     if caller.may("approve") or (approved is not None and _does(work) == _does(approved)):
         return
@@ -217,12 +218,12 @@ def _does(work: Work) -> tuple[object, ...]:
 
 
 def _to_approve(names: Iterable[str], rules: AdmissionRules) -> list[str]:
-    """Return which of the names a person has to approve, and so what no name tells."""
+    """Return the names that need a person's approval. Unknown names need it too."""
     return sorted({*names} & {*rules.approve, UNTOLD}) if rules.approve else []
 
 
 def targets(job: Job) -> Iterator[str]:
-    """Find the names of all AgenTools that a job calls: its own, its gate's, and those named anywhere in its input."""
+    """Yield the names of all AgenTools that a job calls: its own, its gate's, and those named anywhere in its input."""
     yield from _names(job.agentool_name, job.input_data)
     if (gate := job.policies.gate) is not None:
         yield from _names(gate["agentool_name"], gate["input_data"])
@@ -235,16 +236,16 @@ def _addresses(*queues: str | None) -> Iterator[str]:
 
 
 UNTOLD = "what its input does not name"
-"""Stands for AgenTools that only the run itself will tell: those named by a reference, or by a type of the application's own."""
+"""Stands for AgenTools that are known only at the run: named by a reference, or by a task type of the application."""
 _TASK_TYPES = {"mcp_tool": "mcp", "shell_command": "shell"}
-"""Types of tasks that sequences know by another name. Source: *Nagatha Assistant Task Scheduler*."""
+"""Task types of sequences with another name than their AgenTool. Source: *Nagatha Assistant Task Scheduler*."""
 _SAME_NAME = frozenset({"agent", "agentool", "function", "http", "notification", "plugin_command", "sequence"})
-"""The others: these call the AgenTool of that name, or one that their arguments name."""
+"""Task types that call the AgenTool of the same name, or one that their arguments name."""
 _NAMING = frozenset({"agentool_name", "type", "plugin_name"})
 _CALLING = frozenset({"steps", "task_definitions", "compensate", "only_if_changed", "gate", "args", "arguments", "input_data"})
-"""Fields that hold calls, or the input of one."""
+"""Fields that hold calls, or the input of a call."""
 _EXECUTES = "auto_execute"
-"""Of the AgenTool `queue`: it runs what messages hold, and nobody knows those before."""
+"""Field of the AgenTool `queue`: it runs calls from messages, which are unknown before."""
 
 
 def _names(agentool_name: str, input_data: object) -> Iterator[str]:
@@ -264,7 +265,7 @@ def _names(agentool_name: str, input_data: object) -> Iterator[str]:
 
 
 def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
-    """Find the AgenTools that one field names by itself."""
+    """Yield the AgenTools that one field names."""
     if key in _CALLING:
         inside = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
         if any(_is_reference(each) for each in inside):
@@ -289,5 +290,5 @@ def _what(job: Job) -> tuple[object, ...]:
 
 
 def narrowed(owner: Caller, caller: Caller) -> Caller:
-    """Return whom something acts as that its owner's caller has changed: nobody borrows another's scopes."""
+    """Return the owner with the scopes of the caller that changed the job, so that no caller borrows scopes."""
     return owner if caller.is_admin else owner.at(owner.door, caller.scopes)

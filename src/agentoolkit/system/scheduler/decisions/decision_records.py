@@ -1,15 +1,23 @@
-"""The records of one decision: what starts, what was missed, and what is skipped."""
+"""The result of a decision on due times, and its records: executions that start, were missed, or are skipped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, queued_execution
+from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, queued_execution
+
+
+class Decision(NamedTuple):
+    """The result of a decision: new records, and the job's state after them."""
+
+    executions: Sequence[Execution]
+    state: JobState
 
 
 class Scribe(NamedTuple):
-    """Writes the records of one decision."""
+    """Creates the records of one decision on a job."""
 
     job: Job
     now: datetime

@@ -1,4 +1,4 @@
-"""What starts after another job's execution ended, or after the scheduler started: pure functions, so that every store decides alike."""
+"""Decides which downstream jobs start when an execution or the scheduler's start ends: pure functions, shared by all stores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-from agentoolkit.system.scheduler.decisions.decision_records import Scribe
-from agentoolkit.system.scheduler.decisions.due_or_late import Decision, runs_left
+from agentoolkit.system.scheduler.decisions.decision_records import Decision, Scribe
+from agentoolkit.system.scheduler.decisions.due_or_late import runs_left
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.errors import InvalidSchedule
@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, J
 from agentoolkit.system.scheduler.schedules.after import ANY, START
 
 MAX_ID_LENGTH = 2_000
-"""Bytes of an execution's id, which holds those of all before it: an index of PostgreSQL holds no longer ones."""
+"""Maximum bytes of an execution's id, which contains its upstream ids: PostgreSQL cannot index longer ones."""
 
 _AFTER = "@after-"
 _AFTER_ANY = "@any-"
@@ -29,10 +29,10 @@ def decide_downstream(job: Job, state: JobState, ended: Sequence[Execution], unf
 
     Args:
         job: The definition, with its policies.
-        state: Where it stands; an inactive job gets no decision.
-        ended: Finished executions of the job that it comes after.
-        unfinished: How many executions of the job run or wait.
-        owner: Whose the records are.
+        state: The job's state. An inactive job gets no decision.
+        ended: Finished executions of the upstream job.
+        unfinished: Number of the job's executions that run or wait.
+        owner: The process that owns the records.
     """
     now = max(map(_end, ended))
     scribe = Scribe(job, now, owner)
@@ -52,10 +52,10 @@ def decide_downstream(job: Job, state: JobState, ended: Sequence[Execution], unf
 
 
 def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
-    """Refuse a job that would come after itself. `upstream_of` tells what another job comes after.
+    """Refuse a job that would be downstream of itself. `upstream_of` returns the upstream job of another job.
 
     Raises:
-        InvalidSchedule: It would.
+        InvalidSchedule: The job would come after itself.
     """
     way = [job.job_id]
     before = job.upstream_id
@@ -69,12 +69,12 @@ def check_circle(job: Job, upstream_of: Callable[[str], str | None]) -> None:
 
 
 def scheduler_start(now: datetime) -> Execution:
-    """Return what jobs come after that run at every start of the scheduler; its id is that of this start alone."""
+    """Return the event that starts the jobs of a scheduler's start. Its id is unique to this start."""
     return Execution(f"{START}-{now.isoformat()}", START, "scheduler", now, status=ExecutionStatus.SUCCESS, finished_at=now)
 
 
 def upstream_execution_id(execution: Execution) -> str:
-    """Return the id of the execution that this one comes after; empty: it comes after none."""
+    """Return the id of the upstream execution; empty if there is none."""
     if execution.trigger != "after":
         return ""
     return execution.execution_id.partition(_AFTER_ANY if _comes_after_any(execution) else _AFTER)[2]
@@ -111,10 +111,10 @@ def _start_after(scribe: Scribe, ended: Execution) -> Execution:
 
 
 def _id_after(job_id: str, upstream: str, *, after_any: bool = False) -> str:
-    """Compute the id of the execution of a job that comes after another execution: there is never a second one."""
+    """Compute the id of a job's execution after an upstream execution. Being unique, it cannot be created twice."""
     return f"{job_id}{_AFTER_ANY if after_any else _AFTER}{upstream}"
 
 
 def _comes_after_any(execution: Execution) -> bool:
-    """Was it started by the end of any job? Its own end starts nothing of that kind, or two such jobs would start each other for ever."""
+    """Tell whether an execution was started by the end of any job. Its own end starts no such job, or two would loop for ever."""
     return execution.trigger == "after" and execution.execution_id.startswith(f"{execution.job_id}{_AFTER_ANY}")

@@ -1,7 +1,7 @@
-"""What becomes of a job's due times: pure functions, so that every store decides alike.
+"""Decides which due times of a job run: pure functions, shared by all stores.
 
-Each due time ends in exactly one record. One that is not run leaves a record that says why; several
-that are passed over together share one, which counts them.
+Each due time ends in exactly one record. A due time that does not run leaves a record that says why; several
+that are skipped together share one record, which counts them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from agentoolkit.quick_tuples import maker_of
-from agentoolkit.system.scheduler.decisions.decision_records import Scribe
+from agentoolkit.system.scheduler.decisions.decision_records import Decision, Scribe
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies, queued_execution
@@ -23,31 +23,24 @@ from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
 
 MAX_CAUGHT_UP = HISTORY_LENGTH - 1
-"""Late due times of a job that can still run; earlier ones are missed together, and their record finds room in the history."""
+"""Maximum late due times that can still run. Earlier ones are missed together, and their record still fits the history."""
 GRACE = 30
-"""Seconds after its due time from which an execution is late where the job itself does not say."""
+"""Seconds after its due time from which an execution is late if the job does not set them."""
 
 
 _ACTIVE, _PAUSED, _DONE, _QUEUED = JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.DONE, ExecutionStatus.QUEUED
 
 
 class DueTimes(NamedTuple):
-    """All due times of a schedule up to a moment, and the one after it."""
+    """All due times of a schedule up to an instant, and the one after it."""
 
     first: datetime
     earlier: int
-    """How many there are before `times`."""
+    """Number of due times before `times`."""
     last_earlier: datetime | None
     times: Sequence[datetime]
     """The latest ones, at most `MAX_CAUGHT_UP`."""
     following: datetime | None
-
-
-class Decision(NamedTuple):
-    """What a claim writes down: new records, and where the job stands after them."""
-
-    executions: Sequence[Execution]
-    state: JobState
 
 
 _state, _decision = maker_of(JobState), maker_of(Decision)
@@ -79,10 +72,10 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
 
     Args:
         job: The definition, with its policies.
-        state: Where it stands; an inactive job, or one that is not due, gets no decision.
-        now: The present instant.
-        unfinished: How many executions of the job run or wait.
-        owner: Whose the records are.
+        state: The job's state. A job that is inactive or not due gets no decision.
+        now: The current instant.
+        unfinished: Number of the job's executions that run or wait.
+        owner: The process that owns the records.
     """
     try:
         if state.status is _PAUSED:
@@ -97,7 +90,7 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
         scribe = Scribe(job, now, owner)
         left_out = _left_out(scribe, times)
     except Exception as error:
-        # One job that cannot be computed must not stop the others, and must not vanish.
+        # A job whose due times cannot be computed must not stop the others, and must not vanish.
         return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
     passed_over, chosen = _choose(scribe, times)
     room = runs_left(job, state)
@@ -110,9 +103,9 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
 
 
 def _start_one(job: Job, state: JobState, now: datetime, following: datetime | None, unfinished: int, owner: str) -> Decision | None:
-    """Decide on the usual case, of which the long way would say the same: one due time, in time, with nothing in its way.
+    """Decide the usual case quickly: one due time, not late, without overlap. The general way would decide the same.
 
-    None: it is another case.
+    Return None for any other case.
     """
     due, policies = state.next_run_at, job.policies
     if (
@@ -133,7 +126,7 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
 
 
 def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
-    """Return a record of each day before a due time that a calendar left out: nothing ran then, and why."""
+    """Return a skipped record, with the reason, for each day before a due time that a calendar excludes."""
     schedule, since = scribe.job.schedule, scribe.job.created_at
     if not schedule.excludes:
         return ()
@@ -142,7 +135,7 @@ def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
 
 
 def begin_some(job: Job, decision: Decision, now: datetime, begins: Begins) -> Decision:
-    """Return a decision with those executions begun that have room as soon as they are claimed."""
+    """Return the decision with those executions marked as begun for which `begins` is true."""
     if begins is none_begins:
         return decision
     executions = [one.begun(now) if one.status is _QUEUED and begins(one.execution_id, job) else one for one in decision.executions]
@@ -150,7 +143,7 @@ def begin_some(job: Job, decision: Decision, now: datetime, begins: Begins) -> D
 
 
 def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
-    """Return where a job stands after a decision of which only these records are new: the others are no runs that it may not have."""
+    """Return the job's state after a decision of which only these records are new: the others do not count as runs."""
     known = sum(not execution.finished for execution in decision.executions) - sum(not execution.finished for execution in new)
     state = decision.state._replace(runs=decision.state.runs - known)
     if known == 0 or state.status is not JobStatus.DONE:
@@ -160,7 +153,7 @@ def recount(job: Job, decision: Decision, new: Sequence[Execution]) -> JobState:
 
 
 def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
-    if schedule.kind == "once":  # whatever its calendars have come to say meanwhile
+    if schedule.kind == "once":  # even if its calendars have changed meanwhile
         return None
     following = schedule.next_after(due)
     if following is not None and following <= due:
@@ -169,7 +162,7 @@ def _next_after(schedule: Schedule, due: datetime) -> datetime | None:
 
 
 def _choose(scribe: Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequence[datetime]]:
-    """Divide due times into records of those that came too late, and those that may run."""
+    """Return records of the due times that are too late, and the due times that may run."""
     times, now = due.times, scribe.now
     window, coalesce = _lateness(scribe.job.policies)
     if len(times) == 1 and due.earlier == 0 and (now - times[0]).total_seconds() <= window:
@@ -191,7 +184,7 @@ def _choose(scribe: Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequenc
 
 
 def _lateness(policies: Policies) -> tuple[float, bool]:
-    """Return how many seconds late a due time may run, and whether only the latest does."""
+    """Return how many seconds late a due time may run, and whether only the latest one runs."""
     grace = math.inf if policies.misfire_grace_time is None else policies.misfire_grace_time
     if policies.catch_up is None:
         return grace, policies.coalesce
@@ -202,14 +195,14 @@ def _lateness(policies: Policies) -> tuple[float, bool]:
 
 
 def runs_left(job: Job, state: JobState) -> float:
-    """Return how many more executions a job may start in all."""
+    """Return the number of runs that a job has left."""
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - state.runs
 
 
 def _run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -> bool:
-    """Do these due times run one after another, so that none is skipped because an earlier one runs?
+    """Tell whether these due times run one after another, so that none is skipped by overlap.
 
-    With ``catch_up: all`` those that are late do; without coalescing those that were noticed at once.
+    With ``catch_up: all`` late due times do; without coalescing, several due times of one claim do.
     """
     if policies.catch_up == "all":
         return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)

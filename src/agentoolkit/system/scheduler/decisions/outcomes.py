@@ -1,4 +1,4 @@
-"""How a handler's end becomes a record, with JSON-safe results and errors as data, and the message that is forwarded of it."""
+"""Turns the end of a handler into a record, with results and errors as JSON-safe data, and into a message to deliver."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
 
 MAX_MESSAGE_LENGTH = 10_000
-"""Characters of an error's message that a record keeps."""
+"""Maximum characters of an error's message in a record."""
 MAX_TRACEBACK_LENGTH = 50_000
-"""Characters of its traceback."""
+"""Maximum characters of its traceback."""
 
 _TRACEBACK_FRAMES = 8
 _SUCCESS = ExecutionStatus.SUCCESS  # an enum is slow to look into
 
 _EARLY = {"skipped": ExecutionStatus.SKIPPED, "cancelled": ExecutionStatus.CANCELLED}
-"""How a handler may say that it ended early: with any other word it has failed."""
+"""The statuses by which a handler may end early. Any other status is recorded as a failure."""
 
 
 def record_success(
     execution: Execution, output: object, now: datetime, duration: float, reason: str = "", largest: int = RESULT_SIZE
 ) -> Execution:
-    """Record what a handler returned; a result that cannot be recorded, or is larger than `largest` bytes, is a failure that says so."""
+    """Record a handler's result. A result that cannot be recorded, or exceeds `largest` bytes, is recorded as a failure."""
     if output is None:
         return execution.succeeded(now, duration, None, reason)
     try:
@@ -39,14 +39,14 @@ def record_success(
 
 
 def record_failure(execution: Execution, error: BaseException, now: datetime, duration: float, reason: str = "") -> Execution:
-    """Record what a handler raised. One that ended early is recorded as it says, one that goes on later as if this were its last call."""
+    """Record a handler's exception. `EndedEarly` sets its own status; `GoesOnLater` is recorded as if this were the last call."""
     if isinstance(error, EndedEarly):
         ended = execution._replace(status=_EARLY[error.status], reason=str(error.reason), finished_at=now, duration=duration)
         return ended._replace(result=part_done(error, RESULT_SIZE))
-    if isinstance(error, GoesOnLater):  # looked at often, and nothing went wrong: without a traceback
+    if isinstance(error, GoesOnLater):  # it is frequent, and nothing went wrong: without a traceback
         goes_on = ErrorRecord(type(error).__name__, _cut(str(error), MAX_MESSAGE_LENGTH))
-        told = f"not called again, though it goes on later: {error.reason}"
-        return execution._replace(status=ExecutionStatus.FAILED, reason=told, finished_at=now, duration=duration, error=goes_on)
+        reason = f"not called again, though it goes on later: {error.reason}"
+        return execution._replace(status=ExecutionStatus.FAILED, reason=reason, finished_at=now, duration=duration, error=goes_on)
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
     try:
         text = str(error)
@@ -58,24 +58,24 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
 
 
 def _cut(text: str, most: int) -> str:
-    """Leave out the middle of what is too long: at both ends it says what happened and where."""
+    """Cut out the middle of a text that is too long: both ends say what happened and where."""
     if len(text) <= most:
         return text
     return f"{text[: most // 2]} … ({len(text) - most:,} characters left out) … {text[-(most // 2) :]}"
 
 
 def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float | None = None) -> Execution:
-    """Record that an execution was ended from outside; without a duration: before its handler was called."""
+    """Record that an execution was cancelled; without a duration, before its handler was called."""
     return execution._replace(status=ExecutionStatus.CANCELLED, reason=reason, finished_at=now, duration=duration)
 
 
 def record_skip(execution: Execution, reason: str, now: datetime, duration: float) -> Execution:
-    """Record that an execution was not to run."""
+    """Record that an execution was skipped."""
     return execution._replace(status=ExecutionStatus.SKIPPED, reason=reason, finished_at=now, duration=duration)
 
 
 def outcome_message(work: Work | Job, execution: Execution) -> Message | None:
-    """Return what is to be forwarded: a success to the result queue, what went wrong to the error queue."""
+    """Return the message to deliver: a success to the result queue, any other outcome to the error queue; None if none."""
     succeeded = execution.status is _SUCCESS
     queue_name = work.result_queue if succeeded else work.error_queue
     if queue_name is None or execution.status is ExecutionStatus.SKIPPED or (succeeded and execution.reason == NOTHING_TO_REPORT):

@@ -1,4 +1,4 @@
-"""What becomes of a due time while earlier executions of its job run: pure functions, so that every store decides alike."""
+"""Overlap rules: what happens to a due time while earlier executions of the job still run. Pure functions, shared by all stores."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agentoolkit.system.scheduler.jobs import Execution, Job, Policies
 def start_or_skip(
     scribe: Scribe, due: Iterable[Execution], unfinished: int, room: float, *, all_wait: bool = False
 ) -> tuple[int, Sequence[Execution]]:
-    """Return how many executions start, and the records of them and of those that are skipped.
+    """Return the number of executions that start, and the records of those that start or are skipped.
 
     Args:
-        scribe: Writes the records.
-        due: What may start, in order.
-        unfinished: How many executions of the job run or wait.
-        room: How many more it may start in all.
-        all_wait: None is skipped because another one runs: they start one after another.
+        scribe: Creates the records.
+        due: The due executions, in order.
+        unfinished: Number of the job's executions that run or wait.
+        room: Number of runs that the job has left.
+        all_wait: If true, no execution is skipped because of another: they start one after another.
     """
     records: list[Execution] = []
     runs = 0
@@ -43,6 +43,6 @@ def _refuse_overlap(policies: Policies, unfinished: int) -> str:
 
 
 def replaced_by(job: Job, unfinished: Iterable[Execution]) -> Sequence[Execution]:
-    """Return the oldest scheduled executions of a job that give room to a new one (``overlap: cancel_running``)."""
+    """Return the oldest scheduled executions of a job that a new one replaces (``overlap: cancel_running``)."""
     older = sorted((one for one in unfinished if one.job_id == job.job_id and one.trigger == "schedule"), key=lambda one: one.scheduled_at)
     return older[: max(0, len(older) + 1 - job.policies.max_instances)]

@@ -1,4 +1,4 @@
-"""When a pause ends by itself, and when a job is paused because it failed again and again: every store decides alike."""
+"""Decides when a pause ends by itself, and when repeated failures pause a job: pure functions, shared by all stores."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, Jo
 
 FAILURES = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
 COUNTED = FAILURES | {ExecutionStatus.SUCCESS}
-"""What makes or ends a row of failures; what never ran does neither."""
+"""Statuses that extend or end a series of failures. Executions that never ran do neither."""
 
 
 def pause_if_failing(job: Job, state: JobState, newest: Iterable[ExecutionStatus]) -> JobState | None:
-    """Return the state of a job that is paused now; None: it goes on.
+    """Return the paused state of a job that has failed too often in a row; None if it continues.
 
     Args:
         job: The definition, with its policies.
-        state: Where it stands.
-        newest: How its executions ended that count (see `COUNTED`), since `failures_from`, those that finished last first.
+        state: The job's state.
+        newest: Statuses of its executions that count (see `COUNTED`) since `failures_from`, the latest first.
     """
     most = job.policies.pause_after_failures
     if most is None or state.status is not JobStatus.ACTIVE:
@@ -32,7 +32,7 @@ def pause_if_failing(job: Job, state: JobState, newest: Iterable[ExecutionStatus
 
 
 def end_pause(job: Job, state: JobState, now: datetime) -> JobState:
-    """Resume a job whose pause is over. Due times within the pause were not its own."""
+    """Resume a job whose pause is over. Due times within the pause leave no records."""
     until = state.paused_until
     if until is None or until > now:
         return state

@@ -1,4 +1,4 @@
-"""What becomes of executions whose process ended: pure functions, so that every store decides alike."""
+"""Decides what happens to executions whose process ended: pure functions, shared by all stores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job, Policies
 
 MAX_INTERRUPTIONS = 3
-"""Attempts at one execution that may end with their process; after that it is held to be what ends it."""
+"""Number of attempts during which the process ended, after which the execution is assumed to be the cause."""
 
 _ENDED = ErrorRecord("ProcessEnded", "The process ended while the handler ran.")
 _STOPPED = ErrorRecord("SchedulerStopped", "The scheduler was stopped while the handler ran.")
@@ -17,19 +17,18 @@ CUT_SHORT = frozenset({_ENDED.type, _STOPPED.type})
 
 
 def begins_as_claimed(policies: Policies) -> bool:
-    """May an execution be written down as begun by the claim itself, where there is room for it?
+    """Tell whether the claim may record an execution as begun, if there is room for it.
 
-    A process that is killed between its claim and its handler's first line leaves it running, though nothing was done.
-    With ``on_interrupt: fail`` it would be lost for that. Of a concurrency key it is not known before the claim
-    whether it has room.
+    If the process is killed between the claim and the handler's first line, the record says running though nothing ran.
+    With ``on_interrupt: fail`` that would make it lost. Room under a concurrency key is not known before the claim.
     """
     return policies.on_interrupt == "retry" and policies.concurrency_key is None
 
 
 def recover(execution: Execution, job: Job | None, owner: str, now: datetime, cancelled: str | None = None) -> Execution:
-    """Return an execution left behind as a new owner takes it: to be started, waiting for its retry, or lost.
+    """Return the record of an abandoned execution under its new owner: queued, waiting for its retry, or lost.
 
-    One of which somebody was told that it ends has ended: `cancelled` is the reason, and None where nobody was.
+    `cancelled` is the reason of a pending cancel request, which is then carried out; None if there is none.
     """
     if cancelled is not None:
         return execution._replace(status=ExecutionStatus.CANCELLED, reason=cancelled, owner=owner, finished_at=now)
@@ -48,7 +47,7 @@ def recover(execution: Execution, job: Job | None, owner: str, now: datetime, ca
 
 
 def release(execution: Execution, now: datetime) -> Execution:
-    """Return an execution whose scheduler stopped as one that waits, owned by nobody, for the next to start it again."""
+    """Return the record of an execution whose scheduler stopped: queued and without an owner, for the next leader."""
     return _again(execution, now, _STOPPED, "started again after the scheduler stopped")._replace(owner="")
 
 

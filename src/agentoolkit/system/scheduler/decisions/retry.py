@@ -1,4 +1,4 @@
-"""Whether another attempt is worth it, and when: pure functions."""
+"""Decides whether a failed attempt is retried, and when: pure functions."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ MAX_DELAY = 600.0
 """Seconds. Source of the shape, doubled and capped: *Scheduler Service*, "Error Handling" (``retry_backoff=True``)."""
 
 MAX_NAMED_LENGTH = 86_400.0
-"""Seconds up to which an error's own word is followed: a server may say any year."""
+"""Maximum delay in seconds that an error can name (``retry_after``): a server may name any date."""
 
 _UNCOUNTED = CUT_SHORT | {GoesOnLater.__name__}
-"""Errors of attempts that say nothing against a further one."""
+"""Errors of attempts that do not count as retries."""
 
 HOPELESS = (InvalidInput, UnknownAgenTool, ConfigurationError, UnrecordableResult, PermissionError, SystemExit)
-"""What the same call would meet again."""
+"""Errors that the same call would raise again."""
 
 
 def plan_retry(execution: Execution, error: BaseException, policies: Policies, now: datetime) -> Execution | None:
-    """Return an execution whose attempt failed, or only waits, as one with another to come; None if this was the last."""
+    """Return the record of an execution that waits for its next attempt; None if this was the last attempt."""
     uncounted = sum(past.error is not None and past.error.type in _UNCOUNTED for past in execution.attempts)
     counted = len(execution.attempts) - uncounted + 1
     if isinstance(error, GoesOnLater):
@@ -41,7 +41,7 @@ def plan_retry(execution: Execution, error: BaseException, policies: Policies, n
 
 
 def only_waits(execution: Execution) -> bool:
-    """Did the latest attempt of this execution wait for something elsewhere, so that it has not failed?"""
+    """Tell whether the latest attempt ended with `GoesOnLater`: it waits and has not failed."""
     return bool(execution.attempts) and _is_wait(execution.attempts[-1])
 
 
@@ -50,7 +50,7 @@ def _is_wait(attempt: Attempt) -> bool:
 
 
 def _again(execution: Execution, reason: str, at: datetime) -> Execution:
-    """Keep an attempt, and let another come. Waits in a row are kept as one, from the first to the last: they may be thousands."""
+    """Add the attempt to the record and queue the next one. Consecutive waits are merged into one: they may be thousands."""
     before = execution.attempts
     attempt = Attempt(execution.attempt, execution.started_at, execution.finished_at, execution.error)
     if _is_wait(attempt) and only_waits(execution):
@@ -69,18 +69,18 @@ def _again(execution: Execution, reason: str, at: datetime) -> Execution:
 
 
 def job_is_gone(execution: Execution, created_at: datetime | None) -> bool:
-    """Is the job gone whose execution waits for a retry: is there none, or one that was created after the attempt began?
+    """Tell whether the job of a waiting execution is gone: there is none, or it was created after the attempt began.
 
     Args:
-        execution: As `plan_retry` returned it.
-        created_at: When the job of its id was created; None: there is no such job.
+        execution: The record that `plan_retry` returned.
+        created_at: Creation time of the job with its id; None if there is no such job.
     """
     began = execution.attempts[-1].started_at if execution.attempts else None
     return created_at is None or (began is not None and created_at > began)
 
 
 def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
-    """Is this an error of a class that the job retries on, or, where it names none, one that may pass?"""
+    """Tell whether an error is of a class that the job retries on or, if it names none, may be temporary."""
     if getattr(error, "retryable", True) is False:
         return False
     if policies.retry_on:
@@ -89,9 +89,9 @@ def is_worth_retrying(error: BaseException, policies: Policies) -> bool:
 
 
 def retry_delay(execution: Execution, error: BaseException, policies: Policies, now: datetime, counted: int) -> float:
-    """Return the seconds to wait: what the error names (``retry_after``), else the back-off, spread by up to a half.
+    """Return the seconds to wait: the error's ``retry_after``, else the backoff, shortened by a spread of up to a half.
 
-    It doubles with each attempt that counted, of which there are `counted`.
+    The backoff doubles with each of the `counted` attempts.
     """
     if (named := _named_delay(error, now)) is not None:
         return named
@@ -103,7 +103,7 @@ def retry_delay(execution: Execution, error: BaseException, policies: Policies, 
 def _named_delay(error: BaseException, now: datetime) -> float | None:
     try:
         named: object = getattr(error, "retry_after", None)
-    except Exception:  # the error's own code
+    except Exception:  # reading an error may run its own code
         return None
     if isinstance(named, datetime) and named.tzinfo is not None:
         named = max((named - now).total_seconds(), 0.0)

@@ -1,4 +1,4 @@
-"""What references with a secret's name stood for, kept out of what an execution leaves behind."""
+"""Removes the values of secret references from the records of executions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from agentoolkit.redaction import is_secret, is_secret_option, without_texts, wr
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution
 
 _SHORTEST = 4
-"""Characters from which on a text is looked for: shorter ones are part of too much."""
+"""Minimum length of a text that is removed: shorter ones occur in too many words."""
 
 
 def secrets_in(given: Any, filled: Any) -> frozenset[str]:
-    """Return the texts that secret references became, in every form in which they may be written.
+    """Return the values of secret references, in every form in which they may be written.
 
-    Secret is a reference by its own name, as ``!ref:storage_kv:api_key``, or by that of its field, as in ``{"password": "!ref:…"}``.
+    A reference is secret by its own name, as ``!ref:storage_kv:api_key``, or by its field, as in ``{"password": "!ref:…"}``.
 
     Args:
         given: The input of a job.
-        filled: The same with its references replaced.
+        filled: The same input with its references resolved.
     """
     if not isinstance(filled, Resolved):
         return frozenset()
@@ -28,7 +28,7 @@ def secrets_in(given: Any, filled: Any) -> frozenset[str]:
 
 
 def without_secrets(execution: Execution, secrets: Sequence[str]) -> Execution:
-    """Return the record of an execution without these texts, in its result, its error and its reason; the longest come first."""
+    """Return the record of an execution without the secrets in result, error and reason. `secrets` has the longest first."""
     error = execution.error
     if error is not None:
         error = ErrorRecord(error.type, without_texts(error.message, secrets), without_texts(error.traceback, secrets))
@@ -36,7 +36,7 @@ def without_secrets(execution: Execution, secrets: Sequence[str]) -> Execution:
 
 
 def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str]:
-    """Yield what became of references that are secret; all are under a secret's name."""
+    """Yield the values of secret references. Below a secret name, every reference is secret."""
     if isinstance(given, str):
         if given.startswith(PREFIX) and filled != given and (is_named or is_secret(given.rpartition(":")[2])):
             yield from list(_named_texts(filled)) or _texts(filled)
@@ -50,7 +50,7 @@ def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str
 
 
 def _named_texts(value: Any) -> Iterator[str]:
-    """Yield the texts under secret names. The user and the host of an object with a password are none."""
+    """Yield the texts under secret names. In an object with a password, user and host are not secret."""
     if isinstance(value, dict):
         for key, item in cast("dict[str, Any]", value).items():
             yield from _texts(item) if is_secret(key) else _named_texts(item)

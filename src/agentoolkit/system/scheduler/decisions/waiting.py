@@ -1,40 +1,40 @@
-"""What an execution that was sent to workers waits for, as its record says until one of them claims it."""
+"""Reasons in the records of executions that were sent to workers and wait to be claimed."""
 
 from __future__ import annotations
 
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 
 WAITS = "waits for a worker"
-"""What each of these reasons begins with."""
+"""Beginning of each of these reasons."""
 _LACKED = f"{WAITS} that "
-"""What those begin with that a worker has told, which could not carry it out."""
+"""Beginning of the reasons of workers that could not run the execution."""
 
 
 def waits_for_tool(agentool_name: str) -> str:
-    """Return the reason where a worker had no AgenTool of this name."""
+    """Return the reason of a worker that has no AgenTool of this name."""
     return f"{_LACKED}has AgenTool {agentool_name!r}: name its plugin there by AGENTOOL_PLUGINS"
 
 
 def waits_for_reader() -> str:
-    """Return the reason where a worker could not read the job: a newer version has written it, or it was damaged."""
+    """Return the reason of a worker that could not read the job: a newer version wrote it, or it is damaged."""
     return f"{_LACKED}can read its job: an older one cannot"
 
 
 def waits_for_any(executor: str, queue: str) -> str:
-    """Return the reason where no worker has said anything."""
+    """Return the reason if no worker has answered."""
     return f"{WAITS}: none has taken it from queue {queue!r} of {executor} yet"
 
 
 def tells_of_workers(reason: str) -> bool:
-    """Is this the reason of an execution that waits for a worker for longer than it should?"""
+    """Tell whether a reason says that an execution waits too long for a worker."""
     return reason.startswith(WAITS)
 
 
 def was_refused(execution: Execution) -> bool:
-    """Has a worker looked at it, and could not carry it out?"""
+    """Tell whether a worker has refused the execution because it cannot run it."""
     return execution.status is ExecutionStatus.QUEUED and execution.reason.startswith(_LACKED)
 
 
 def given_up(execution: Execution) -> str:
-    """Return why an execution that workers refused for long ends."""
+    """Return the error text of an execution that workers have refused for too long."""
     return f"no worker was found that {execution.reason.removeprefix(_LACKED)}"

@@ -26,12 +26,14 @@ from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
-from agentoolkit.system.scheduler.engine.timeouts import timed_out
 from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
 
 logger = logging.getLogger(__name__)
+
+MIN_GRACE = 5.0
+"""Minimum seconds for a cancelled handler to clean up before it is given up."""
 
 _STARTING, _RUNNING, _WRITING = Phase.STARTING, Phase.RUNNING, Phase.WRITING  # an enum is slow to look into
 
@@ -244,3 +246,27 @@ def _stopped(active: ActiveExecution, error: asyncio.CancelledError, now: dateti
         return Outcome(outcomes.record_cancellation(execution, "the scheduler stopped", now, took)._replace(result=done), Interrupted())
     reason = "cancelled its own task" if cancelled else "raised CancelledError itself"
     return _failed(execution, error, now, took, reason)
+
+
+class HandlerTimeout(TimeoutError):
+    """The handler did not end within its job's timeout."""
+
+    def __init__(self, active: ActiveExecution, more: str = "") -> None:
+        super().__init__(f"The handler did not end within its timeout of {active.timeout:g} s{more}.")
+
+
+def grace_of(active: ActiveExecution) -> float:
+    """Return the seconds for a cancelled handler to end: its timeout, and at least `MIN_GRACE`."""
+    return max(active.timeout or 0.0, MIN_GRACE)
+
+
+def timed_out(active: ActiveExecution, now: datetime, took: float) -> Outcome:
+    """Return the outcome of a handler that ended after its timeout had cancelled it."""
+    timeout = HandlerTimeout(active)
+    return Outcome(outcomes.record_failure(active.execution, timeout, now, took), timeout)
+
+
+def given_up(active: ActiveExecution, now: datetime, took: float) -> Outcome:
+    """Return the outcome of a handler that ignored its cancellation and was given up."""
+    timeout = HandlerTimeout(active, ", and ignored its cancellation")
+    return Outcome(outcomes.record_failure(active.execution, timeout, now, took, reason="ignored its cancellation and was given up"))

@@ -16,7 +16,7 @@ from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
-from agentoolkit.system.scheduler.engine.attempts import LocalAttempts
+from agentoolkit.system.scheduler.engine.attempts import LocalAttempts, given_up, grace_of
 from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
 from agentoolkit.system.scheduler.engine.clock_interface import Alarms
 from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
@@ -27,7 +27,6 @@ from agentoolkit.system.scheduler.engine.received import ReceivedExecutions
 from agentoolkit.system.scheduler.engine.recording import Ended, Recorder
 from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
-from agentoolkit.system.scheduler.engine.timeouts import given_up, grace_of
 from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work

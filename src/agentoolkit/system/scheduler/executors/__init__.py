@@ -1,1 +1,1 @@
-"""Where attempts run."""
+"""Executors: they decide when and where attempts run."""

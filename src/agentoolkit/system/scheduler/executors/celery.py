@@ -1,7 +1,7 @@
-"""Celery: executions travel as messages to its workers. What both sides must agree on is said here.
+"""Sends executions to Celery's workers. Both sides take queues, names and limits from here.
 
-A message is late to be acknowledged, and comes again if its worker is killed: that is harmless, because a worker claims what
-it is sent in the store first. Nothing is sent with an ETA, no result is kept by Celery, and only JSON is read.
+Messages are acknowledged late, and redelivered if a worker is killed. That is harmless, because a worker first claims
+the executions in the store. No message has an ETA, Celery keeps no results, and only JSON is accepted.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 
 TASK = CELERY_TASK
-"""The one task that Celery knows of us. Its argument is a list of execution ids."""
+"""Name of the only Celery task. Its argument is a list of execution ids."""
 QUEUES_KEPT = 256
-"""Queues that a courier remembers: jobs may name any number."""
+"""Size of a courier's cache of queues: jobs may name any number."""
 DELIVERIES = 20
-"""Times that a quorum queue delivers a message before it drops it. The execution is sent again then, or was lost already."""
+"""Deliveries after which a quorum queue drops a message. The execution is then sent again, or was lost already."""
 
-# Numbered, because brokers that can serve queues in an order serve them in that of their names.
+# Numbered, because brokers that serve queues in order sort them by name.
 _LEVELS = {priority: f"{place}-{priority}" for place, priority in enumerate(get_args(Priority))}
 
 
 def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
-    """Return a Celery application that sends executions, or whose worker takes them.
+    """Return a Celery application that sends executions, or that runs a worker.
 
     Args:
-        settings: The broker, and the kind of its queues.
-        queues: The names of those that a worker takes from.
+        settings: The broker, and the type of its queues.
+        queues: Names of the queues that a worker consumes.
     """
     broker = settings.broker.get_secret_value() if settings.broker else None
     backend = settings.result_backend.get_secret_value() if settings.result_backend else None
@@ -55,11 +55,11 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         + [create_queue(settings, name, priority) for name in queues for priority in get_args(Priority)],
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=is_redis,
-        worker_send_task_events=False,  # each message would cost four more; Flower asks for them where it runs
+        worker_send_task_events=False,  # four more messages for each; Flower turns them on itself
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # for ever: by itself a worker would give up within an hour
+        broker_connection_max_retries=None,  # for ever: Celery's default gives up within an hour
         broker_connection_timeout=SEND_SECONDS,
         broker_transport_options=on_redis if is_redis else {"confirm_publish": True},
     )
@@ -67,7 +67,7 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
 
 
 def create_queue(settings: CelerySettings, name: str, priority: Priority) -> Queue:
-    """Return one of a queue's four: quorum queues have no priorities, so each level has a queue of its own on every broker."""
+    """Return the Celery queue of a queue's name and priority: quorum queues have no priorities, so each level has its own queue."""
     full = f"{name}.{_LEVELS[priority]}"
     is_redis = settings.broker is not None and settings.broker.get_secret_value().startswith("redis")
     return Queue(full, _exchange(full), full, queue_arguments=_arguments(settings, is_redis=is_redis))
@@ -77,19 +77,19 @@ class CeleryCourier(ThreadedCourier):
     """Sends executions to Celery's workers.
 
     Args:
-        settings: Where the broker is.
+        settings: The broker.
     """
 
     def __init__(self, settings: CelerySettings) -> None:
         super().__init__("celery")
-        self._queue = lru_cache(QUEUES_KEPT)(partial(create_queue, settings))  # made once each, not for each message
+        self._queue = lru_cache(QUEUES_KEPT)(partial(create_queue, settings))  # creating one for each message would be slow
         self._app = create_app(settings)
 
     def bring(self, portions: Sequence[Portion]) -> None:
-        """See `ThreadedCourier.bring`. Redis is sent them together, RabbitMQ confirms each."""
+        """See `ThreadedCourier.bring`. Redis gets them in one batch; RabbitMQ confirms each."""
         with self._app.producer_or_acquire() as producer, producer.batch():
             for portion in portions:
-                if self.is_closed:  # the process ends with this thread, and a broker may take long to confirm each
+                if self.is_closed:  # the process waits for this thread, and a broker may take long to confirm each
                     return
                 self._send(producer, portion)
 
@@ -104,7 +104,7 @@ class CeleryCourier(ThreadedCourier):
             TASK,
             args=[list(portion.execution_ids)],
             producer=producer,
-            queue=queue,  # pyright: ignore[reportArgumentType]  the stubs know names alone; of a queue Celery declares what it is
+            queue=queue,  # pyright: ignore[reportArgumentType]  the stubs allow only names; given a queue, Celery declares it
             shadow=route.label,
             soft_time_limit=limit,
             time_limit=None if limit is None else limit + GRACE_SECONDS,

@@ -1,4 +1,4 @@
-"""Which executors there are here, by what is set and installed; each is imported at its first use."""
+"""Chooses the available executors by settings and installed packages. Each is imported at its first use."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Executors(NamedTuple):
     """The executors of one toolkit."""
 
     couriers: Mapping[ExecutorName, Callable[[], Courier]]
-    """What brings executions to workers, by the engine whose workers they are."""
+    """Functions that create the couriers, by engine."""
     unavailable: Mapping[ExecutorName, str]
-    """The engines that there are none of, each with what would have to be done."""
+    """The unavailable engines, each with the remedy."""
 
     def maker(self, sent_at_once: int) -> Callable[[Attempts, int], Executor]:
-        """Return what makes the executor of an engine: one that sends so many away at most, if there are workers."""
+        """Return a function that creates the executor: one with up to `sent_at_once` executions at workers, or a local one."""
         return partial(RemoteExecutor, couriers=self.couriers, sent_at_once=sent_at_once) if self.couriers else LocalExecutor
 
 
@@ -36,9 +36,9 @@ def executors_of(celery: CelerySettings, redis: RedisSettings, *, is_shared: boo
     """Return the executors that these settings allow.
 
     Args:
-        celery: Where Celery's broker is.
-        redis: Where RQ's server is.
-        is_shared: Is the store one that workers can open too?
+        celery: Celery's broker.
+        redis: RQ's server.
+        is_shared: True if workers can open the store too.
     """
     couriers: dict[ExecutorName, Callable[[], Courier]] = {"celery": partial(_celery, celery), "rq": partial(_rq, redis)}
     is_set: dict[ExecutorName, bool] = {"celery": celery.broker is not None, "rq": redis.url is not None}

@@ -1,4 +1,4 @@
-"""What the couriers of all engines share: where messages go, how long they may take, and the thread that sends them."""
+"""The base of the couriers of all engines: time limits of messages, and the thread that sends them."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from math import ceil
 from agentoolkit.system.scheduler.ports import Portion
 
 GRACE_SECONDS = 15
-"""Between a handler's own hard limit, twice its timeout, and that of the message."""
+"""Seconds between a handler's hard limit, which is twice its timeout, and the limit of its message."""
 SEND_SECONDS = 10.0
-"""After which a broker that does not answer counts as gone."""
+"""Seconds after which a broker that does not answer counts as unreachable."""
 
 
 def message_seconds(seconds: float | None) -> int | None:
-    """Return the seconds that a message may take. Handlers are ended long before that: it is for those that cannot be."""
+    """Return the time limit of a message in seconds. Only handlers that cannot be cancelled reach it."""
     return None if seconds is None else ceil(2 * seconds) + GRACE_SECONDS
 
 
 class ThreadedCourier:
-    """Sends executions from a thread of its own: the engines' clients know no event loop.
+    """Sends executions from a thread of its own, because the engines' clients are synchronous.
 
     Args:
-        engine: What the thread is called after.
+        engine: Name of the engine, for the thread's name.
     """
 
     def __init__(self, engine: str) -> None:
@@ -36,15 +36,15 @@ class ThreadedCourier:
         await asyncio.get_running_loop().run_in_executor(self._thread, self.bring, portions)
 
     def close(self) -> None:
-        """See `ports.Courier.close`. What is being handed over ends after the message that the engine is to confirm now."""
+        """See `ports.Courier.close`. A send under way ends after the message that is being confirmed."""
         self.is_closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         self.disconnect()
 
     def bring(self, portions: Sequence[Portion]) -> None:
-        """Hand messages to the engine, by one write if it can do so. Called in the thread."""
+        """Send messages to the engine, in one write if it can. Called in the thread."""
         raise NotImplementedError
 
     def disconnect(self) -> None:
-        """Let go of the engine's client."""
+        """Close the engine's client."""
         raise NotImplementedError

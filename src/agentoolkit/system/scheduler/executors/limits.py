@@ -1,4 +1,4 @@
-"""Limits, and who waits under them: at most so many executions at once, the rest wait in order of urgency, then of arrival."""
+"""Admits executions under limits: up to a number at once; the others wait in order of urgency, then of arrival."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from itertools import count
 from agentoolkit.system.scheduler.ports import Order
 
 Entry = tuple[int, int, Order]
-"""An order with its urgency and arrival, in front so that smaller goes first."""
+"""Urgency, arrival and the order. Heaps compare the first two, and the smallest goes first."""
 
 
 _let_in_by: ContextVar[Limits | None] = ContextVar("agentool_let_in_by", default=None)
 
 
 class Room:
-    """How much of a limit is held, and who waits for it: a heap."""
+    """The use of one limit: how many executions hold it, and a heap of those that wait for it."""
 
     __slots__ = ("capacity", "held", "parked")
 
@@ -29,37 +29,37 @@ class Room:
 
 
 class Limits:
-    """What every executor shares that decides in this process: room in all, and under each limit.
+    """The base of executors that admit executions in this process: room in total, and under each limit.
 
     Args:
-        concurrency: How many executions have room.
+        concurrency: Maximum number of executions with room.
     """
 
     def __init__(self, concurrency: int) -> None:
         self._concurrency = concurrency
         self._context = copy_context()
-        """What is let in runs in a copy of this, not in that of whoever has just left."""
+        """Admitted executions run in a copy of this context, not in the context of the one that has just ended."""
         self._context.run(_let_in_by.set, self)
         self._arrival = count()
         self._waiting: list[Entry] = []
-        """A heap, with what was withdrawn still in it."""
+        """A heap. Withdrawn executions stay in it until they are popped."""
         self._waiting_ids: dict[str, int] = {}
-        """What waits, parked or not, with its arrival."""
+        """Arrivals of the waiting executions by id, parked or not."""
         self._admitted: dict[str, Order] = {}
         self._reserved: dict[str, Order] = {}
-        """What holds room, though it is not known yet whether it runs here."""
+        """Orders that hold room before it is known whether they run here."""
         self._rooms: dict[str, Room] = {}
         self._admits = False
-        """Will waiting executions be let in in this turn of the event loop?"""
+        """True if `_admit` is scheduled for this turn of the event loop."""
 
     @property
     def running(self) -> int:
-        """How many executions have room."""
+        """Number of executions that have room."""
         return len(self._admitted)
 
     @property
     def waiting(self) -> int:
-        """How many executions wait for room."""
+        """Number of executions that wait for room."""
         return len(self._waiting_ids)
 
     @property
@@ -110,17 +110,17 @@ class Limits:
         self._let_go(self._reserved.pop(execution_id, None))
 
     def admit_begun(self, order: Order) -> None:
-        """Let in what has begun already, in the place of what was reserved for it."""
-        self.unreserve(order.execution_id)  # in one turn of the event loop, so that nobody comes between
+        """Admit an execution that has begun already, in place of its reservation."""
+        self.unreserve(order.execution_id)  # in one turn of the event loop, so that no other is admitted in between
         self._hold(order.limits)
         self._admitted[order.execution_id] = order
 
     def leave(self, execution_id: str) -> None:
-        """Give an execution's room to others."""
+        """Free an execution's room."""
         self._let_go(self._admitted.pop(execution_id, None))
 
     def close(self) -> None:
-        """Let nobody in any more, and forget who waits."""
+        """Admit nothing more, and forget the waiting executions."""
         self._concurrency = 0
         self._waiting.clear()
         self._waiting_ids.clear()
@@ -148,7 +148,7 @@ class Limits:
             asyncio.get_running_loop().call_soon(self._admit, context=self._context)
 
     def _admit(self) -> None:
-        """Let in what has room, all at once: beginning costs much less together."""
+        """Admit all executions that have room at once: beginning them together costs much less."""
         self._admits = False
         waiting, entered, free = self._waiting, list[str](), self._free
         while waiting and (free > 0 or waiting[0][2].at_once):
@@ -169,16 +169,16 @@ class Limits:
             self.start(entered)
 
     def _without_room(self, limits: Sequence[tuple[str, int, bool]]) -> Room | None:
-        """Return the first of these limits that somebody has to wait for."""
+        """Return the first of these limits that is full and must be waited for."""
         for name, _, waits in limits:
             if (room := self._rooms.get(name)) is not None and waits and room.held >= room.capacity:
                 return room
         return None
 
     def _park(self, entry: Entry, full: Room) -> None:
-        """Let an order wait for a limit that is full."""
+        """Let an order wait for a full limit."""
         heapq.heappush(full.parked, entry)
-        for name, _, _ in entry[2].limits:  # whose room it leaves unused, so that the next may try
+        for name, _, _ in entry[2].limits:  # it leaves the room of its other limits unused, so the next may try
             if (unused := self._rooms.get(name)) is not None:
                 self._unpark(unused)
 
@@ -189,7 +189,7 @@ class Limits:
             room.held += 1
 
     def _unpark(self, room: Room) -> None:
-        """Let as many try again as there is room for: to look at all of them whenever one ends would cost too much."""
+        """Move as many parked orders as have room back to the heap. Moving all whenever one ends would cost too much."""
         free = room.capacity - room.held
         while room.parked and free > 0:
             entry = heapq.heappop(room.parked)

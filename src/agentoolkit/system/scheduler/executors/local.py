@@ -13,15 +13,15 @@ from agentoolkit.system.scheduler.ports import Attempts, Order
 logger = logging.getLogger(__name__)
 
 CONCURRENCY = 100
-"""Executions that run at once in one process, unless set otherwise."""
+"""Default number of executions that run at once in one process."""
 
 
 class LocalExecutor(Limits):
-    """A bounded set of tasks on the running event loop. Every task is owned here until its handler has ended.
+    """Runs up to `concurrency` tasks on the running event loop. Every task is owned here until its handler has ended.
 
     Args:
-        attempts: Begins and carries out what has room.
-        concurrency: How many have room.
+        attempts: Begins and runs the executions that have room.
+        concurrency: Maximum number of executions with room.
     """
 
     def __init__(self, attempts: Attempts, concurrency: int = CONCURRENCY) -> None:
@@ -47,10 +47,10 @@ class LocalExecutor(Limits):
         """See `ports.Executor.drain`."""
         self.close()
         for patience in (seconds, grace):
-            await all_done(self._all_tasks, patience)
+            await all_done(lambda: [*self._starting, *self._tasks.values(), *self._detached], patience)
             for starting in self._starting:
                 starting.cancel()
-            await asyncio.sleep(0)  # a task that is cancelled before its first step does not even begin to clean up
+            await asyncio.sleep(0)  # a task that is cancelled before its first step would not run its clean-up
             for task in self._tasks.values():
                 task.cancel()
 
@@ -63,15 +63,12 @@ class LocalExecutor(Limits):
         """See `Limits.start`."""
         self._starting.start(self._start(execution_ids, self._attempts.begin(execution_ids)))
 
-    def _all_tasks(self) -> list[asyncio.Task[None]]:
-        return [*self._starting, *self._tasks.values(), *self._detached]
-
     async def _start(self, ids: Sequence[str], beginning: Awaitable[Sequence[bool]]) -> None:
         begun: Sequence[bool] = [False] * len(ids)
         try:
             begun = await beginning
         except Exception:
-            logger.exception("%d executions were not started", len(ids))
+            logger.exception("Starting %d executions failed", len(ids))
         finally:
             for execution_id, begins in zip(ids, begun, strict=True):
                 if begins:
@@ -87,14 +84,14 @@ class LocalExecutor(Limits):
         try:
             await self._attempts.run(execution_id)
         finally:
-            if self._detached:  # another attempt may have its place by now
+            if self._detached:  # another attempt may have replaced it by now
                 self._leave(execution_id, asyncio.current_task())
             else:
                 self._tasks.pop(execution_id, None)
                 self.leave(execution_id)
 
     def _leave(self, execution_id: str, task: asyncio.Task[None] | None) -> None:
-        """Give an execution's room to others, unless another attempt has it by now."""
+        """Free an execution's room, unless another attempt has it by now."""
         if self._tasks.get(execution_id) is task:
             self._tasks.pop(execution_id, None)
             self.leave(execution_id)

@@ -1,6 +1,6 @@
-"""RQ: executions travel as jobs of RQ, whose workers call one function with their ids. As with Celery, the store is the guard.
+"""Sends executions to RQ's workers: RQ jobs call one function with their ids. As with Celery, the claim in the store guards them.
 
-RQ's own results, retries and schedules are not used, and its job data is JSON, never pickle.
+RQ's results, retries and schedules are not used, and its job data is JSON, never pickle.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 
 FUNCTION = "agentoolkit.entrypoints.rq_worker.run_executions"
-"""What RQ's workers call."""
+"""The function that RQ's workers call."""
 NO_LIMIT = -1
 
 
 def queue_name(name: str, priority: Priority) -> str:
-    """Return the name of one of a queue's four: a worker takes from queues in the order that it is told them."""
+    """Return the RQ queue of a queue's name and priority: workers take from queues in the order they are given."""
     return f"{name}.{priority}"
 
 
 def queue_names(names: tuple[str, ...]) -> list[str]:
-    """Return what a worker takes from, the most urgent first."""
+    """Return the RQ queues of a worker, the most urgent first."""
     return [queue_name(name, priority) for priority in get_args(Priority) for name in names]
 
 
@@ -35,7 +35,7 @@ class RqCourier(ThreadedCourier):
     """Sends executions to RQ's workers.
 
     Args:
-        settings: Where the server is.
+        settings: The server.
     """
 
     def __init__(self, settings: RedisSettings) -> None:

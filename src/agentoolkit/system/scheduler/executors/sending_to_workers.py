@@ -1,4 +1,4 @@
-"""What runs elsewhere: ids go to workers in messages, and the store tells when they are over."""
+"""Sends execution ids to workers in messages, and reads from the store when they are finished."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ logger = logging.getLogger(__name__)
 
 IDS_IN_A_MESSAGE = 50
 MESSAGES_AT_ONCE = 50
-"""Handed to an engine's client together."""
+"""Messages that are given to an engine's client together."""
 PORTION_SECONDS = 30.0
-"""Executions that may take longer travel alone: a worker has a message until all of it is over."""
+"""Executions with a longer timeout are sent alone, because a worker keeps a message until all its executions end."""
 SEND_AGAIN_SECONDS = 30.0
-"""After which what no worker has begun is sent again, because its message may be lost; doubled each time, up to an hour."""
+"""Seconds after which an execution that no worker has begun is sent again, as its message may be lost; doubled up to an hour."""
 MAX_SEND_AGAIN_SECONDS = 3_600.0
 FAILED_SEND_SECONDS = 1.0
 SHORTEST_LOOK, LONGEST_LOOK = 0.02, 0.5
-"""Seconds between two looks at the store: it is looked often while executions end."""
+"""Seconds between two reads of the store. It is read often while executions end."""
 LOOKED_AT = 200
-"""Executions with the workers for each of which the shortest pause is as long again: a look costs as much as it looks at."""
+"""The shortest pause grows by its own length for each 200 executions at workers: a read costs as much as it reads."""
 
 
 @dataclass(slots=True)
 class Sent:
-    """An execution that workers were told of."""
+    """An execution that was sent to workers."""
 
     route: Route
     again_at: float = 0.0
-    """When it is sent again if nobody has begun it, by the event loop's clock."""
+    """Time at which it is sent again if no worker has begun it, by the event loop's clock."""
     patience: float = field(default_factory=lambda: SEND_AGAIN_SECONDS)
     is_on_its_way: bool = False
-    """Is its message still here, to be handed to its engine?"""
+    """True until its message is handed to the engine."""
 
 
 class RemoteExecutor(LocalExecutor):
-    """Runs here what is to run here, and sends the rest to workers. Limits hold for both: a key is one, wherever it is held.
+    """Runs local executions here and sends the others to workers. Limits and keys count both together.
 
     Args:
-        attempts: Carries out what runs here, and knows how the rest stands.
-        concurrency: How many have room here.
-        couriers: Makes what brings messages to each engine, at its first use.
-        sent_at_once: How many may be with the workers of one engine, waiting or running. The others wait here, the urgent first.
+        attempts: Runs local executions, and knows the statuses of the others.
+        concurrency: Maximum number of executions that run here.
+        couriers: Functions that create the courier of each engine, at its first use.
+        sent_at_once: Maximum number of executions at the workers of one engine, waiting or running. The others wait here.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class RemoteExecutor(LocalExecutor):
         self._watching: asyncio.Task[None] | None = None
 
     def submit(self, order: Order) -> None:
-        """See `ports.Executor.submit`. What is ordered again has lost its worker."""
+        """See `ports.Executor.submit`. An execution that is submitted again has lost its worker."""
         self._over(order.execution_id)
         executor = order.route.executor
         room = Limit(f"executor:{executor}", self._capacity[executor], waits=not order.at_once)
         super().submit(order._replace(limits=(*order.limits, room)))
 
     def reserve(self, order: Order) -> bool:
-        """See `ports.Executor.reserve`. Who sends to workers is sent nothing."""
+        """See `ports.Executor.reserve`. A process that sends to workers reserves nothing."""
         return False
 
     def start(self, execution_ids: Sequence[str]) -> None:
@@ -98,12 +98,12 @@ class RemoteExecutor(LocalExecutor):
                 self._watching = self._own(self._watch())
 
     def abandon(self, execution_id: str) -> None:
-        """See `ports.Executor.abandon`. It is sent no more."""
+        """See `ports.Executor.abandon`. The execution is not sent again."""
         super().abandon(execution_id)
         self._over(execution_id)
 
     async def drain(self, seconds: float, grace: float) -> None:
-        """See `ports.Executor.drain`. What was sent goes on where it runs."""
+        """See `ports.Executor.drain`. Executions at workers continue there."""
         self.close()
         for task in [*self._sending]:
             task.cancel()
@@ -124,11 +124,11 @@ class RemoteExecutor(LocalExecutor):
         for portion in portions(leaving):
             route = portion.route
             queues[route.executor, route.queue, route.priority].append(portion)
-        for (name, _, _), messages in queues.items():  # apart: a queue that its engine refuses holds up no other
+        for (name, _, _), messages in queues.items():  # a task each: a queue that its engine refuses must not delay the others
             self._own(self._bring(name, messages))
 
     async def _bring(self, name: ExecutorName, messages: Sequence[Portion]) -> None:
-        """Hand messages of one queue to an engine, some at a time: its workers begin with the first of many."""
+        """Send the messages of one queue to an engine in batches, so that its workers can begin with the first."""
         begin = 0
         try:
             courier = await self._courier(name)
@@ -138,25 +138,22 @@ class RemoteExecutor(LocalExecutor):
         except Exception as error:
             unsent = _ids(self._still_wanted(messages[begin:]))
             log_again(logger, "%d executions were not sent to the workers of %s, and are sent again: %s", len(unsent), name, _reason(error))
-            self._send_again_soon(unsent)
+            soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
+            for execution_id in unsent:
+                if (sent := self._sent.get(execution_id)) is not None:
+                    sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
         for execution_id in _ids(messages):
             if (sent := self._sent.get(execution_id)) is not None:
                 sent.is_on_its_way = False
 
     def _still_wanted(self, messages: Iterable[Portion]) -> Iterator[Portion]:
-        """Leave out what was given up while other messages were handed over."""
+        """Leave out executions that were abandoned while other messages were sent."""
         for portion in messages:
             if wanted := [execution_id for execution_id in portion.execution_ids if execution_id in self._sent]:
                 yield portion._replace(execution_ids=wanted)
 
-    def _send_again_soon(self, execution_ids: Iterable[str]) -> None:
-        soon = asyncio.get_running_loop().time() + FAILED_SEND_SECONDS
-        for execution_id in execution_ids:
-            if (sent := self._sent.get(execution_id)) is not None:
-                sent.again_at, sent.patience = soon, SEND_AGAIN_SECONDS
-
     async def _courier(self, name: ExecutorName) -> Courier:
-        """Make what brings messages at its first use, in a thread: an engine takes long to import."""
+        """Return the courier of an engine. It is created at its first use, in a thread, because the import takes long."""
         if name not in self._made:
             self._made[name] = asyncio.ensure_future(asyncio.to_thread(self._couriers[name]))
         try:
@@ -166,7 +163,7 @@ class RemoteExecutor(LocalExecutor):
             raise
 
     async def _watch(self) -> None:
-        """Look at the store until nothing is with the workers any more."""
+        """Read the store until no execution is at the workers any more."""
         pause = SHORTEST_LOOK
         try:
             while self._sent:
@@ -174,7 +171,7 @@ class RemoteExecutor(LocalExecutor):
                 try:
                     some_over = await self._look()
                 except Exception as error:
-                    log_again(logger, "It is not known how executions stand that were sent away, and is looked up again: %s", error)
+                    log_again(logger, "Reading the statuses of executions at workers failed; trying again: %s", error)
                     pause = LONGEST_LOOK
                 else:
                     pause = pause_after(len(self._sent)) if some_over else min(pause * 2, LONGEST_LOOK)
@@ -182,10 +179,10 @@ class RemoteExecutor(LocalExecutor):
             self._watching = None
 
     async def _look(self) -> bool:
-        """Give up what is over, send again what is late, and tell whether any was over."""
+        """Forget finished executions and send late ones again. Return True if any was finished."""
         looked_at = dict(self._sent)
         statuses = await self._attempts.statuses(list(looked_at))
-        same = {id_: sent for id_, sent in looked_at.items() if self._sent.get(id_) is sent}  # others were ordered anew meanwhile
+        same = {id_: sent for id_, sent in looked_at.items() if self._sent.get(id_) is sent}  # the others were submitted again meanwhile
         over = [id_ for id_ in same if statuses.get(id_) not in _WITH_WORKERS]
         if over:
             self._attempts.forget(over)
@@ -193,14 +190,14 @@ class RemoteExecutor(LocalExecutor):
             self._over(execution_id)
         now = asyncio.get_running_loop().time()
         if late := {id_: sent for id_, sent in same.items() if statuses.get(id_) is ExecutionStatus.QUEUED and sent.again_at <= now}:
-            for too_long in (False, True):  # asked before they are sent: that doubles their patience
+            for too_long in (False, True):  # before `_send`, which doubles their patience
                 if routes := {id_: sent.route for id_, sent in late.items() if (sent.patience >= MAX_SEND_AGAIN_SECONDS) is too_long}:
                     self._attempts.unclaimed(routes, too_long=too_long)
             self._send(late)
         return bool(over)
 
     def _over(self, execution_id: str) -> None:
-        """Give the room of an execution that was sent away to others."""
+        """Free the room of an execution that was sent to workers."""
         if self._sent.pop(execution_id, None) is not None:
             self.leave(execution_id)
 
@@ -212,12 +209,12 @@ class RemoteExecutor(LocalExecutor):
 
 
 def pause_after(number: int) -> float:
-    """Return the seconds until the next look, where some of those that were sent have just ended, and so many are left."""
+    """Return the seconds until the next read, after some executions have ended and `number` are left at workers."""
     return min(SHORTEST_LOOK * (1 + number / LOOKED_AT), LONGEST_LOOK)
 
 
 _WITH_WORKERS = UNFINISHED - {ExecutionStatus.RETRYING}
-"""What waits for a retry is given back: whoever leads starts it, under its limits."""
+"""Statuses of executions at workers. One that waits for a retry is released: the leader starts it, under its limits."""
 
 
 def _close(made: asyncio.Future[Courier]) -> None:
@@ -230,13 +227,13 @@ def _ids(messages: Iterable[Portion]) -> list[str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return what an error says, and what led to it: Celery's may say no more than that it failed."""
+    """Return the text of an error and its cause: Celery's errors may say only that sending failed."""
     cause = str(error.__cause__ or "")
     return str(error) if cause in str(error) else f"{error}: {cause}"
 
 
 def portions(sent: Mapping[str, Sent]) -> Iterable[Portion]:
-    """Put together what travels together: executions of one engine, queue and priority, if all of them are short."""
+    """Group executions into messages: those of one engine, queue and priority together, if their timeouts are short."""
     together: defaultdict[tuple[object, ...], list[tuple[str, Route]]] = defaultdict(list)
     for execution_id, one in sent.items():
         route = one.route

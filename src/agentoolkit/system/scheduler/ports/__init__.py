@@ -1,13 +1,14 @@
-"""What the scheduler asks of a back end: of a store (`store`, `records`, `audit`), and of an executor (`executor`)."""
+"""The interfaces of back ends: stores (`store`, `sharing`, `records`) and executors (`executor`)."""
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.ports.audit import Action, AuditEntry
 from agentoolkit.system.scheduler.ports.executor import COMMON_QUEUE, HERE, Attempts, Courier, Executor, Limit, Order, Portion, Route
 from agentoolkit.system.scheduler.ports.records import (
     FINISHED,
     NOT_FINISHED,
     WINDOW,
+    Action,
+    AuditEntry,
     Begins,
     CanRun,
     Change,

@@ -1,4 +1,4 @@
-"""What the scheduler asks of an executor, and an executor of the scheduler. It is done when the contract suite passes on it."""
+"""The interface between scheduler and executor. An executor is complete when the contract suite passes on it."""
 
 from __future__ import annotations
 
@@ -9,51 +9,51 @@ from typing import NamedTuple, Protocol
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, ExecutorName, Priority
 
 COMMON_QUEUE = "agentool"
-"""Where executions go whose job names no queue."""
+"""The queue of executions whose job names none."""
 
 
 class Limit(NamedTuple):
-    """A name that executions hold while they run, and how many of them may do so at once."""
+    """A name that executions hold while they run, and how many of them may hold it at once."""
 
     name: str
     capacity: int
     waits: bool = True
-    """False: this one starts though the name has no room; whoever comes after it may have to wait for it."""
+    """False: this execution starts even if the name has no room. It still counts, so that others may have to wait."""
 
 
 class Route(NamedTuple):
-    """Which way an execution goes to where it runs."""
+    """The executor and queue that an execution is sent to."""
 
     executor: ExecutorName = "local"
     queue: str | None = None
-    """Whose workers take it; None: those of the common queue."""
+    """The queue that workers take it from; None means the common queue."""
     priority: Priority = "medium"
     seconds: float | None = None
-    """What its handler may take; None: any time."""
+    """Timeout of its handler; None means no limit."""
     label: str = ""
-    """What it is called where workers are watched: its job's name."""
+    """Its name in the tools that monitor workers: the job's name."""
 
 
 HERE = Route()
 
 
 class Portion(NamedTuple):
-    """Executions that go to a worker in one message."""
+    """Executions that are sent to a worker in one message."""
 
     execution_ids: Sequence[str]
     route: Route
-    """That of the first of them; the longest time that any of their handlers may take."""
+    """The route of the first execution, with the longest timeout of all."""
 
 
 class Courier(Protocol):
-    """Brings the ids of executions to the workers of one engine."""
+    """Sends the ids of executions to the workers of one engine."""
 
     async def send(self, portions: Sequence[Portion]) -> None:
-        """Hand messages to the engine, in their order. Raise whatever it raises; what is unsure is sent again, and claimed once."""
+        """Send messages to the engine, in order. Raise its errors: the executions are then sent again, and claimed once."""
         ...
 
     def close(self) -> None:
-        """Let go of connections. Idempotent."""
+        """Close the connections. Idempotent."""
         ...
 
 
@@ -62,31 +62,31 @@ class Order(NamedTuple):
 
     execution_id: str
     urgency: int = 0
-    """A lower number goes first."""
+    """The lowest number goes first."""
     limits: Sequence[tuple[str, int, bool]] = ()
-    """What it holds while it runs, each as a `Limit`. Of two that name one limit, the later one's capacity holds for both."""
+    """The limits that it holds while it runs, each as a `Limit`. If two orders name one limit, the later capacity applies to both."""
     at_once: bool = False
-    """Somebody waits for its outcome: it needs no room besides that of its limits, for the two could wait for each other's."""
+    """True if a caller waits for its outcome. It then needs room only under its limits, so that the two cannot deadlock."""
     route: Route = HERE
 
 
 class Attempts(Protocol):
-    """Begins and carries out executions by their ids, in the process that has claimed them. An executor calls it."""
+    """Begins and runs executions by id, in the process that has claimed them. An executor calls it."""
 
     def begin(self, execution_ids: Sequence[str]) -> Awaitable[Sequence[bool]]:
-        """Have it written down that executions have room now. Answer for each whether `run` is to be called; not if unknown."""
+        """Record that executions begin now. Return for each whether to call `run`; False for unknown ids."""
         ...
 
     async def run(self, execution_id: str) -> None:
-        """Carry out one execution that has begun. It returns at its handler's end, before the outcome is written down."""
+        """Run an execution that has begun. Return when its handler ends, before the outcome is written."""
         ...
 
     def forget(self, execution_ids: Sequence[str]) -> None:
-        """Other processes had these executions, and have finished them in the store, or have given them back to it."""
+        """Forget executions that other processes have finished in the store, or have released."""
         ...
 
     def unclaimed(self, routes: Mapping[str, Route], *, too_long: bool) -> None:
-        """No worker has begun these, which went their ways some time ago. Those that workers refuse end if it was too long ago."""
+        """Note executions that were sent some time ago and that no worker has begun. With `too_long`, fail those that workers refuse."""
         ...
 
     async def statuses(self, execution_ids: Sequence[str]) -> Mapping[str, ExecutionStatus]:
@@ -95,62 +95,62 @@ class Attempts(Protocol):
 
 
 class Executor(Protocol):
-    """Decides when executions run, and where. It is told ids and limits; what they do, the store and `Attempts` know.
+    """Decides when and where executions run. It knows only ids and limits: the store and `Attempts` know the rest.
 
-    One that runs elsewhere sends the ids, up to fifty in a message. A worker there makes them its own by
-    `JobStore.claim_executions`, and carries them out as any process does; a message that comes twice claims nothing.
+    An executor with workers sends them the ids, up to fifty in a message. A worker claims them by
+    `JobStore.claim_executions`, and runs them as any process does; a message that arrives twice claims nothing.
     """
 
     @property
     def running(self) -> int:
-        """How many executions have room."""
+        """Number of executions that have room."""
         ...
 
     @property
     def waiting(self) -> int:
-        """How many executions wait for room."""
+        """Number of executions that wait for room."""
         ...
 
     @property
     def room(self) -> int:
-        """How many more executions have room in all; none where anybody waits."""
+        """Number of further executions that would have room; 0 while others wait."""
         ...
 
     def submit(self, order: Order) -> None:
-        """Run an execution as soon as there is room, in all and under each of its limits. Returns at once."""
+        """Run an execution as soon as there is room, in the executor and under each limit. Return at once."""
         ...
 
     def reserve(self, order: Order) -> bool:
-        """Hold room for an execution until `run_begun` or `unreserve`. Tell whether there is room for it here.
+        """Reserve room for an execution until `run_begun` or `unreserve`. Return False if there is none.
 
-        There is none where anybody waits, or holds one of its limits: how many may hold that is not known yet.
+        There is none while others wait or hold one of its limits, because the limit's capacity is not known yet.
         """
         ...
 
     def unreserve(self, execution_id: str) -> None:
-        """Give back what `reserve` holds for an execution, if it does."""
+        """Free the room that is reserved for an execution, if any."""
         ...
 
     def run_begun(self, order: Order) -> None:
-        """Run an execution that was written down as begun already, in the room that is reserved for it."""
+        """Run an execution that is recorded as begun, in its reserved room."""
         ...
 
     def withdraw(self, execution_id: str) -> bool:
-        """Take out an execution that still waits. Tell whether it did; if not, it may have begun."""
+        """Remove an execution that still waits for room. Return False if it does not; it may have begun."""
         ...
 
     def cancel(self, execution_id: str) -> bool:
-        """Cancel an execution that runs here. Tell whether it does."""
+        """Cancel an execution that runs here. Return False if it does not."""
         ...
 
     def abandon(self, execution_id: str) -> None:
-        """Give an execution's room to others though its handler has not ended, and cancel it no more."""
+        """Free an execution's room although its handler has not ended, and do not cancel it any more."""
         ...
 
     def started(self, context: Context) -> bool:
-        """Does what runs in a context run here: a handler, or what one has begun?"""
+        """Tell whether a context belongs to a handler of this executor, or to a task that a handler started."""
         ...
 
     async def drain(self, seconds: float, grace: float) -> None:
-        """Start nothing more; let what runs end by itself for so many seconds, then cancel it and wait for `grace` more."""
+        """Start nothing more. Wait `seconds` for running executions, then cancel them and wait `grace` seconds more."""
         ...

@@ -1,36 +1,38 @@
-"""What a store is told and what it answers: facts of jobs, claims, outcomes and messages."""
+"""Arguments and answers of a store: records of jobs, claims, outcomes and messages, and entries of the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from agentool.caller import Caller
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
 
 WINDOW = 20_000
-"""Records that one page of a search looks at, at most, where no index holds what is looked for."""
+"""Maximum number of records that one page of a search reads if no index covers the search."""
 
 
 CanRun = Callable[[Job], bool]
-"""Can this process run a job's executions?"""
+"""Tells whether this process can run a job's executions."""
 Begins = Callable[[str, Job], bool]
-"""Does an execution, by its id and job, have room as soon as it is claimed?"""
+"""Tells whether an execution, given its id and job, begins with its claim because it has room."""
 
 
 def any_job(job: Job) -> bool:
-    """Say of every job that it can be run, if it can be read."""
+    """Return True for every job that can be read."""
     return job.readable
 
 
 def none_begins(execution_id: str, job: Job) -> bool:
-    """Say of every execution that it waits for room when it was claimed."""
+    """Return False: every claimed execution waits for room."""
     return False
 
 
 class StoredJob(NamedTuple):
-    """A job as a store holds it."""
+    """A job and its state."""
 
     job: Job
     state: JobState
@@ -40,32 +42,32 @@ class Position(NamedTuple):
     """A place in a list: the next page begins after it."""
 
     at: datetime
-    """When the job was created, or the execution was due."""
+    """Creation time of a job, or due time of an execution."""
     id: str
 
 
 class FoundJobs(NamedTuple):
-    """A page of jobs that fit a search."""
+    """A page of the jobs that match a search."""
 
     jobs: Sequence[StoredJob]
     following: Position | None
-    """Where the next page begins; None: there is none. A page can be short, and yet not the last."""
+    """Cursor of the next page; None on the last page. A page that is not the last can be short."""
 
 
 class FoundExecutions(NamedTuple):
-    """A page of executions that fit a search."""
+    """A page of the executions that match a search."""
 
     executions: Sequence[Execution]
     following: Position | None
-    """As that of `FoundJobs`."""
+    """As in `FoundJobs`."""
 
 
 class DamagedJob(SchedulerError):
-    """What is stored of a job cannot be read.
+    """A job's stored record cannot be read.
 
     Args:
-        job: What is known of it.
-        why: What went wrong at reading.
+        job: The readable part of the job.
+        why: The cause.
     """
 
     def __init__(self, job: Job, why: str) -> None:
@@ -75,17 +77,17 @@ class DamagedJob(SchedulerError):
 
 
 class Change(NamedTuple):
-    """A job that was added, changed or removed, and when it is due now; None: never."""
+    """A job that was added, changed or removed, and its next due time; None means never."""
 
     job_id: str
     next_run_at: datetime | None
 
 
 class Claimed(NamedTuple):
-    """An execution that this process now has to start, or a record of a due time that was passed over."""
+    """An execution that this process has to start, or the record of a skipped due time."""
 
     job: Job | None
-    """None where an execution outlived its job."""
+    """None if the execution outlived its job."""
     execution: Execution
 
 
@@ -93,17 +95,17 @@ class Claims(NamedTuple):
     """The answer to one claim."""
 
     records: Sequence[Claimed]
-    """Every record written, in due order per job."""
+    """All records that were written, in the order of due times for each job."""
     next_times: Sequence[Change]
-    """Of the jobs asked about, those that are due again, and when."""
+    """The next due times of the claimed jobs that have one."""
 
 
 class Finished(NamedTuple):
-    """The answer to an outcome. True if it was written."""
+    """The answer to a written outcome. It is true if the outcome was written."""
 
     written: bool
     downstream: Sequence[Claimed] = ()
-    """Executions of downstream jobs that this process has to start, and records of those that do not start."""
+    """Downstream executions that this process has to start, and records of those that are skipped."""
 
     def __bool__(self) -> bool:
         return self.written
@@ -124,7 +126,7 @@ class Owner(NamedTuple):
 
 
 class Message(NamedTuple):
-    """An outcome on its way to a queue."""
+    """An outcome to be delivered to a queue."""
 
     execution_id: str
     queue_name: str
@@ -133,41 +135,61 @@ class Message(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """An outcome, and the message to deliver of it."""
+    """An outcome and its message."""
 
     execution: Execution
     message: Message | None = None
     seen: ExecutionStatus | None = None
-    """Write it only if the execution still has this status; None: whatever status it has."""
+    """Write it only if the execution still has this status; None means any status."""
 
 
 class Retried(NamedTuple):
-    """The answer to a retry. True if anything was written."""
+    """The answer to a retry. It is true if anything was written."""
 
     waits: bool
-    """Does the execution wait for its next attempt?"""
+    """True if the execution waits for its next attempt."""
     finished: Finished = Finished(False)
-    """The answer to the ending, where that was written because the job is gone."""
+    """The answer to the ending, if that was written because the job is gone."""
 
     def __bool__(self) -> bool:
         return self.waits or self.finished.written
 
 
 class Removed(NamedTuple):
-    """The answer to a removal. True if there was such a job."""
+    """The answer to a removal. It is true if the job existed."""
 
     removed: bool
     cancelled: Sequence[Execution] = ()
-    """Executions of it that waited and are cancelled now."""
+    """Its waiting executions, which are cancelled now."""
     running: Sequence[Execution] = ()
-    """Executions of it that still run, those due latest first, without their results."""
+    """Its running executions, the latest due time first, without results."""
 
     def __bool__(self) -> bool:
         return self.removed
 
 
 class PendingCancel(NamedTuple):
-    """Another process asks to cancel an execution."""
+    """A request of another process to cancel an execution."""
 
     execution_id: str
     reason: str
+
+
+Action = Literal["created", "changed", "paused", "resumed", "cancelled", "ran", "started", "backfilled", "cancelled_execution", "stopped"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """An entry of the audit log: one action of a caller. Entries are added and never changed."""
+
+    at: datetime
+    caller: Caller
+    action: Action
+    owner: str
+    """Owner of the job that was acted on."""
+    job_id: str
+    """Empty if the action concerned all jobs."""
+    execution_id: str = ""
+    before: Mapping[str, Any] | None = None
+    """The job and its state before the action, with secrets hidden."""
+    after: Mapping[str, Any] | None = None

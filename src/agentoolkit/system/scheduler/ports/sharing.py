@@ -1,4 +1,4 @@
-"""What the scheduler asks of a store that several processes may open: who leads, who stops, and whose an execution is."""
+"""The interface of a store that several processes may open: lead, stop, and ownership of executions."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ from agentoolkit.system.scheduler.ports.records import Begins, CanRun, Claimed, 
 
 
 class SharedStore(Protocol):
-    """The part of a `JobStore` that is about other processes."""
+    """The part of a `JobStore` that concerns other processes."""
 
     async def lead(self, now: datetime) -> bool:
-        """Become or stay the one process that claims. Return whether this process leads now."""
+        """Acquire or renew the lead: only the leader claims. Return True if this process leads now."""
         ...
 
     async def release_all(self) -> None:
-        """Give up the lead and our waiting executions; the next leader starts them."""
+        """Release the lead and our waiting executions; the next leader starts them."""
         ...
 
     async def leader(self) -> Owner | None:
-        """Return the process that claims, if there is one."""
+        """Return the leading process, if there is one."""
         ...
 
     async def owners(self) -> Sequence[Owner]:
-        """Return the processes that have the store open, the oldest first; none where it is not shared."""
+        """Return the processes that have the store open, the oldest first; empty if the store is not shared."""
         ...
 
     async def set_stopped(self, stopped: bool, seconds: float | None = None) -> None:
-        """Forbid every process to claim, or allow it again. It holds until the next call or, in a store that is shared, so many seconds."""
+        """Forbid all processes to claim, or allow it again. It lasts until the next call or, in a shared store, for `seconds`."""
         ...
 
     async def is_stopped(self) -> bool:
-        """Return whether claiming is forbidden."""
+        """Tell whether claiming is forbidden."""
         ...
 
     async def claim_executions(
         self, execution_ids: Sequence[str], now: datetime, can_run: CanRun = any_job, begins: Begins = none_begins
     ) -> Sequence[Claimed]:
-        """Make executions ours that wait, for room or for a retry that is due, or whose process can be seen to have ended.
+        """Claim executions that wait for room or for a due retry, or whose process has ended visibly.
 
-        Those whose job we cannot run stay whose they are; one that cannot be read is asked of as `job_records.unreadable`.
-        Return the others in the order asked for, with their jobs, as `take_over` does. Of several processes that claim one
-        execution, or claim it twice, one gets it once. What waited and `begins` is marked as started too. Both are asked in
-        the store's thread, and again if the transaction is.
+        Executions whose job fails `can_run` keep their owner; a damaged job is passed to it as `job_records.unreadable`.
+        Return the claimed executions in the given order, with their jobs, as `take_over` does. Each is claimed once, even
+        if several processes claim it, or one process twice. A waiting execution for which `begins` is true is also marked
+        as started. Both functions are called in the store's thread, and again if the transaction is retried.
         """
         ...
 
     async def note_waiting(self, reasons: Mapping[str, str]) -> Sequence[str]:
-        """Let the records of executions that wait, and that no worker has claimed, say why until one does.
+        """Write reasons into the records of waiting executions that no worker has claimed. A claim removes them.
 
-        Return those that did not say so before.
+        Return the ids of the executions whose reason is new.
         """
         ...

@@ -8,10 +8,19 @@ from fnmatch import fnmatchcase
 
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.search.grammar import Bound, Search, Term, TermValue
-from agentoolkit.system.scheduler.search.labels import MAX_LABEL
 
 AGENT = "agent"
 """The AgenTool whose results tell what they have cost."""
+
+MAX_LABEL = 500
+"""Characters of a label; of a description, those that words are looked for in."""
+
+
+def labels_of(job: Job) -> set[tuple[str, str]]:
+    """Return kinds and labels: as the terms of a search compare them, and the owner's name besides as it is, under ``owned``."""
+    found = {("job", job.job_id), ("job", job.job_name), ("owner", job.owner), ("tool", job.agentool_name), ("text", job.description)}
+    found.update(("tag", tag) for tag in job.tags)
+    return {("owned", job.owner), *((kind, label.casefold()[:MAX_LABEL]) for kind, label in found if label)}
 
 
 def job_fits(search: Search, job: Job, state: JobState, last_outcome: ExecutionStatus | None) -> bool:

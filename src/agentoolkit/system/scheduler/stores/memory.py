@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from agentoolkit.quick_tuples import maker_of
+from agentoolkit.system.scheduler.decisions.decision_records import Decision
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
-from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
+from agentoolkit.system.scheduler.decisions.due_or_late import begin_some, decide, recount
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.recovery import recover, release

@@ -10,8 +10,9 @@ from itertools import chain
 
 from agentoolkit.database.session import Row
 from agentoolkit.quick_tuples import maker_of
+from agentoolkit.system.scheduler.decisions.decision_records import Decision
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
-from agentoolkit.system.scheduler.decisions.due_or_late import Decision, begin_some, decide, recount
+from agentoolkit.system.scheduler.decisions.due_or_late import begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins

@@ -9,7 +9,7 @@ from datetime import datetime
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.search import Bound, Search, Term, TermValue
-from agentoolkit.system.scheduler.search.labels import MAX_LABEL
+from agentoolkit.system.scheduler.search.matching import MAX_LABEL
 
 LABELS = frozenset({"job", "tag", "owner", "tool"})
 """Terms that the labels of a job answer."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from agentoolkit.database.prefixes import after_prefix
 from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.search import Search, Subject, Term
-from agentoolkit.system.scheduler.search.labels import MAX_LABEL
+from agentoolkit.system.scheduler.search.matching import MAX_LABEL
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.conditions import LABELS, Values, label_conditions
 

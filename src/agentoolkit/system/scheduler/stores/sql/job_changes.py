@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
-from agentoolkit.system.scheduler.search.labels import labels_of
+from agentoolkit.system.scheduler.search.matching import labels_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.definitions import definition_of
 from agentoolkit.system.scheduler.stores.sql.ids_in_use import Held, held_by, taken_by
