@@ -1,6 +1,6 @@
-"""AgenTools: named tools with one input model, called alike by programs, schedules and language models.
+"""AgenTools: named tools with one input model. Programs, schedules and language models call them in the same way.
 
-Each name is loaded when it is first asked for: a command that only explains itself needs none of them.
+Each name is imported at its first use: ``agentool --help`` needs none of them.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""``python -m agentool``: the command that is installed under this name."""
+"""``python -m agentool``: run the installed command ``agentool``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from agentool.errors import ConfigurationError
 
 def main() -> None:
     """Run the command ``agentool``. The framework knows it by name only."""
-    found = next(iter(entry_points(group="console_scripts", name="agentool")), None)
-    if found is None:
+    command = next(iter(entry_points(group="console_scripts", name="agentool")), None)
+    if command is None:
         raise ConfigurationError("The command 'agentool' is not installed.", remedy="Install the package 'agentool'.")
     sys.argv[0] = "agentool"
-    found.load()()
+    command.load()()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What an AgenTool is: a name, one input model, and a handler for each of its operations."""
+"""The class AgenTool: a name, one input model, and a handler for each of its operations."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Precheck = Callable[[Any, Any], None]
-"""Called with an AgenTool's deps and validated input; raises what is wrong with it."""
+"""Called with an AgenTool's deps and validated input. Raises an `AgenToolError` if the input must be refused."""
 Trial = Callable[[Any, Any], "tuple[Any, BaseOperationInput] | None"]
-"""Called with an AgenTool's deps and validated input; returns those of a call that refuses the same and does nothing.
+"""Called with an AgenTool's deps and validated input. Returns deps and input of a call that does nothing and refuses the same input.
 
-None: there is no such call. Its handler may raise `Tried` where it would begin to do something.
+Returns None if there is no such call. The call's handler may raise `Tried` where the real call would begin to act.
 """
 
 
@@ -42,19 +42,19 @@ class AgenTool(Generic[Deps]):
     examples: tuple[Mapping[str, Any], ...] = field(default=())
     """Inputs that work, for catalogues and for language models."""
     precheck: Precheck | None = None
-    """Refuses, before anything is called, what the input model alone cannot: a program or path that is not allowed."""
+    """Refuses input that fits the model, such as a program or path that is not allowed. It runs before the handler."""
     refusal: type[InvalidInput] = InvalidInput
-    """What is raised where the input does not fit; a class of the AgenTool's own lets its callers catch one base."""
+    """The error raised if the input does not fit. With a class of the AgenTool's own, its callers can catch one base."""
     hints: Mapping[str, Hints] = field(default_factory=dict[str, Hints])
-    """For operations: what a person may be told before they are called."""
+    """Hints for a person, by operation, shown before a call."""
     trial: Trial | None = None
-    """How to find out what else is refused of a call that has a field at fault; see `Trial`."""
+    """Finds further refusals of a call that has an invalid field; see `Trial`."""
 
     def validate(self, data: object) -> BaseOperationInput:
         """Turn a dict, a model or JSON text into this AgenTool's input model.
 
         Raises:
-            InvalidInput: The data does not fit; every problem is listed, and what is wrong with the rest is told with it.
+            InvalidInput: The data does not fit. All problems are listed; refusals of the valid fields are in its ``also``.
         """
         input_type = self.input_type
         if type(data) is input_type:
@@ -65,17 +65,17 @@ class AgenTool(Generic[Deps]):
             return input_type.__pydantic_validator__.validate_python(data)  # model_validate, without its options
         except ValidationError as error:
             refused = self.refusal.from_validation(self.name, error, input_type.model_fields)
-            refused.also = self._also_refused(data, refused)
+            refused.also = self._check_other_fields(data, refused)
             raise refused from (error if are_values_shown() else None)
 
     async def refused_besides(self, data: object, refused: InvalidInput, injector: Injector) -> tuple[AgenToolError, ...]:
-        """Return what a trial refuses of input besides the fields that were refused already."""
-        left = self._without_faults(data, refused)
-        found = () if left is None else await self.refused_in_trial(left, injector)
-        return tuple(other for error in found for other in _of_the_rest(error, cast("Mapping[str, Any]", data)))
+        """Try the call without its refused fields, and return the further refusals."""
+        valid = self._drop_refused_fields(data, refused)
+        errors = () if valid is None else await self.refused_in_trial(valid, injector)
+        return tuple(other for error in errors for other in _drop_false_missing(error, cast("Mapping[str, Any]", data)))
 
     async def refused_in_trial(self, asked: BaseOperationInput, injector: Injector) -> tuple[AgenToolError, ...]:
-        """Return what is refused of a call that does nothing, where there is one for what is asked."""
+        """Run the trial of a call, which does nothing, and return its refusals. Without a trial there are none."""
         if self.trial is None or (tried := self.trial(self.deps, asked)) is None:
             return ()
         deps, instead = tried
@@ -86,31 +86,31 @@ class AgenTool(Generic[Deps]):
             return (error,)
         except Tried:
             pass
-        except Exception:  # what was refused before is told all the same
+        except Exception:  # the caller still gets the first refusal
             logger.exception("A trial of %s failed", self.name)
         return ()
 
-    def _without_faults(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
-        """Return input without the fields that were refused; None where nothing can be told of the others."""
+    def _drop_refused_fields(self, data: object, refused: InvalidInput) -> BaseOperationInput | None:
+        """Return the input without its refused fields; None if the other fields cannot be checked alone."""
         faulty = {problem.field.partition(".")[0] for problem in refused.problems}
         return None if "operation" in faulty else read_without(faulty, data, self.input_type)
 
-    def _also_refused(self, data: object, refused: InvalidInput) -> tuple[AgenToolError, ...]:
-        """Return what is wrong with input besides the fields that were refused."""
-        left = self._without_faults(data, refused)
-        if left is None:
+    def _check_other_fields(self, data: object, refused: InvalidInput) -> tuple[AgenToolError, ...]:
+        """Check the fields that were not refused, and return the errors."""
+        valid = self._drop_refused_fields(data, refused)
+        if valid is None:
             return ()
         try:
-            self._check_validated(left)
+            self._check_validated(valid)
         except AgenToolError as error:
-            return _of_the_rest(error, cast("Mapping[str, Any]", data))
+            return _drop_false_missing(error, cast("Mapping[str, Any]", data))
         return ()
 
     def operation(self, data: BaseOperationInput) -> Operation:
-        """Return the operation that validated input asks for.
+        """Return the operation named in validated input.
 
         Raises:
-            InvalidInput: There is none, as can be with a model that was changed or made without validation.
+            InvalidInput: There is no such operation: the model was changed, or made without validation.
         """
         try:
             return self.operations[data.operation]
@@ -121,10 +121,10 @@ class AgenTool(Generic[Deps]):
             raise self.refusal(problem, field="operation", value=asked, remedy=remedy) from None
 
     def check(self, data: object) -> BaseOperationInput:
-        """Validate completely, the operation's required fields and the precheck included, without calling the handler.
+        """Validate the input, check the operation's required fields and run the precheck. The handler is not called.
 
         Raises:
-            InvalidInput: As `validate`, or a field is missing for, or foreign to, the operation.
+            InvalidInput: As `validate`; or the operation misses a field, or does not take a given one.
             AgenToolError: As the precheck of this AgenTool.
         """
         validated = self.validate(data)
@@ -137,10 +137,10 @@ class AgenTool(Generic[Deps]):
             self.precheck(self.deps, validated)
 
     def as_agent(self, injector: Injector | None = None) -> Agent[None, Any]:
-        """Return a pydantic-ai agent that needs no model: its prompt is this AgenTool's input as JSON text, its output the AgenTool's.
+        """Return a pydantic-ai agent that needs no model. Its prompt is the AgenTool's input as JSON text, its output the AgenTool's.
 
         Args:
-            injector: Where this AgenTool is registered; the current one when the agent runs, by default.
+            injector: The injector that has this AgenTool; by default the current one when the agent runs.
         """
         from agentool.core.model import as_agent
 
@@ -151,8 +151,8 @@ class AgenTool(Generic[Deps]):
         return tuple(dict.fromkeys(operation.output_type for operation in self.operations.values()))
 
 
-def _of_the_rest(error: AgenToolError, given: Mapping[str, Any]) -> tuple[AgenToolError, ...]:
-    """Leave out that a field is missing which was given: it was refused, and so it was not in what was tried."""
+def _drop_false_missing(error: AgenToolError, given: Mapping[str, Any]) -> tuple[AgenToolError, ...]:
+    """Drop the problem "missing" of each given field. Such a field was refused, so the checked input lacked it."""
     if not isinstance(error, InvalidInput):
         return (error,)
     problems = tuple(problem for problem in error.problems if problem.field not in given or problem.value is not None)
@@ -175,28 +175,28 @@ def create_agentool(
     trial: Trial | None = None,
     injector: Injector | None = None,
 ) -> AgenTool[Deps]:
-    """Make an AgenTool and register it.
+    """Create an AgenTool and register it.
 
     Args:
-        name: The name it is called by.
+        name: Its name, unique in the injector.
         input_type: Its input model, with ``operation: Literal[...]``.
         handlers: An async function for each operation.
-        deps: What the handlers share, reached as ``ctx.deps``.
+        deps: State that the handlers share; they read it as ``ctx.deps``.
         description: One or two sentences for catalogues and language models.
         examples: Inputs that work; each is checked, except by the precheck.
         precheck: See `AgenTool.precheck`.
         refusal: See `AgenTool.refusal`.
         hints: See `AgenTool.hints`.
         trial: See `AgenTool.trial`.
-        injector: Where to register; the current one by default.
+        injector: The injector to register it in; by default the current one.
 
     Raises:
-        ConfigurationError: Model and handlers do not fit each other, or the name is taken.
+        ConfigurationError: Model and handlers do not fit each other, or another AgenTool has this name.
         InvalidInput: An example does not work.
     """
     operations = read_operations(input_type, handlers, refusal)
     if unknown := sorted((hints or {}).keys() - operations.keys()):
-        raise ConfigurationError(f"Hints are given for {unknown}, which are no operations.", remedy=did_you_mean(unknown[0], operations))
+        raise ConfigurationError(f"Hints are given for unknown operations {unknown}.", remedy=did_you_mean(unknown[0], operations))
     agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {}, trial)
     for example in examples:
         agentool.operation(validated := agentool.validate(example)).arguments(validated)

@@ -1,4 +1,4 @@
-"""What an annotation promises at run time: which classes its values have, and whether one takes all values of another."""
+"""Compare annotations at run time: the classes of their values, and whether one accepts all values of another."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing_extensions import is_typeddict
 
 
 def fits(field: Any, parameter: Any) -> bool:
-    """Can every value of the field, other than None, be passed to the parameter?"""
+    """Tell whether the parameter accepts every value of the field, None apart."""
     accepted = _plain_members(parameter)
     return field is Any or all(any(_goes_into(member, kind) for kind in accepted) for member in _plain_members(field) - {types.NoneType})
 
 
 def classes(annotation: Any) -> tuple[type, ...]:
-    """Return the classes that values of this annotation are instances of; ``object`` where that cannot be told."""
+    """Return the classes of an annotation's values; ``object`` for an annotation that names no class."""
     return tuple(dict.fromkeys(found for member in _members(annotation) for found in _classes(member)))
 
 
@@ -28,13 +28,13 @@ def _goes_into(member: Any, kind: Any) -> bool:
 
 
 def _plain_members(annotation: Any) -> frozenset[Any]:
-    """As `_members`, with what a NewType is made of in its place."""
+    """Return the members as `_members` does, each NewType replaced by its supertype."""
     found = _members(annotation)
     return frozenset[Any]().union(*(_plain_members(kind.__supertype__) if isinstance(kind, NewType) else {kind} for kind in found))
 
 
 def _arguments_fit(given: tuple[Any, ...], accepted: tuple[Any, ...]) -> bool:
-    """Do the arguments of a generic class fit those of another? ``list[int]`` fits ``list`` and ``list[Any]``."""
+    """Tell whether the arguments of one generic class fit those of another: ``list[int]`` fits ``list`` and ``list[Any]``."""
     if accepted in ((), given):
         return True
     if not given:
@@ -43,7 +43,7 @@ def _arguments_fit(given: tuple[Any, ...], accepted: tuple[Any, ...]) -> bool:
 
 
 def _members(annotation: Any) -> frozenset[Any]:
-    """Take apart unions and Literals, and take off what `Annotated` adds."""
+    """Return the members of a union or Literal, without the metadata of `Annotated`."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _members(inside[0])

@@ -1,4 +1,4 @@
-"""The root of every input model."""
+"""The base classes of input and output models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class BaseOperationInput(BaseModel):
     """Input of an AgenTool. A subclass declares ``operation`` as a ``Literal`` and its fields.
 
-    A field nobody declared is refused (``extra='forbid'``): a misspelt name must never be ignored.
+    An undeclared field is refused (``extra='forbid'``), so that a misspelt name is never ignored.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -23,13 +23,13 @@ class BaseOperationInput(BaseModel):
 
 
 class ReadableOutput(BaseModel):
-    """Output that says in a few words, for people and for language models, what its other fields say as data."""
+    """Output with a short text for people and language models, besides the same facts as data."""
 
     text: str
 
 
 def read_without(faulty: Collection[str], data: object, model: type[Model]) -> Model | None:
-    """Read what is left of data without its fields at fault; None where it has not all of them, or the rest is at fault too."""
+    """Validate data without its faulty fields. Return None if the data lacks one of them, or the rest is invalid too."""
     given = cast("dict[str, object]", data) if isinstance(data, dict) else {}
     if not given.keys() >= set(faulty):
         return None

@@ -1,4 +1,4 @@
-"""Who asks. Each door says it once for what it is about to do; AgenTools that keep or refuse something read it.
+"""The caller: its name, door and scopes. A door sets the caller once per request; AgenTools read it to store or refuse something.
 
 with acting_as(Caller("maria", door="rest", scopes=frozenset({"read", "write"}))):
     await injector.run("scheduler", …)
@@ -15,67 +15,67 @@ from typing import Any, Literal
 from agentool.errors import ConfigurationError, excerpt
 
 Door = Literal["code", "cli", "agent", "mcp", "rest", "page", "schedule"]
-"""Where a request came in. ``schedule`` is a handler that runs because its job was due."""
+"""The door a request came through. ``schedule`` is a handler that runs because its job was due."""
 
 Scope = Literal["read", "write", "approve", "admin"]
-"""What a caller may: look, make and change what is its own, decide on approvals, or all of it for everybody."""
+"""A right of a caller: read its own things, create and change them, decide on approvals, or do everything for every owner."""
 
 ADMIN: frozenset[Scope] = frozenset({"admin"})
 OWN: frozenset[Scope] = frozenset({"read", "write"})
-"""What a language model may: look at its owner's things and change them, and approve nothing."""
+"""The scopes of a language model: it reads and changes its owner's things, and approves nothing."""
 
 MAX_NAME = 200
 """Characters of a caller's name."""
 MAX_LINEAGE = 20
-"""Executions that a caller's lineage names, the innermost ones."""
+"""Executions in a caller's lineage; the innermost ones are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for something. A model never sets any of this: its door does."""
+    """The caller of an AgenTool. The door sets every field; a language model sets none."""
 
     name: str = "code"
-    """The owner of what is made: a person, a token, an application."""
+    """The owner of new jobs and values: a person, a token, an application."""
     door: Door = "code"
     scopes: frozenset[Scope] = ADMIN
     depth: int = 0
-    """How many scheduled runs this call is inside of."""
+    """Number of scheduled runs around this call."""
     lineage: tuple[str, ...] = ()
-    """The ids of those runs' executions, the outermost first."""
+    """Execution ids of the scheduled runs around this call, outermost first."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > MAX_NAME:
             problem = f"A caller's name has 1 to {MAX_NAME} characters, not {excerpt(self.name)}."
             raise ConfigurationError(problem, field="name", value=self.name)
-        # Whoever gives others, which a type checker refuses, gets a caller that is remembered as any other.
+        # Unchecked code may pass a list, which would leave the caller unhashable.
         object.__setattr__(self, "scopes", frozenset(self.scopes))
         object.__setattr__(self, "lineage", tuple(self.lineage))
 
     @property
     def is_admin(self) -> bool:
-        """May it touch what belongs to others, and is it free of caps?"""
+        """True if it may change what other owners have, and is free of caps."""
         return "admin" in self.scopes
 
     def may(self, scope: Scope) -> bool:
-        """Has it this scope, or all of them?"""
+        """Tell whether it has this scope, or ``admin``."""
         return scope in self.scopes or "admin" in self.scopes
 
     def owns(self, owner: str) -> bool:
-        """May it see and change what belongs to this owner?"""
+        """Tell whether it may see and change what this owner has."""
         return self.name == owner or "admin" in self.scopes
 
     def inside(self, execution_id: str) -> Caller:
-        """Return the caller that a scheduled run acts as: the same owner and scopes, one level deeper."""
+        """Return the caller of a scheduled run: the same owner and scopes, one level deeper."""
         lineage = (*self.lineage, execution_id)[-MAX_LINEAGE:]
         return Caller(self.name, "schedule", self.scopes, self.depth + 1, lineage)
 
     def at(self, door: Door, scopes: Iterable[Scope] | None = None) -> Caller:
-        """Return this caller as it comes in by another door, with these scopes at most."""
+        """Return this caller at another door, with at most these scopes."""
         kept = self.scopes if scopes is None else frozenset(scope for scope in scopes if self.may(scope))
         return replace(self, door=door, scopes=kept)
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as JSON values."""
+        """Return it as JSON values."""
         return {
             "name": self.name,
             "door": self.door,
@@ -89,27 +89,27 @@ class Caller:
         """Read what `to_json` wrote.
 
         Raises:
-            KeyError, TypeError: It was damaged.
+            KeyError, TypeError: The record is damaged.
         """
         return cls(record["name"], record["door"], frozenset(record["scopes"]), int(record["depth"]), tuple(record["lineage"]))
 
 
 CODE = Caller()
-"""Whoever calls without a door: the application's own code, which may do everything."""
+"""The caller without a door: the application's own code, which may do everything."""
 
 current_caller: ContextVar[Caller | tuple[Caller, str]] = ContextVar("agentool_caller", default=CODE)
-"""Who asks here. A scheduled run sets its job's owner and the execution's id, of which a caller is made only when somebody asks."""
+"""The caller here. A scheduled run sets its job's owner and execution id; `get_caller` makes a `Caller` of them when it is needed."""
 
 
 def get_caller() -> Caller:
-    """Return who asks here: the caller that a door has set, else the application's own code."""
+    """Return the current caller: the one that a door has set, else the application's own code."""
     current = current_caller.get()
     return current if isinstance(current, Caller) else current[0].inside(current[1])
 
 
 @contextmanager
 def acting_as(caller: Caller) -> Generator[Caller]:
-    """Let a caller be the one who asks, in a ``with`` block and in whatever is started there."""
+    """Make this the current caller inside a ``with`` block, and in tasks that start there."""
     token = current_caller.set(caller)
     try:
         yield caller

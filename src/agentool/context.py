@@ -1,4 +1,4 @@
-"""What a handler is told besides its fields."""
+"""The context: first argument of every handler."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Deps = TypeVar("Deps", default=None)
 
 
 class _NoArgument:
-    """Refuses to be an argument that a language model gives, which pydantic-ai takes a context for that it does not know."""
+    """Raises an error if pydantic-ai, which does not know this context, takes it for an argument of a language model."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: object) -> NoReturn:
         raise ConfigurationError(
@@ -34,9 +34,9 @@ class RunContext(Generic[Deps]):
     """
 
     deps: Annotated[Deps, _NoArgument()]
-    """What the AgenTool holds between calls, as given to `create_agentool`."""
+    """The AgenTool's state between calls, as given to `create_agentool`."""
 
     injector: Injector
-    """Where other AgenTools are reached: ``await ctx.injector.run(name, data)``."""
+    """Calls other AgenTools: ``await ctx.injector.run(name, data)``."""
 
     agentool_name: str

@@ -1,4 +1,4 @@
-"""Calls of one operation as a flat tool: what every door for language models checks, and how it words a refusal."""
+"""Flat tools, one per operation: check their arguments and word their refusals, for every door for language models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from agentool.describe import OperationDescription
 
 MAX_REFUSAL = 4_000
-"""Characters of what a model is told went wrong, about 1,000 tokens."""
+"""Characters of a refusal that a model is shown, about 1,000 tokens."""
 
 
 def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any]:
@@ -21,10 +21,10 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
 
     Args:
         fields: Names of the arguments that it takes.
-        arguments: What it was called with.
+        arguments: The arguments of the call.
 
     Raises:
-        InvalidInput: They are not an object, or one has an unknown name; the nearest one is named.
+        InvalidInput: They are not an object, or one has an unknown name. The message names the nearest one.
     """
     if not isinstance(arguments, dict):
         raise InvalidInput("The arguments must be one JSON object.", value=arguments)
@@ -39,7 +39,7 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
 
 
 async def checked_arguments(injector: Injector, operation: OperationDescription, arguments: object) -> dict[str, Any]:
-    """Return the arguments of a call of an operation, as `check_arguments` does; a refusal tells what is wrong with the others too."""
+    """Return an operation's arguments as `check_arguments` does. A refusal of unknown names lists refusals of the others too."""
     fields = [field.name for field in operation.fields]
     try:
         return check_arguments(fields, arguments)
@@ -51,7 +51,7 @@ async def checked_arguments(injector: Injector, operation: OperationDescription,
 
 
 def words(error: Exception) -> str:
-    """Say what went wrong without naming the framework."""
+    """Return an error's text for a language model, without the framework's name."""
     if isinstance(error, InvalidInput) and error.problems:
         said = " ".join(part for part in (sentence(error.problems), error.remedy, *map(words, error.also)) if part)
     else:
@@ -60,7 +60,7 @@ def words(error: Exception) -> str:
 
 
 def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> str:
-    """Say what went wrong, and show a call that works."""
+    """Return an error's text, followed by a call that works."""
     right = f" Right: {tool_name}({json.dumps(example, ensure_ascii=False)})." if example is not None else ""
     return f"{words(error)}{right}"
 

@@ -1,4 +1,4 @@
-"""What a person may be told of an operation before it is called. A door for language models hands it on; no model sees it."""
+"""Hints of an operation for the person who approves a call. A door for language models hands them on; no model sees them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ class Hints:
     title: str
     reads_only: bool = False
     destroys: bool = True
-    """May it change or remove what is there, rather than add to it?"""
+    """True if it may change or remove something, and not only add."""
     repeats_safely: bool = False
-    """Does the same call again change nothing more?"""
+    """True if the same call again changes nothing more."""
     reaches_out: bool = True
-    """May it have effects outside of what this process keeps?"""
+    """True if it may have effects outside of this process and its stores."""
 
     @classmethod
     def looking(cls, title: str) -> Hints:
-        """Hints of an operation that only looks at what is kept."""
+        """Return the hints of an operation that only reads this process's stores."""
         return cls(title, reads_only=True, destroys=False, repeats_safely=True, reaches_out=False)
 
     def annotations(self) -> dict[str, str | bool]:
-        """Write them as the Model Context Protocol names them."""
+        """Return them under the names of the Model Context Protocol."""
         return {
             "title": self.title,
             "readOnlyHint": self.reads_only,

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first asked for: one error of a package must not load all its models."""
+"""Import a package's names at their first use, so that catching one of its errors does not load all its models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def lazy_names(package: str, *modules: str) -> Callable[[str], Any]:
-    """Make a package's ``__getattr__``, which looks for a name in these modules, in this order. Put light ones first."""
+    """Return a package's ``__getattr__`` that looks for a name in these modules, in this order. Put light modules first."""
 
     def find(name: str) -> Any:
         if not name.startswith("__") and find_spec(f"{package}.{name}") is None:  # a submodule is imported, not looked for
@@ -24,13 +24,13 @@ def lazy_names(package: str, *modules: str) -> Callable[[str], Any]:
 
 
 def names_at_home(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """Make a package's ``__getattr__``, which finds each of these names in the module that is its home."""
+    """Return a package's ``__getattr__`` that imports each name from its module in `homes`."""
 
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         found = getattr(import_module(homes[name]), name)
-        setattr(sys.modules[package], name, found)  # so that it is looked for once
+        setattr(sys.modules[package], name, found)  # the next access does not come here
         return found
 
     return find

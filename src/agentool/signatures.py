@@ -1,4 +1,4 @@
-"""What a callable takes, where it says so."""
+"""Read the signature of any callable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature | None:
-    """Return the signature of a callable; None where it has none to show, as some written in C, or where its own code raises."""
+    """Return the signature of a callable; None if it has none, as some written in C, or if reading it raises."""
     try:
         return inspect.signature(function)
     except Exception:

@@ -12,11 +12,11 @@ from typing import Any, Generic, TypeVar, cast
 T = TypeVar("T")
 
 SECONDS = 5.0
-"""Longest wait for the thread to start, and for it to end."""
+"""Longest wait, in seconds, for the thread to start and for it to end."""
 
 
 class _Outcome(Generic[T]):
-    """What became of some work."""
+    """The return value of a coroutine, or the exception that it raised."""
 
     def __init__(self, returned: T | None, raised: BaseException | None) -> None:
         self._returned = returned
@@ -29,7 +29,7 @@ class _Outcome(Generic[T]):
 
 
 async def _outcome(work: Coroutine[Any, Any, T]) -> _Outcome[T]:
-    """Do work and tell how it ended. An event loop would end with a task that lets out ``SystemExit`` or ``KeyboardInterrupt``."""
+    """Await a coroutine and return its outcome. ``SystemExit`` or ``KeyboardInterrupt`` out of a task would end the event loop."""
     try:
         return _Outcome(await work, None)
     except asyncio.CancelledError:
@@ -39,7 +39,7 @@ async def _outcome(work: Coroutine[Any, Any, T]) -> _Outcome[T]:
 
 
 class _Threads(ThreadPoolExecutor):
-    """Threads for blocking work. When a process ends no thread can be begun: what is asked for then is done at once."""
+    """Threads for blocking work. An ending process can start no thread, so `submit` then calls the function at once."""
 
     at_exit = False
 
@@ -55,7 +55,7 @@ class _Threads(ThreadPoolExecutor):
 
 
 def _run_loop(work: Coroutine[Any, Any, None], threads: _Threads) -> None:
-    """Run an event loop as ``asyncio.run`` does, but begin no thread at its end, which Python 3.12 refuses when a process ends."""
+    """Run an event loop as ``asyncio.run`` does, but start no thread at its end: Python 3.12 refuses that when a process ends."""
     loop = asyncio.new_event_loop()
     loop.set_default_executor(threads)
     try:
@@ -77,12 +77,12 @@ async def _cancel_all() -> None:
 
 
 class Background:
-    """An event loop in a thread of its own. It starts at first use, and ends with the process or by `stop`.
+    """An event loop in a thread of its own. It starts at its first use, and ends with the process or by `stop`.
 
-    What is called on it may leave something behind that goes on: a scheduler fires between two calls.
+    Tasks that a call starts go on after it: a scheduler fires between two calls.
 
     Args:
-        name: What its thread is called.
+        name: The name of its thread.
     """
 
     def __init__(self, name: str = "agentool-sync") -> None:
@@ -94,15 +94,15 @@ class Background:
         self._threads = _Threads()
 
     def run(self, work: Coroutine[Any, Any, T], seconds: float | None = None) -> T:
-        """Do work there, in the caller's context, and wait for it. If the caller is interrupted the work is cancelled.
+        """Run a coroutine on the loop, in the caller's context, and wait for its value. An interrupt of the caller cancels it.
 
         Args:
-            work: What to do.
-            seconds: How long to wait; for ever by default.
+            work: The coroutine to run.
+            seconds: Longest wait in seconds; None waits for ever.
 
         Raises:
-            TimeoutError: It took longer; it is cancelled, as soon as the event loop answers.
-            BaseException: Whatever the work raises, ``SystemExit`` too: here, and not in the event loop that all share.
+            TimeoutError: It took longer. It is cancelled as soon as the event loop answers.
+            BaseException: Any exception of the coroutine, ``SystemExit`` too. It is raised here, never in the shared event loop.
         """
         future: Future[_Outcome[T]] | None = None
         try:
@@ -114,20 +114,20 @@ class Background:
             raise
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """As `run`, for callers on an event loop of their own, which goes on meanwhile."""
+        """Run a coroutine as `run` does, without blocking the caller's own event loop."""
         return (await asyncio.wrap_future(self._submit(work))).value()
 
     @property
     def is_alive(self) -> bool:
-        """Does its thread run, in this process?"""
+        """True if its thread runs in this process."""
         return self._thread is not None and self._thread.is_alive()
 
     def is_its_loop(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Is this the event loop of its thread?"""
+        """Tell whether this is the event loop of its thread."""
         return loop is self._loop
 
     def stop(self, seconds: float = SECONDS) -> None:
-        """Cancel what still goes on, and end the thread, for which it waits for so long at most. The next use starts another."""
+        """Cancel all tasks and end the thread; wait at most `seconds` for it. The next use starts another thread."""
         with self._lock:
             thread, loop, end = self._thread, self._loop, self._end
             self._thread = self._loop = self._end = None
@@ -136,7 +136,7 @@ class Background:
                 thread.join(seconds)
 
     def begin_no_threads(self) -> None:
-        """From now on, as the process ends, do blocking work on the event loop."""
+        """From now on run blocking work on the event loop, because the process ends."""
         self._threads.at_exit = True
 
     def _stop_at_exit(self) -> None:
@@ -144,11 +144,8 @@ class Background:
         self.stop()
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[_Outcome[T]]:
-        return asyncio.run_coroutine_threadsafe(_outcome(work), self._started())
-
-    def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            # Not alive in a process that was forked off: only the forking thread goes on there.
+            # After a fork the thread is not alive in the child: only the forking thread goes on there.
             if self._loop is None or self._thread is None or not self._thread.is_alive():
                 started: Future[asyncio.AbstractEventLoop] = Future()
                 threads = self._threads = _Threads(thread_name_prefix="agentool-work")
@@ -156,7 +153,8 @@ class Background:
                 self._thread.start()
                 self._loop = started.result(SECONDS)
                 atexit.register(self._stop_at_exit)
-            return self._loop
+            loop = self._loop
+        return asyncio.run_coroutine_threadsafe(_outcome(work), loop)
 
     async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         self._end = asyncio.Event()
@@ -165,4 +163,4 @@ class Background:
 
 
 shared = Background()
-"""That of every `run_sync` in this process."""
+"""The event loop of every `run_sync` in this process."""

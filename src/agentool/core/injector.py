@@ -1,4 +1,4 @@
-"""Where AgenTools are registered, found, replaced in tests, and called."""
+"""The injector: registers AgenTools, finds them, replaces them in tests, and calls them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Tool = TypeVar("Tool", bound=AgenTool[Any])
 
 _names_tracing = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
-"""Does a variable ask OpenTelemetry for a tracer provider?"""
+"""True if an environment variable asks OpenTelemetry for a tracer provider."""
 
 
 class Injector:
@@ -43,14 +43,14 @@ class Injector:
     def __init__(self) -> None:
         self._registered: dict[str, AgenTool[Any]] = {}
         self._builders: dict[str, Callable[[], object]] = {}
-        """What is made when it is first asked for."""
+        """Functions that build an AgenTool at its first use, by name."""
         self._overrides: dict[str, list[tuple[AgenTool[Any]]]] = {}
         self._agentools: dict[str, tuple[AgenTool[Any], RunContext[Any]]] = {}
-        """What answers to a name now, the last override, else what is registered; and what its handlers are told besides their fields."""
+        """The AgenTool behind each name now, which is its last override or the registered one; and the context of its handlers."""
         self._lock = RLock()
 
     def register(self, agentool: Tool) -> Tool:
-        """Make an AgenTool callable by its name. The same definition again, as in a notebook's cell, replaces the former one.
+        """Make an AgenTool callable by its name. The same definition again, as from a notebook's cell, replaces the earlier one.
 
         Raises:
             ConfigurationError: Another AgenTool has this name.
@@ -67,14 +67,14 @@ class Injector:
         return agentool
 
     def register_lazily(self, name: str, build: Callable[[], object]) -> None:
-        """Let an AgenTool be made when it is first asked for. Until then its name is taken, and nothing of it is loaded.
+        """Reserve a name and build its AgenTool at the first use. Until then nothing of the AgenTool is imported.
 
         Args:
             name: Its name.
-            build: Makes the AgenTool and registers it here. If it fails, it is called again at the next use.
+            build: Builds the AgenTool and registers it here. After a failure it is called again at the next use.
 
         Raises:
-            ConfigurationError: An AgenTool has this name.
+            ConfigurationError: Another AgenTool has this name.
         """
         with self._lock:
             if name in self._registered or name in self._builders:
@@ -82,7 +82,7 @@ class Injector:
             self._builders[name] = build
 
     def unregister(self, name: str) -> None:
-        """Forget an AgenTool. One that is not there is left alone."""
+        """Remove an AgenTool. An unknown name is ignored."""
         with self._lock:
             self._registered.pop(name, None)
             self._builders.pop(name, None)
@@ -92,15 +92,15 @@ class Injector:
         """Return a registered AgenTool.
 
         Raises:
-            UnknownAgenTool: Nothing has this name; the nearest one is named.
+            UnknownAgenTool: No AgenTool has this name. The message names the nearest one.
         """
         try:
             return self._agentools[name][0]
         except KeyError:
-            return self._built(name)[0]
+            return self._build(name)[0]
 
     def names(self) -> Sequence[str]:
-        """Return the names of all AgenTools, in order, without making any."""
+        """Return the names of all AgenTools, sorted, without building any."""
         return sorted({*self._agentools, *self._builders})
 
     def __contains__(self, name: object) -> bool:
@@ -129,18 +129,18 @@ class Injector:
             data: A dict, an instance of its input model, or JSON text. After `resolve_references` no error shows its values.
 
         Returns:
-            What the handler returned, as the type it declares.
+            The handler's output, of the type it declares.
 
         Raises:
-            UnknownAgenTool: Nothing has this name.
+            UnknownAgenTool: No AgenTool has this name.
             InvalidInput: The data does not fit the AgenTool or the operation.
             InvalidOutput: The handler returned another type than it declares.
-            Exception: Whatever the handler raises, unchanged.
+            Exception: Any exception of the handler, unchanged.
         """
         if isinstance(data, Resolved):
             with values_unshown():
                 return await self.run(name, dict(data))
-        agentool, context = self._agentools.get(name) or self._built(name)
+        agentool, context = self._agentools.get(name) or self._build(name)
         try:
             validated = agentool.validate(data)
         except InvalidInput as refused:
@@ -159,7 +159,7 @@ class Injector:
         return output
 
     async def refusals(self, name: str, data: object) -> tuple[AgenToolError, ...]:
-        """Return what would be refused of a call, as far as that can be told without making it. Raises `UnknownAgenTool`."""
+        """Return the refusals of a call that can be found without making it. Raises `UnknownAgenTool`."""
         agentool = self.get(name)
         try:
             validated = agentool.check(data)
@@ -170,8 +170,8 @@ class Injector:
     def run_sync(self, name: str, data: object) -> Any:
         """Call an AgenTool from a thread without a running event loop. See `run`.
 
-        All such calls share one event loop in a thread of its own, which lasts as long as the process. So what a call
-        starts goes on after it: jobs that were scheduled fire.
+        All such calls share one event loop in a thread of its own, which lasts as long as the process. Scheduled jobs
+        therefore fire after the call has returned.
 
         Raises:
             ConfigurationError: An event loop is running here.
@@ -187,18 +187,18 @@ class Injector:
         raise ConfigurationError("run_sync was called inside an event loop.", remedy="Write `await injector.run(name, data)`.")
 
     def catalog(self) -> Sequence[AgenTool[Any]]:
-        """Return all AgenTools by name. What was not asked for yet is made."""
+        """Return all AgenTools, sorted by name. Those that were not used yet are built."""
         return [self.get(name) for name in self.names()]
 
     def clear(self) -> None:
-        """Forget every AgenTool."""
+        """Remove every AgenTool."""
         with self._lock:
             for held in (self._registered, self._builders, self._overrides, self._agentools):
                 held.clear()
 
     @contextmanager
     def activate(self) -> Generator[Injector]:
-        """Make this the current injector inside a ``with`` block. Blocks may overlap, and end in another task."""
+        """Make this the current injector inside a ``with`` block. Blocks may overlap, and may end in another task."""
         activation = (self,)  # the same injector twice is two entries
         _activations.set((*_activations.get(), activation))
         try:
@@ -207,14 +207,14 @@ class Injector:
             _activations.set(tuple(other for other in _activations.get() if other is not activation))
 
     def make_context(self) -> Context:
-        """Make a context for work that outlives whoever starts it: this injector is current there, and nothing else is set."""
+        """Return a context for a task that outlives its starter. Only the current injector is set in it: this one."""
         context = Context()
         context.run(_activations.set, ((self,),))
         return context
 
-    def _built(self, name: str) -> tuple[AgenTool[Any], RunContext[Any]]:
+    def _build(self, name: str) -> tuple[AgenTool[Any], RunContext[Any]]:
         with self._lock:
-            if name in self._agentools:  # another thread has made it meanwhile
+            if name in self._agentools:  # another thread has built it meanwhile
                 return self._agentools[name]
             if (build := self._builders.pop(name, None)) is None:
                 remedy = did_you_mean(name, self.names()) or "Nothing is registered yet: create the AgenTool first."
@@ -227,19 +227,19 @@ class Injector:
                 raise
 
     def _update(self, name: str) -> None:
-        """Let the last override of a name answer to it, else what is registered."""
+        """Point a name at its last override, else at the registered AgenTool."""
         stack = self._overrides.get(name)
-        answers = stack[-1][0] if stack else self._registered.get(name)
-        if answers is None:
+        agentool = stack[-1][0] if stack else self._registered.get(name)
+        if agentool is None:
             self._agentools.pop(name, None)
         else:
-            self._agentools[name] = answers, RunContext(answers.deps, self, name)
+            self._agentools[name] = agentool, RunContext(agentool.deps, self, name)
 
 
 def _is_traced() -> bool:
-    """Has anybody set a tracer provider? A span for nobody would cost as much as all the rest of a call.
+    """Tell whether a tracer provider is set. Without one a span is useless, and would double the cost of a call.
 
-    OpenTelemetry is looked up, not imported: who sets a provider has it loaded.
+    OpenTelemetry is looked up, not imported: code that sets a provider has imported it.
     """
     trace = sys.modules.get("opentelemetry.trace")
     return _names_tracing or (trace is not None and trace._TRACER_PROVIDER is not None)
@@ -253,7 +253,7 @@ def _tracer() -> Tracer:
 
 
 async def _call(operation: Operation, context: RunContext[Any], validated: BaseOperationInput) -> Any:
-    """Call a handler inside its span, so that what goes wrong is part of it."""
+    """Call a handler inside its span, so that the span records a refused output too."""
     output = await operation.handler(context, **operation.arguments(validated))
     if not isinstance(output, operation.output_classes):
         raise _invalid_output(context.agentool_name, operation, output)
@@ -261,17 +261,17 @@ async def _call(operation: Operation, context: RunContext[Any], validated: BaseO
 
 
 def _is_same_again(there: AgenTool[Any], new: AgenTool[Any]) -> bool:
-    """Is this the same definition run once more, as when a cell of a notebook runs twice or a module is reloaded?"""
+    """Tell whether this is the same definition run once more: a notebook's cell ran twice, or a module was reloaded."""
     if _definition(there) != _definition(new) or "<locals>" in new.input_type.__qualname__:
         return False
-    made_anew = there.input_type is not new.input_type or new.input_type.__module__ == "__main__"
-    return made_anew or (there.deps is not None and type(there.deps) is type(new.deps) and there.deps == new.deps)
+    is_redefined = there.input_type is not new.input_type or new.input_type.__module__ == "__main__"
+    return is_redefined or (there.deps is not None and type(there.deps) is type(new.deps) and there.deps == new.deps)
 
 
 def _definition(agentool: AgenTool[Any]) -> object:
-    """Return what defines an AgenTool, by where it is written."""
-    written = [agentool.input_type, *(operation.handler for operation in agentool.operations.values())]
-    return [(getattr(found, "__module__", ""), getattr(found, "__qualname__", repr(found))) for found in written]
+    """Return the modules and names of an AgenTool's input model and handlers."""
+    parts = [agentool.input_type, *(operation.handler for operation in agentool.operations.values())]
+    return [(getattr(part, "__module__", ""), getattr(part, "__qualname__", repr(part))) for part in parts]
 
 
 def _invalid_output(name: str, operation: Operation, output: object) -> InvalidOutput:
@@ -279,14 +279,13 @@ def _invalid_output(name: str, operation: Operation, output: object) -> InvalidO
     return InvalidOutput(f"{name}.{operation.name} returned {excerpt(output)}, and declares {declared}.")
 
 
-# Global state lives here and nowhere else, but for the event loop of `run_sync`: the injector that `get_injector` gives where
-# none is activated.
+# The only global state, besides the event loop of `run_sync`: the injector that `get_injector` returns if none is activated.
 _default: Injector | None = None
 _activations: ContextVar[tuple[tuple[Injector], ...]] = ContextVar("agentool_injectors", default=())
 
 
 def get_injector() -> Injector:
-    """Return the current injector: the activated one, else this process's default, made at first use."""
+    """Return the current injector: the activated one, else this process's default, which is created at its first use."""
     global _default
     if activations := _activations.get():
         return activations[-1][0]

@@ -1,6 +1,6 @@
-"""Any AgenTool as a pydantic-ai `Agent` that needs no language model: JSON in, the AgenTool's typed output out.
+"""Turn an AgenTool into a pydantic-ai `Agent` that needs no language model: JSON in, the AgenTool's typed output out.
 
-Besides `toolset` the only file of the framework that imports pydantic-ai, and nothing imports either unasked.
+Only this file and `toolset` import pydantic-ai; both are imported where they are used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from agentool.core.injector import Injector, get_injector
 
 
 class PassThroughModel(Model):
-    """Stands in the place of a language model: hands the user's JSON, as it is, to the one tool there is."""
+    """Takes the place of a language model: hands the user's JSON unchanged to the only tool."""
 
     @property
     def model_name(self) -> str:
@@ -33,7 +33,7 @@ class PassThroughModel(Model):
         self, messages: list[ModelMessage], model_settings: ModelSettings | None, model_request_parameters: ModelRequestParameters
     ) -> ModelResponse:
         (tool,) = model_request_parameters.output_tools
-        return ModelResponse(parts=[ToolCallPart(tool.name, {"json_text": _prompt(messages)})], model_name=self.model_name)
+        return ModelResponse(parts=[ToolCallPart(tool.name, {"json_text": _last_prompt(messages)})], model_name=self.model_name)
 
     @asynccontextmanager
     async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncGenerator[StreamedResponse]:
@@ -47,7 +47,7 @@ def as_agent(agentool: AgenTool[Any], injector: Injector | None = None) -> Agent
 
     Args:
         agentool: A registered AgenTool.
-        injector: Where it is registered; the current one when the agent runs, by default.
+        injector: The injector that has it; by default the current one when the agent runs.
     """
 
     async def call(json_text: str) -> Any:
@@ -58,7 +58,7 @@ def as_agent(agentool: AgenTool[Any], injector: Injector | None = None) -> Agent
     return Agent(PassThroughModel(), output_type=output, name=agentool.name, retries=0)
 
 
-def _prompt(messages: list[ModelMessage]) -> str:
+def _last_prompt(messages: list[ModelMessage]) -> str:
     for message in reversed(messages):
         if isinstance(message, ModelRequest):
             for part in message.parts:
