@@ -1,7 +1,7 @@
-"""What an AgenTool takes, for those who call it: schemas, required fields, descriptions and examples. Every door reads them here.
+"""Describe an AgenTool for its callers: schemas, required fields, descriptions and examples. Every door reads them here.
 
-All of it is derived from the input model and the handlers' signatures, so a door that loops over `describe` offers every
-operation of every AgenTool and names none of them.
+Descriptions are derived from the input model and the handlers' signatures. A door that loops over `describe` therefore
+offers every operation of every AgenTool and names none of them.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class FieldDescription:
 
     @property
     def description(self) -> str:
-        """What it is for."""
+        """The field's purpose."""
         return str(self.schema.get("description", ""))
 
     @property
     def default(self) -> Any:
-        """The value it has if it is left out; None if there is none to tell."""
+        """Its value if the caller leaves it out; None if it has no default."""
         return None if self.required else self.schema.get("default")
 
     @property
     def type_words(self) -> str:
-        """Its type in a word or two, for people."""
+        """Its type in one or two words, for people."""
         return type_words(self.schema)
 
 
@@ -58,15 +58,15 @@ class OperationDescription:
     description: str
     fields: tuple[FieldDescription, ...]
     definitions: JsonSchema
-    """Schemas that refer to themselves, by name; all others are written where they are used."""
+    """Recursive schemas, by name; all other schemas are written where they are used."""
     example: Mapping[str, Any] | None
     """Fields of a call that works, without ``operation``; None if no example is known."""
     hints: Hints
-    """What a person may be told before it is called; the careful ones where its AgenTool gives none."""
+    """Hints for a person, shown before a call; the careful defaults if its AgenTool gives none."""
 
     @property
     def tool_name(self) -> str:
-        """A name for it among the operations of all AgenTools: ``storage_kv_get``."""
+        """Its name among the operations of all AgenTools, such as ``storage_kv_get``."""
         return f"{self.agentool_name}_{self.name}"
 
     @property
@@ -93,7 +93,7 @@ class OperationDescription:
         """Return the input of ``injector.run(agentool_name, …)`` for these fields.
 
         Raises:
-            InvalidInput: A field is named ``operation``; an operation is chosen by the tool, not by its fields.
+            InvalidInput: A field is named ``operation``. The tool chooses the operation, not its fields.
         """
         if "operation" in fields:
             problem = f"It is not a field of {self.tool_name!r}, which always does {self.name!r}."
@@ -144,7 +144,7 @@ def describe_operation(agentool: AgenTool[Any], name: str) -> OperationDescripti
 
 
 def describe_fields(model: type[BaseModel]) -> tuple[FieldDescription, ...]:
-    """Describe the fields of a model that is no AgenTool's input, in their order."""
+    """Describe the fields of any model, in their order."""
     whole = model.model_json_schema()
     definitions: JsonSchema = whole.get("$defs", {})
     required: list[str] = whole.get("required", [])
@@ -152,7 +152,7 @@ def describe_fields(model: type[BaseModel]) -> tuple[FieldDescription, ...]:
 
 
 def type_words(schema: Mapping[str, Any]) -> str:
-    """Write the type that a JSON schema asks for in a word or two."""
+    """Return the type of a JSON schema in one or two words."""
     if "anyOf" in schema:
         return " or ".join(dict.fromkeys(type_words(option) for option in schema["anyOf"] if option.get("type") != "null"))
     if "enum" in schema:
@@ -165,8 +165,8 @@ def type_words(schema: Mapping[str, Any]) -> str:
 def _operation(agentool: AgenTool[Any], operation: Operation, whole: JsonSchema) -> OperationDescription:
     definitions: JsonSchema = whole.get("$defs", {})
     properties: JsonSchema = whole.get("properties", {})
-    taken = [name for name in agentool.input_type.model_fields if name in operation.fields]
-    fields = [_field(name, properties[name], definitions, required=name in operation.required) for name in taken]
+    names = [name for name in agentool.input_type.model_fields if name in operation.fields]
+    fields = [_field(name, properties[name], definitions, required=name in operation.required) for name in names]
     fields.sort(key=lambda field: not field.required)
     return OperationDescription(
         agentool_name=agentool.name,
@@ -187,7 +187,7 @@ def _field(name: str, schema: JsonSchema, definitions: JsonSchema, *, required: 
 
 
 def _shown(schema: Mapping[str, Any], definitions: JsonSchema, within: tuple[str, ...]) -> JsonSchema:
-    """Return a schema without null, titles and references; one that refers to itself keeps that reference."""
+    """Return a schema without null, titles and references; a recursive schema keeps its reference."""
     said = {key: value for key, value in schema.items() if key not in _NOT_SHOWN and (key, value) != ("default", None)}
     name = str(said.get("$ref", "")).removeprefix(_REFERENCE)
     if name and name not in within and not _refers_to_itself(name, definitions):
@@ -219,7 +219,7 @@ def _refers_to_itself(name: str, definitions: JsonSchema) -> bool:
 
 
 def _recursive(schemas: Sequence[JsonSchema], definitions: JsonSchema) -> JsonSchema:
-    """Return the definitions that these schemas, or one another, still refer to."""
+    """Return the definitions that these schemas still refer to, directly or through each other."""
     kept: JsonSchema = {}
     pending = list(_references(schemas))
     while pending:
@@ -231,7 +231,7 @@ def _recursive(schemas: Sequence[JsonSchema], definitions: JsonSchema) -> JsonSc
 
 
 def _references(schema: object) -> Iterator[str]:
-    """Find the names of all definitions that a schema refers to directly."""
+    """Yield the names of all definitions that a schema refers to directly."""
     if isinstance(schema, Mapping):
         for key, value in cast("Mapping[str, object]", schema).items():
             if key == "$ref":
@@ -244,7 +244,7 @@ def _references(schema: object) -> Iterator[str]:
 
 
 def _example(agentool: AgenTool[Any], operation: Operation, fields: Sequence[FieldDescription]) -> Mapping[str, Any] | None:
-    """Return the fields of an example of the AgenTool's, else put one together from the examples of its required fields."""
+    """Return the fields of an example of the AgenTool, else build one from the examples of its required fields."""
     for example in agentool.examples:
         if example.get("operation") == operation.name:
             return {name: value for name, value in example.items() if name != "operation"}

@@ -1,4 +1,4 @@
-"""The errors of the framework, and what each asks of whom.
+"""The errors of the framework, and who must act on each.
 
     AgenToolError
     ├── ConfigurationError    the application's developer must act
@@ -7,8 +7,8 @@
     ├── InvalidInput          the caller must correct the input (also ValueError)
     └── InvalidOutput         a handler broke its own contract (also TypeError)
 
-Every error carries data, so that a person, a program and a language model can each act on it:
-``field`` and ``value`` say what was wrong, ``remedy`` says the way out.
+Every error carries data, so that people, programs and language models can act on it:
+``field`` and ``value`` name the fault, ``remedy`` the way out.
 """
 
 from __future__ import annotations
@@ -26,18 +26,16 @@ from pydantic import ValidationError
 T = TypeVar("T")
 
 MAX_PROBLEMS = 20
-"""Problems that one refusal names."""
+"""Problems that one refusal lists."""
 MOST_NAMED = 30
 """Names that a remedy lists."""
 _SHOWN = 120
 """Longest excerpt, in characters, of an offending value in a message."""
-
-
 _WHY_UNSHOWN = "not shown, as the input held references"
 
 
 class Unshown:
-    """Stands in an error for a value that may have come out of a reference, and so may be a secret."""
+    """Replaces a value in an error if it may have come out of a reference, and so may be a secret."""
 
     def __repr__(self) -> str:
         return f"({_WHY_UNSHOWN})"
@@ -50,7 +48,7 @@ _unshown: ContextVar[bool] = ContextVar("agentool_values_unshown", default=False
 
 @contextmanager
 def values_unshown() -> Generator[None]:
-    """Let no error that is made inside a ``with`` block, in calls within calls too, have a value of the input."""
+    """Keep values of the input out of every error created inside a ``with`` block, nested calls included."""
     token = _unshown.set(True)
     try:
         yield
@@ -59,24 +57,24 @@ def values_unshown() -> Generator[None]:
 
 
 def are_values_shown() -> bool:
-    """May an error show values of the input?"""
+    """Tell whether an error may show values of the input."""
     return not _unshown.get()
 
 
 class AgenToolError(Exception):
-    """Something about an AgenTool went wrong.
+    """Base of all errors of AgenTools.
 
     Args:
         problem: One sentence, without the field's name.
-        field: The input field concerned, dotted for nested ones.
-        value: The offending value; `UNSHOWN` where it may not be shown.
+        field: The input field concerned, dotted if it is nested.
+        value: The offending value; `UNSHOWN` if it may not be shown.
         remedy: What to do instead.
     """
 
     correctable: ClassVar[bool] = False
-    """Whether the caller can do better at once, with other input; a language model is then asked to."""
+    """True if other input would succeed at once; a language model is then asked to try again."""
     also: tuple[AgenToolError, ...] = ()
-    """What else is refused of the same call."""
+    """Further refusals of the same call."""
 
     def __init__(self, problem: str, *, field: str | None = None, value: object = None, remedy: str | None = None) -> None:
         super().__init__(problem)
@@ -86,26 +84,26 @@ class AgenToolError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return self._told(self.field, self.problem)
+        return self._message(self.field, self.problem)
 
-    def _told(self, field: str | None, problem: str) -> str:
+    def _message(self, field: str | None, problem: str) -> str:
         where = f"{field}: " if field else ""
         way_out = f" {self.remedy}" if self.remedy else ""
         return " ".join([f"{where}{problem}{way_out}", *map(str, self.also)])
 
 
 class Refusals:
-    """Collects what is refused of a call, so that its caller is told all of it at once."""
+    """Collects the refusals of one call, so that its caller gets them all at once."""
 
     def __init__(self) -> None:
         self._errors: list[AgenToolError] = []
 
     def collect(self) -> Refusals:
-        """Note what is refused inside a ``with`` block, and go on behind it."""
+        """Catch an `AgenToolError` of a ``with`` block and go on after the block."""
         return self
 
     def __enter__(self) -> None:
-        """Nothing is refused yet."""
+        """Begin a check."""
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> bool:
         if not isinstance(error, AgenToolError):
@@ -114,7 +112,7 @@ class Refusals:
         return True
 
     def raise_all(self) -> None:
-        """Raise the first refusal, with the others as its ``also``; do nothing if there are none."""
+        """Raise the first refusal, with the others as its ``also``. Without refusals do nothing."""
         if self._errors:
             first, *others = self._errors
             first.also = (*first.also, *others)
@@ -122,15 +120,15 @@ class Refusals:
 
 
 class Tried(Exception):
-    """Raised in a trial of a call where the call itself would begin to do something: nothing of it is refused."""
+    """Raised in a trial where the real call would begin to act: nothing is refused."""
 
 
 class ConfigurationError(AgenToolError):
-    """The application is put together wrongly; no other input will help."""
+    """The application is configured wrongly; other input cannot help."""
 
 
 class MissingExtra(ConfigurationError, ImportError):
-    """An optional dependency is needed and not installed."""
+    """A needed optional dependency is not installed."""
 
 
 class UnknownAgenTool(AgenToolError, LookupError):
@@ -141,7 +139,7 @@ class UnknownAgenTool(AgenToolError, LookupError):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One thing wrong with one input field."""
+    """One problem of one input field."""
 
     field: str
     value: object
@@ -153,7 +151,7 @@ class FieldProblem:
 
 
 class InvalidInput(AgenToolError, ValueError):
-    """The input does not fit the AgenTool. ``problems`` lists the fields concerned; ``field`` and ``value`` are the first one's."""
+    """The input does not fit the AgenTool. ``problems`` lists the problems; ``field`` and ``value`` are those of the first."""
 
     correctable = True
 
@@ -173,11 +171,11 @@ class InvalidInput(AgenToolError, ValueError):
 
     def __str__(self) -> str:
         # Problems name their fields themselves.
-        return self._told(None if self.problems else self.field, self.problem)
+        return self._message(None if self.problems else self.field, self.problem)
 
     @classmethod
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
-        """Turn pydantic's findings into one sentence that names fields, values and the way out."""
+        """Turn pydantic's errors into one sentence that names fields, values and the way out."""
         problems = name_problems(error.errors(include_url=False, include_context=False), lambda detail: _field_problem(detail, known))
         problem = f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}"
         fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
@@ -192,11 +190,11 @@ class InvalidOutput(AgenToolError, TypeError):
 
 
 def name_problems(found: Sequence[T], name: Callable[[T], FieldProblem]) -> tuple[FieldProblem, ...]:
-    """Describe what is wrong: the first things of it, and how many more there are. What is wrong can be as long as an input."""
-    named = [name(each) for each in found[:MAX_PROBLEMS]]
-    if left := len(found) - len(named):
-        named.append(FieldProblem("…", None, f"and {left:,} more"))
-    return tuple(named)
+    """Describe the first `MAX_PROBLEMS` problems and count the others. An input can have any number of them."""
+    problems = [name(each) for each in found[:MAX_PROBLEMS]]
+    if more := len(found) - len(problems):
+        problems.append(FieldProblem("…", None, f"and {more:,} more"))
+    return tuple(problems)
 
 
 def sentence(problems: Iterable[FieldProblem]) -> str:
@@ -212,9 +210,12 @@ def excerpt(value: object) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> str:
-    """Return ``Did you mean 'x'?`` for a near miss, else the list of what is known: the first of it, if it is much.
+    """Return ``Did you mean 'x'?`` for a near miss, else the first `MOST_NAMED` known names and the number of the others.
 
-    How many more there are is told too; where `is_whole` is False, because there are others than these, only that there are.
+    Args:
+        word: The unknown name.
+        known: Names to choose from.
+        is_whole: False if there are names besides these; the text then ends in "and more", without a number.
     """
     names = sorted(known)
     near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
@@ -237,7 +238,7 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
         advice = did_you_mean(field, known) if len(location) == 1 else ""
         return FieldProblem(field, value, f"is not a field. {advice}".rstrip())
     if not are_values_shown():
-        # Without pydantic's words: some of them quote the value.
+        # Not pydantic's own message: some messages quote the value.
         return FieldProblem(field, value, f"is not accepted ({kind}); its value is {_WHY_UNSHOWN}")
     said = str(found["msg"])
     near = did_you_mean(value, re.findall("'([^']+)'", said)) if kind == "literal_error" and isinstance(value, str) else ""

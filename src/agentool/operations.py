@@ -1,10 +1,10 @@
-"""A handler's signature is the route, the required fields and the schema; nothing is written twice.
+"""Read operations out of handlers: the signature is the route, the required fields and the schema. Nothing is written twice.
 
-A handler is an ``async`` function whose first parameter is the context and whose further parameters
-name fields of the input model. A parameter without a default is required *for that operation*.
-``**more: Unpack[Fields]``, with a ``TypedDict``, takes all of its fields, each of them optional.
-So does a parameter annotated with a base of the input model: it gets an instance of that base which
-holds the fields that were given. ``Annotated[Base, Needs("name")]`` says which of them are required.
+A handler is an ``async`` function. Its first parameter is the context; the others name fields of the
+input model. A parameter without a default is required *for that operation*.
+``**more: Unpack[Fields]``, with a ``TypedDict``, takes all fields of the ``TypedDict``, each optional.
+A parameter annotated with a base of the input model takes all fields of that base: it gets an instance
+that holds the given fields. ``Annotated[Base, Needs("name")]`` makes some of them required.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_
 Handler = Callable[..., Awaitable[Any]]
 
 _UNPACKS = (Unpack, typing.Unpack)
-"""Two different things on Python 3.11."""
+"""On Python 3.11 they are two different objects."""
 
 
 class Needs(frozenset[str]):
@@ -41,7 +41,7 @@ class Needs(frozenset[str]):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One value of ``operation`` and the handler it leads to."""
+    """One value of ``operation`` and its handler."""
 
     name: str
     handler: Handler
@@ -50,26 +50,26 @@ class Operation:
     output_type: Any
     description: str
     output_classes: tuple[type, ...] = (object,)
-    """What `output_type` is at run time; ``object`` where that cannot be told."""
+    """The classes of `output_type` at run time; ``object`` if they are unknown."""
     bases: Mapping[str, type[BaseModel]] = field(default_factory=dict[str, type[BaseModel]])
-    """Parameters that take the fields of a base of the input model, and that base."""
+    """Bases of the input model, by the parameter that takes their fields."""
     refusal: type[InvalidInput] = InvalidInput
-    """What is raised where fields do not fit."""
+    """The error raised if fields do not fit."""
 
     def arguments(self, data: BaseOperationInput) -> dict[str, Any]:
         """Pick the handler's arguments out of validated input.
 
-        Fields the caller left out are not passed, so that the handler's own default holds.
+        Fields that the caller left out are not passed, so the handler's own default holds.
 
         Raises:
-            InvalidInput: A required field is missing, or a field was given that this operation does not take.
+            InvalidInput: A required field is missing, or the operation does not take a given field.
         """
         values, given = data.__dict__, dict[str, Any]()
         try:
-            for name in data.__pydantic_fields_set__:  # a comprehension takes half as long again
+            for name in data.__pydantic_fields_set__:  # a comprehension is 50 % slower
                 if (value := values[name]) is not None:
                     given[name] = value
-        except KeyError:  # fields that only a model with extra="allow" takes
+        except KeyError:  # a model with extra="allow" keeps undeclared fields elsewhere
             given = {**values, **(data.__pydantic_extra__ or {})}
         given.pop("operation", None)
         if not (given.keys() >= self.required and given.keys() <= self.fields):
@@ -77,8 +77,8 @@ class Operation:
                 FieldProblem(name, None, f"is required for operation {self.name!r}") for name in sorted(self.required - given.keys())
             ]
             foreign = [name for name in given if name not in self.fields and given[name] != _default(name, data)]
-            taken = ", ".join(sorted(self.fields)) or "no fields"
-            unused = [FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {taken}") for name in foreign]
+            known = ", ".join(sorted(self.fields)) or "no fields"
+            unused = [FieldProblem(name, given[name], f"is not used by operation {self.name!r}, which takes {known}") for name in foreign]
             if problems := (*missing, *unused):
                 raise self.refusal(
                     sentence(problems),
@@ -89,24 +89,24 @@ class Operation:
         return self._in_bases(given) if self.bases else given
 
     def _in_bases(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Put the fields of each base into an instance of it; they were validated as fields of the input model."""
+        """Put the fields of each base into an instance of it. They are validated already, as fields of the input model."""
         arguments = dict(given)
         for parameter, base in self.bases.items():
-            held = {name: arguments.pop(name) for name in base.__pydantic_fields__.keys() & arguments.keys()}  # quicker than each by itself
+            held = {name: arguments.pop(name) for name in base.__pydantic_fields__.keys() & arguments.keys()}  # quicker than a loop
             blank = _blank(base)
             arguments[parameter] = base.model_construct(_fields_set=set(held), **held) if blank is None else blank.model_copy(update=held)
         return arguments
 
 
 _SHARED = frozenset({bool, int, float, str, bytes, type(None)})
-"""Types of defaults that all instances may hold in common; a tuple may hold a list."""
+"""Types of defaults that instances can share. A tuple is not among them: it may hold a list."""
 
 
 @lru_cache(maxsize=256)
 def _blank(base: type[BaseModel]) -> BaseModel | None:
-    """Return an instance without given fields, to be copied: a third of the cost. None where each instance must be made.
+    """Return an instance without given fields, to be copied at a third of the cost; None if copies would be wrong.
 
-    That is where a default can change, and where the base computes anything, such as private attributes, from its fields.
+    They would be wrong if a default is mutable, or if the base computes something from its fields, such as private attributes.
     """
     if base.model_config.get("extra") == "allow" or base.__pydantic_post_init__ is not None:
         return None
@@ -116,7 +116,7 @@ def _blank(base: type[BaseModel]) -> BaseModel | None:
 
 
 def _default(field: str, data: BaseOperationInput) -> Any:
-    if field not in type(data).model_fields:  # of a model that allows others
+    if field not in type(data).model_fields:  # the model has extra="allow"
         return PydanticUndefined
     return type(data).model_fields[field].get_default(call_default_factory=True, validated_data=dict(data.__dict__))
 
@@ -127,8 +127,8 @@ def read_operations(
     """Check handlers against the input model and turn each into an `Operation`.
 
     Raises:
-        ConfigurationError: An accepted operation without a handler, a handler for an operation the model
-            does not accept, a handler that is not ``async``, or a parameter that fits no field.
+        ConfigurationError: An operation has no handler, or a handler no operation; a handler is not
+            ``async``; or a parameter fits no field.
     """
     accepted = accepted_operations(input_type)
     if without := accepted - handlers.keys():
@@ -139,7 +139,7 @@ def read_operations(
 
 
 def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:
-    """Return the values that ``operation`` may have in this model."""
+    """Return the values of ``operation`` that this model accepts."""
     annotation = input_type.model_fields["operation"].annotation
     if get_origin(annotation) is not Literal:
         raise ConfigurationError(f"{input_type.__name__}.operation must be a Literal of its operations, not {annotation!r}.")
@@ -155,11 +155,11 @@ class _Parameter:
     default: Any = None
     required: bool = False
     base: tuple[str, type[BaseModel]] | None = None
-    """The handler's parameter, and the base of the input model, that the field belongs to."""
+    """The handler's parameter and the base of the input model that has the field."""
 
 
 class _Reading(NamedTuple):
-    """What a handler's signature says of its operation, whatever that is called."""
+    """The facts of an operation that its handler's signature gives. The operation's name is not among them."""
 
     fields: frozenset[str]
     required: frozenset[str]
@@ -169,7 +169,7 @@ class _Reading(NamedTuple):
 
 
 _readings: WeakKeyDictionary[FunctionType, WeakKeyDictionary[type[BaseOperationInput], _Reading]] = WeakKeyDictionary()
-"""What was read of functions and models that still exist: most handlers serve one `Injector` after another."""
+"""Readings by function and model, for as long as both exist: most handlers serve one `Injector` after another."""
 
 
 def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput], refusal: type[InvalidInput]) -> Operation:
@@ -186,9 +186,9 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
 
 
 def _read_once(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
-    """Read a handler's signature, which is that of the function it wraps, at most once for each function and model."""
+    """Read a handler's signature, which is that of its wrapped function, at most once for each function and model."""
     function = inspect.unwrap(handler, stop=lambda layer: not isinstance(layer, FunctionType) or hasattr(layer, "__signature__"))
-    if not isinstance(function, FunctionType):  # what partials and bound methods have fixed is not the function's
+    if not isinstance(function, FunctionType):  # partials and bound methods fix parameters that the function still has
         return _read_signature(name, handler, input_type)
     known = _readings.setdefault(function, WeakKeyDictionary[type[BaseOperationInput], _Reading]())
     if input_type not in known:
@@ -199,8 +199,8 @@ def _read_once(name: str, handler: Handler, input_type: type[BaseOperationInput]
 def _read_signature(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
     signature = inspect.signature(handler)
     function, fixed = _unwrapped(handler)
-    fields = [given for given in _after_context(signature, name) if given.name not in fixed]
-    parameters = [taken for given in fields for taken in _taken_by(given, function, input_type)]
+    given = [parameter for parameter in _after_context(signature, name) if parameter.name not in fixed]
+    parameters = [field for parameter in given for field in _read_parameter(parameter, function, input_type)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
     names = [parameter.name for parameter in parameters]
@@ -217,7 +217,7 @@ def _read_signature(name: str, handler: Handler, input_type: type[BaseOperationI
 
 
 def _unwrapped(handler: Handler) -> tuple[Handler, set[str]]:
-    """Return the function of a partial, and the parameters that the partial has fixed: those are not the caller's to give."""
+    """Return the function of a partial, and the names of the parameters that it has fixed, which no caller can give."""
     fixed: set[str] = set()
     while isinstance(handler, partial):
         fixed |= handler.keywords.keys()
@@ -235,7 +235,8 @@ def _after_context(signature: inspect.Signature, operation: str) -> Sequence[ins
     return parameters[1:]
 
 
-def _taken_by(parameter: inspect.Parameter, handler: Handler, input_type: type[BaseOperationInput]) -> list[_Parameter]:
+def _read_parameter(parameter: inspect.Parameter, handler: Handler, input_type: type[BaseOperationInput]) -> list[_Parameter]:
+    """Return the fields that one parameter of a handler takes."""
     annotation = _evaluated(parameter.annotation, handler)
     if base := _base_in(annotation, input_type):
         return _fields_of(parameter.name, base, annotation)
@@ -248,10 +249,10 @@ def _taken_by(parameter: inspect.Parameter, handler: Handler, input_type: type[B
 
 
 def _base_in(annotation: Any, input_type: type[BaseOperationInput]) -> type[BaseModel] | None:
-    """Return the base of the input model that an annotation names, if it does."""
+    """Return the base of the input model that an annotation names; None if it names another type."""
     kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    of_its_own = [base for base in input_type.__mro__ if issubclass(base, BaseModel) and not issubclass(BaseOperationInput, base)]
-    return next((base for base in of_its_own if base is kind and not issubclass(base, BaseOperationInput)), None)
+    own_bases = [base for base in input_type.__mro__ if issubclass(base, BaseModel) and not issubclass(BaseOperationInput, base)]
+    return next((base for base in own_bases if base is kind and not issubclass(base, BaseOperationInput)), None)
 
 
 def _fields_of(parameter: str, base: type[BaseModel], annotation: Any) -> list[_Parameter]:

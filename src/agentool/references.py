@@ -1,6 +1,6 @@
-"""``!ref:storage_kv:current_time`` → the value that AgenTool holds under that key, looked up when the call is made.
+"""References: ``!ref:storage_kv:current_time`` is replaced, when the call is made, by that AgenTool's value under that key.
 
-A reference names an AgenTool with an operation ``get`` that takes a ``key`` and answers with a ``value``.
+A reference names an AgenTool with an operation ``get`` that takes a ``key`` and returns a ``value``.
 Source of the notation: *Scheduler AgenToolkit*, "Queue Integration for Reactive Patterns".
 """
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 PREFIX = "!ref:"
 STEP_PREFIX = "!step:"
-"""How a text, or a part of one, begins that stands for the result of another step of a sequence."""
+"""Begins a text, or a part of one, that is replaced by the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
-"""Characters that the references in one input may become in total, and that the results of one sequence may have; see `SizeBudget`."""
+"""Characters that replace the references of one input, and characters of the results of one sequence, in total. See `SizeBudget`."""
 _EACH = 8
-"""Characters that a value counts besides its own: the memory that holds it, about."""
+"""Characters counted for each value besides its text: about the memory that holds it."""
 _EACH_HOLDER = 32
-"""The same of a list or an object."""
+"""Characters counted for each list or object."""
 
 
 class SizeBudget:
-    """Counts what is put together from elsewhere, so that a few words cannot ask for all memory.
+    """Limits the size of values put together from elsewhere, so that a short input cannot take all memory.
 
     Args:
-        most: Characters of text, where every value counts a few besides.
-        what: What it is that is put together, the subject of a sentence.
+        most: Largest number of characters; every value counts a few besides its text.
+        what: Subject of the error's sentence.
     """
 
     def __init__(self, most: int = MAX_FILLED, what: str = "What references stand for") -> None:
@@ -39,14 +39,14 @@ class SizeBudget:
         self._what = what
 
     def marked(self, filled: Any) -> Any:
-        """Return what was filled in, as `Resolved` if it is an object and anything was."""
+        """Return the filled input; as `Resolved` if it is an object in which a reference was replaced."""
         return Resolved(cast("dict[str, Any]", filled)) if self._left < self._most and isinstance(filled, dict) else filled
 
     def spend(self, value: Any) -> None:
-        """Count a value with all that it holds. What is shared counts as often as it is there.
+        """Count a value and all values inside it. A shared value counts at each of its places.
 
         Raises:
-            InvalidInput: There is too much.
+            InvalidInput: The budget is exceeded.
         """
         pending = [value]
         while pending:
@@ -65,24 +65,24 @@ class SizeBudget:
     def _take(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            remedy = f"Keep to at most {self._most:,}: take parts, or hand on where a value is kept."
+            remedy = f"Keep to at most {self._most:,}: take parts, or pass the key of a stored value."
             raise InvalidInput(f"{self._what} comes to more than {self._most:,} characters.", remedy=remedy)
 
 
 class Resolved(dict[str, Any]):
-    """Input in which references were replaced by what they stand for: the injector lets no error show its values."""
+    """Input whose references were replaced by values. The injector shows none of its values in errors."""
 
 
 class Inert(str):
-    """Text that may look like a reference and is none, because it came out of one, or out of another tool's result."""
+    """Text that is never a reference, even if it looks like one: it came out of a reference or another tool's result."""
 
     __slots__ = ()
 
 
 def inert(value: Any) -> Any:
-    """Return a copy of a value in which no text counts as a reference, however it begins.
+    """Return a copy of a value in which no text counts as a reference.
 
-    What a tool answers may be written by a stranger: put into the input of another one it must not look anything up.
+    A stranger may have written a tool's answer: in another tool's input it must not look anything up.
     """
     if isinstance(value, str):
         return Inert(value) if value.startswith("!") or STEP_PREFIX in value else value
@@ -94,13 +94,13 @@ def inert(value: Any) -> Any:
 
 
 def taken(value: Any, budget: SizeBudget) -> Any:
-    """Return a value to put in the place of a reference: inert, and counted before it is copied. Raises `InvalidInput`."""
+    """Return the value that replaces a reference: an inert copy, counted before it is made. Raises `InvalidInput`."""
     budget.spend(value)
     return inert(value)
 
 
 def has_references(data: object, to: str = "") -> bool:
-    """Is there a reference, to any AgenTool or to the one of this name, anywhere in this data?"""
+    """Tell whether data holds a reference to any AgenTool, or to the AgenTool named `to`."""
     if isinstance(data, str):
         return data.startswith(f"{PREFIX}{to}:" if to else PREFIX) and not isinstance(data, Inert)
     if isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101  the second takes ten times as long
@@ -109,16 +109,16 @@ def has_references(data: object, to: str = "") -> bool:
 
 
 def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
-    """Find every text that reads like a reference and is none, with the dotted path to it.
+    """Yield the dotted path and text of every inert text that looks like a reference.
 
-    Only this process knows that it is none. Who writes it down, to be read and resolved later, makes a reference of it.
+    Only this process knows that the text is inert. Once stored, it would be read and resolved as a reference.
     """
     if isinstance(data, Inert):
         if data.startswith(PREFIX) or STEP_PREFIX in data:
             yield where, str(data)
     elif isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101  the second takes ten times as long
         for key, value in cast("Mapping[str, object]", data).items():
-            if type(value) is not str:  # most are plain text
+            if type(value) is not str:  # plain text is the usual case
                 yield from lookalikes(value, f"{where}.{key}")
     elif isinstance(data, (list, tuple)):
         for place, item in enumerate(cast("list[object]", data)):
@@ -126,9 +126,9 @@ def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
 
 
 def belongs_to_new_job(call: Mapping[str, Any], key: str) -> bool:
-    """Is this the input, or the gate, of a job that the data schedules or changes?
+    """Tell whether this is the input, or the gate, of a job that the call creates or changes.
 
-    Its references are its own: they are looked up when that job runs. Put in here, a secret would be stored in clear.
+    The references in it are resolved when that job runs. Resolved here, a secret would be stored in clear.
     """
     if key not in ("input_data", "gate"):
         return False
@@ -136,31 +136,31 @@ def belongs_to_new_job(call: Mapping[str, Any], key: str) -> bool:
 
 
 async def resolve_references(data: Any, injector: Injector) -> Any:
-    """Return a copy of the data with its references replaced by the values they name; an object then is `Resolved`.
+    """Return a copy of the data with its references replaced by their values; an object becomes `Resolved`.
 
-    Left as they are: references of a job that the data schedules, see `belongs_to_new_job`.
+    References of a job that the data schedules stay; see `belongs_to_new_job`.
 
     Raises:
-        InvalidInput: A reference is written wrongly, its AgenTool's answer has no value, or all of them become too much.
-        AgenToolError: As the AgenTool asked.
+        InvalidInput: A reference is malformed, its AgenTool returned no value, or the values are too large together.
+        AgenToolError: As the referenced AgenTool.
     """
     budget = SizeBudget()
-    found = budget.marked(await _filled(data, injector, budget))
-    return Resolved(found) if isinstance(data, Resolved) else found
+    filled = budget.marked(await _fill(data, injector, budget))
+    return Resolved(filled) if isinstance(data, Resolved) else filled
 
 
-async def _filled(data: Any, injector: Injector, budget: SizeBudget) -> Any:
+async def _fill(data: Any, injector: Injector, budget: SizeBudget) -> Any:
     if isinstance(data, str):
-        return taken(await _resolved(data, injector), budget) if has_references(data) else data
+        return taken(await _look_up(data, injector), budget) if has_references(data) else data
     if isinstance(data, Mapping):
         items = cast("Mapping[str, Any]", data)
-        return {key: value if belongs_to_new_job(items, key) else await _filled(value, injector, budget) for key, value in items.items()}
+        return {key: value if belongs_to_new_job(items, key) else await _fill(value, injector, budget) for key, value in items.items()}
     if isinstance(data, (list, tuple)):
-        return [await _filled(item, injector, budget) for item in cast("list[Any]", data)]
+        return [await _fill(item, injector, budget) for item in cast("list[Any]", data)]
     return data
 
 
-async def _resolved(reference: str, injector: Injector) -> Any:
+async def _look_up(reference: str, injector: Injector) -> Any:
     name, separator, key = reference.removeprefix(PREFIX).partition(":")
     if not (name and separator and key):
         raise InvalidInput("A reference names an AgenTool and a key.", value=reference, remedy="Write '!ref:storage_kv:my_key'.")

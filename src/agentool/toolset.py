@@ -2,9 +2,9 @@
 
     agent = Agent(model, toolsets=[AgenToolset("storage_kv", "templates")])
 
-A refusal asks the model to try again and shows a call that works. What no retry cures becomes the tool's failure, in words; so does
-the last refusal in a row, because a model that cannot make the call can still say so.
-A mistake of the application's developer ends the run. Whoever asks is set here, never by the model.
+A refusal asks the model to try again and shows a call that works. An error that no retry cures becomes the tool's failure, as text.
+So does the last refusal in a row: a model that cannot make the call can still say so.
+A mistake of the application's developer ends the run. The caller is set here, never by the model.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from agentool.flat_calls import checked_arguments, with_example, words
 MAX_ANSWER = 32_000
 """Characters of an answer that a model is shown, about 8,000 tokens."""
 RETRIES = 3
-"""Corrections of one call that are asked for."""
+"""Times that a model is asked to correct one call."""
 
 CallerFor = Callable[[RunContext[Any]], Caller]
 
 
 class _AnyArguments:
-    """Takes whatever a model gives. Everything is checked by the injector, whose refusals say more."""
+    """Accepts any arguments of a model. The injector checks them, and its refusals are clearer."""
 
     def validate_json(self, input: str | bytes | bytearray, **_: Any) -> Any:
-        """Read JSON; a text that is none stays what it is, and is refused as arguments that are no object."""
+        """Read JSON. Return other text unchanged: it is refused later, because arguments must be an object."""
         try:
             return from_json(input)
         except ValueError:
             return input
 
     def validate_python(self, input: Any, **_: Any) -> Any:
-        """Take it as it is."""
+        """Return the input unchanged."""
         return input
 
 
@@ -70,12 +70,12 @@ class AgenToolset(AbstractToolset[Any]):
     """Operations of AgenTools as the tools of a pydantic-ai agent.
 
     Args:
-        agentools: AgenTools, or the names of registered ones; all that are registered if none is named.
-        operations: For an AgenTool's name, which of its operations; all by default.
-        names: What a tool is called, by AgenTool and operation; ``storage_kv_get`` by default.
+        agentools: AgenTools, or names of registered ones; without any, all registered AgenTools.
+        operations: The operations to offer, by AgenTool's name; by default all.
+        names: Returns the tool's name for an operation; by default such as ``storage_kv_get``.
         approve: Names of tools whose calls need a person's approval.
-        caller: Who asks, or how to tell from a run's context; by default the caller that runs the agent, with a model's scopes.
-        injector: Where the AgenTools are called; the current one by default.
+        caller: The caller, or a function of the run's context; by default the caller that runs the agent, with a model's scopes.
+        injector: The injector that calls the AgenTools; by default the current one.
         defer_loading: Show the tools only after the model has searched for them.
         id: A name for this toolset, unique in one agent.
     """
@@ -103,19 +103,19 @@ class AgenToolset(AbstractToolset[Any]):
 
     @property
     def id(self) -> str:
-        """What pydantic-ai calls this toolset."""
+        """The name of this toolset in pydantic-ai."""
         return self._id
 
     def flat_tools(self) -> Mapping[str, FlatTool]:
-        """Return the tools by their names.
+        """Return the tools by name.
 
         Raises:
-            UserError: An AgenTool or operation does not exist, or two tools have one name.
+            UserError: An AgenTool or operation does not exist, or two tools have the same name.
         """
         return self._tools()[1]
 
     async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
-        """Return what the model may call."""
+        """Return the tools that the model may call."""
         return self._tools()[2]
 
     async def call_tool(self, name: str, tool_args: Any, ctx: RunContext[Any], tool: ToolsetTool[Any]) -> Any:
@@ -166,7 +166,7 @@ class AgenToolset(AbstractToolset[Any]):
                 metadata={
                     "agentool": operation.agentool_name,
                     "operation": operation.name,
-                    "annotations": operation.hints.annotations(),  # where pydantic-ai's own toolset for MCP has them
+                    "annotations": operation.hints.annotations(),  # the key that pydantic-ai's own toolset for MCP uses
                 },
             )
             fields = frozenset(field.name for field in operation.fields)
@@ -178,7 +178,7 @@ class AgenToolset(AbstractToolset[Any]):
 
 
 def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], injector: Injector | None = None) -> Tool[Any]:
-    """Return a handler, named ``agentool_operation``, as a tool for ``Agent(tools=[…])``: it then takes pydantic-ai's own context.
+    """Turn a handler named ``agentool_operation`` into a tool for ``Agent(tools=[…])``, which takes pydantic-ai's own context.
 
     Raises:
         UserError: The AgenTool has no operation of this name.
@@ -197,7 +197,7 @@ def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], inje
 
 
 def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
-    """Return who asks: inside a scheduled run the owner of its job, else the caller given, else the caller that runs the agent."""
+    """Return the caller: inside a scheduled run its job's owner, else the given caller, else the caller that runs the agent."""
     current = get_caller()
     if given is None or current.depth:
         return current.at("agent", OWN)
@@ -205,7 +205,7 @@ def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
 
 
 def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None, *, is_last: bool = False) -> Exception:
-    """Turn an error into what pydantic-ai makes of it: another try, a failure in words, or the end of the run."""
+    """Turn an error into pydantic-ai's exception: another try, a failure as text, or the end of the run."""
     if isinstance(error, (ConfigurationError, InvalidOutput)):
         return UserError(str(error))
     if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError) and not is_last:
@@ -214,14 +214,14 @@ def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None,
 
 
 def _is_last(ctx: RunContext[Any], name: str) -> bool:
-    """Is this the last try that a model has, and has it not failed before? One that goes on all the same ends its run."""
+    """Tell whether this is the model's last try of a tool that has not failed before. After a failure, a further refusal ends the run."""
     parts = (part for message in ctx.messages for part in message.parts)
     failed = any(isinstance(part, ToolReturnPart) and part.tool_name == name and part.outcome == "failed" for part in parts)
     return ctx.last_attempt and not failed
 
 
 def answer(output: Any) -> Any:
-    """Return an output as a model is shown it: JSON text, cut where it is too long."""
+    """Return an output as a model sees it: JSON text, cut at `MAX_ANSWER` characters."""
     if isinstance(output, ReadableOutput):
         text = output.text
     elif isinstance(output, BaseModel):

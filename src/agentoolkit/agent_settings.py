@@ -1,6 +1,6 @@
-"""What an agent may use in one run, in a day and for one job, and what becomes of calls that need approval.
+"""Limits of an agent for one run, a day and a job, and the handling of calls that need approval.
 
-The application sets these. A model can neither see nor raise them.
+The application sets them. A model can neither see nor raise them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Number = TypeVar("Number", int, Decimal)
 Amount = Annotated[int, Field(ge=1)]
 Money = Annotated[Decimal, Field(gt=0)]
-"""US dollars, the currency that prices of models are known in."""
+"""US dollars, the currency of models' prices."""
 
 
 class _Frozen(BaseModel):
@@ -22,7 +22,7 @@ class _Frozen(BaseModel):
 
 
 class RunLimits(_Frozen):
-    """What one run may use, counted from zero however long its conversation is."""
+    """Limits of one run. Earlier runs of the same conversation do not count."""
 
     requests: Amount = Field(default=20, description="Requests to the model")
     tokens: Amount | None = Field(default=200_000, description="Tokens, in and out")
@@ -30,7 +30,7 @@ class RunLimits(_Frozen):
     cost: Money | None = Field(default=None, description="US dollars")
 
     def tightened(self, other: RunLimits | None) -> RunLimits:
-        """Return the smaller of both in each respect: what a job asks for can lower a limit and never raise it."""
+        """Return the smaller value of each limit: a job can lower a limit and never raise it."""
         if other is None:
             return self
         return RunLimits(
@@ -42,7 +42,7 @@ class RunLimits(_Frozen):
 
 
 class Budget(_Frozen):
-    """What all runs together may use."""
+    """Limits of all runs together."""
 
     tokens: Amount | None = Field(default=None, description="Tokens, in and out")
     cost: Money | None = Field(default=None, description="US dollars")
@@ -50,7 +50,7 @@ class Budget(_Frozen):
 
 
 class AgentRules(_Frozen):
-    """How an agent is run when nobody is there."""
+    """Rules for an agent that runs unattended."""
 
     limits: RunLimits = RunLimits()
     per_day: Budget = Field(default=Budget(), description="For one owner and one UTC day; the job is paused until the next")
@@ -61,7 +61,7 @@ class AgentRules(_Frozen):
     approval_seconds: float = Field(default=86_400.0, gt=0, description="Seconds that a parked run waits before its call is denied")
     granted: tuple[str, ...] = Field(default=(), description="Tools whose calls are approved beforehand")
     durable: Literal["none", "dbos"] = Field(
-        default="none", description="'dbos': a run that was interrupted goes on, and repeats no finished request and no finished call"
+        default="none", description="'dbos': an interrupted run goes on, and repeats no finished request and no finished call"
     )
     economy: Literal["live", "batch"] = Field(
         default="live", description="'batch', experimental: requests wait for the provider's batch, for about half the price"
@@ -71,22 +71,22 @@ class AgentRules(_Frozen):
 
     @property
     def has_cost_limit(self) -> bool:
-        """Is anything counted in dollars?"""
+        """True if any limit is in dollars."""
         return any(cost is not None for cost in (self.limits.cost, self.per_day.cost, self.per_job.cost))
 
     @property
     def has_token_budget(self) -> bool:
-        """Is there a budget in tokens, for a day or a job?"""
+        """True if a day or a job has a budget in tokens."""
         return self.per_day.tokens is not None or self.per_job.tokens is not None
 
     @property
     def attempts_are_one_run(self) -> bool:
-        """Does a further attempt go on where the one before it ended, so that it is one run in the budgets?"""
+        """True if an attempt goes on where the previous one ended, so that budgets count all attempts as one run."""
         return self.durable != "none" or self.economy == "batch"
 
 
 class AgentSource(AgentRules):
-    """An agent that settings name: a spec file of pydantic-ai, or a program."""
+    """An agent named in settings: a spec file of pydantic-ai, or a program."""
 
     spec: Path | None = Field(default=None, description="YAML or JSON file that `Agent.from_file` reads")
     command: tuple[str, ...] = Field(default=(), description="Program and arguments; {prompt} in one of them is the prompt")

@@ -1,4 +1,4 @@
-"""The AgenTools of this package, one line each. Each is imported and made when it is first asked for.
+"""The AgenTools of this package, one line each. Each is imported and built at its first use.
 
 To add one: write its ``create_…_agent``, and a line in `BUILTIN_TOOLS`.
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ToolParts:
-    """What the AgenTools of one toolkit are made from."""
+    """The parts that the AgenTools of one toolkit are built from."""
 
     settings: Settings
     injector: Injector
@@ -41,13 +41,13 @@ class ToolParts:
     events: EventService
     database: Database | None = None
     environment: Mapping[str, str] | None = None
-    """The variables that are configuration; None: those of this process."""
+    """The variables that are configuration; None for those of this process."""
     made: list[AgenTool[Any]] = field(default_factory=list["AgenTool[Any]"])
-    """What was asked for so far, in this order."""
+    """The AgenTools built so far, in this order."""
 
 
 Given = Callable[[ToolParts], dict[str, Any]]
-"""What a creator is called with, besides the injector."""
+"""Returns a creator's arguments, besides the injector."""
 
 BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
     "queue": ("agentoolkit.system.queue.agentool:create_queue_agent", lambda parts: {"service": parts.queue}),
@@ -92,34 +92,34 @@ BUILTIN_TOOLS: Mapping[str, tuple[str, Given]] = {
 
 
 def register_builtin_tools(parts: ToolParts) -> list[str]:
-    """Register every AgenTool of this package whose name is not taken, and return the names of those."""
+    """Register every AgenTool of this package whose name is free, and return the registered names."""
     names = [name for name in BUILTIN_TOOLS if name not in parts.injector]
     for name in names:
-        parts.injector.register_lazily(name, lambda name=name: _make(name, parts))
+        parts.injector.register_lazily(name, lambda name=name: _build(name, parts))
     return names
 
 
 def import_builtin_tools() -> None:
-    """Import the modules of all AgenTools of this package, and make none of them."""
+    """Import the modules of all AgenTools of this package, without building any."""
     for place, _ in BUILTIN_TOOLS.values():
         import_module(place.partition(":")[0])
 
 
 async def close_builtin_tools(parts: ToolParts) -> None:
-    """End what the AgenTools that were made have started: the processes of templates, and durable runs."""
+    """End the processes of ``templates`` and the durable runs of ``agent``, if these AgenTools were built."""
     for agentool in parts.made:
         if agentool.name in ("templates", "agent"):
             await agentool.deps.close()
 
 
-def _make(name: str, parts: ToolParts) -> None:
+def _build(name: str, parts: ToolParts) -> None:
     place, given = BUILTIN_TOOLS[name]
     module, _, create = place.partition(":")
     parts.made.append(getattr(import_module(module), create)(**given(parts), injector=parts.injector))
 
 
 def _metrics(parts: ToolParts) -> Metrics:
-    """Make the registry, and put the figures of scheduler and queue into it."""
+    """Create the registry of metrics, with the metrics of scheduler and queue."""
     from agentoolkit.observability.metrics.agentool import Metrics
     from agentoolkit.observability.metrics.collecting import SchedulerFigures, job_figures, queue_figures
     from agentoolkit.observability.metrics.registry import Registry

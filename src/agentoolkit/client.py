@@ -1,7 +1,7 @@
-"""A Python door in the words of *Nagatha Assistant Task Scheduler*: tasks, by their type and by arguments with names.
+"""A Python client in the words of *Nagatha Assistant Task Scheduler*: tasks with a type and named arguments.
 
-Each method makes one call of the scheduler AgenTool, so whatever holds there holds here: everything is checked when it is
-scheduled, and a task's id is its job's.
+Each method makes one call of the scheduler AgenTool and follows its rules. A task is checked when it is scheduled, and its
+id is its job's id.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from agentoolkit.system.scheduler.schemas import JobList
 from agentoolkit.wiring import Toolkit
 
 MAX_RETRIES = 3
-"""Further attempts at a task that fails. Source: *Nagatha Assistant Task Scheduler*, "Celery Configuration"."""
+"""Retries of a failing task. Source: *Nagatha Assistant Task Scheduler*, "Celery Configuration"."""
 MAX_LISTED = 1_000
-"""Executions that a list by their status looks at, the newest; jobs that are asked for at once, until all are listed."""
+"""Newest executions that are searched for a status; also jobs in one page of a list."""
 
 _STATES: Mapping[str, str] = {"scheduled": JobStatus.ACTIVE, "paused": JobStatus.PAUSED, "broken": JobStatus.BROKEN}
 
 
 class SchedulerClient:
-    """Schedules tasks and looks after them.
+    """Schedules, lists and cancels tasks.
 
     Args:
-        injector: Where the scheduler and the AgenTools are that tasks call.
+        injector: The injector that has the scheduler and the AgenTools of the tasks.
     """
 
     def __init__(self, injector: Injector) -> None:
@@ -44,15 +44,16 @@ class SchedulerClient:
         Args:
             task_type: ``mcp_tool``, ``plugin_command``, ``notification``, ``shell_command``, ``sequence``, ``function``,
                 ``agent``, ``http``, ``agentool``, or a registered one (see `register_task_type`).
-            task_args: What a task of this type takes.
-            schedule_spec: When: words, a crontab expression or an ISO 8601 time.
-            options: ``task_name``, which is unique, and any further field of a job (see `JobFields`).
+            task_args: Arguments of this task type.
+            schedule_spec: The schedule: words, a crontab expression or an ISO 8601 time.
+            options: ``task_name``, which is unique, and any other field of a job (see `JobFields`).
 
         Raises:
             InvalidInput: The type is unknown.
             InvalidSchedule, InvalidJob, UnknownTarget, JobExists: As for the scheduler's ``schedule``.
         """
-        call = self._types.call(task_type, task_args)
+        types = self._injector.get("sequence").deps.types if "sequence" in self._injector else TaskTypes()
+        call = types.call(task_type, task_args)
         named: dict[str, Any] = {"max_retries": MAX_RETRIES, **options}
         if "task_name" in named:
             named["job_name"] = named.pop("task_name")
@@ -79,7 +80,7 @@ class SchedulerClient:
     async def schedule_plugin_command(
         self, plugin_name: str, command_name: str, arguments: Mapping[str, Any], schedule_spec: str, **options: Any
     ) -> str:
-        """Schedule an operation of any AgenTool, here called a plugin's command, and return the task's id."""
+        """Schedule an operation of any AgenTool and return the task's id. A plugin is an AgenTool, a command its operation."""
         args = {"plugin_name": plugin_name, "command_name": command_name, "arguments": dict(arguments)}
         return await self.schedule_task("plugin_command", args, schedule_spec, **options)
 
@@ -96,7 +97,7 @@ class SchedulerClient:
         await self._ask("cancel", job_id=task_id)
 
     async def get_task(self, task_id: str) -> dict[str, Any]:
-        """Return a task's definition, where it stands, and its latest executions.
+        """Return a task's definition, its status and its latest executions.
 
         Raises:
             JobNotFound: There is no such task.
@@ -107,8 +108,8 @@ class SchedulerClient:
         """List tasks.
 
         Args:
-            status: ``scheduled``, ``paused`` or ``broken``; or how an execution can stand, such as ``failed``: tasks that
-                have one that does. By default, all that can fire again.
+            status: ``scheduled``, ``paused`` or ``broken``; or the status of an execution, such as ``failed``, for tasks
+                that have such an execution. By default, all tasks that can fire again.
 
         Raises:
             InvalidInput: There is no such status.
@@ -121,7 +122,7 @@ class SchedulerClient:
         found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
         gone = await self._jobs(status) if status == JobStatus.CANCELLED else []
         ids = dict.fromkeys(about["job_id"] for about in [*gone, *found["history"]])
-        return [task for task_id in ids if (task := await self._found(task_id))]
+        return [task for task_id in ids if (task := await self._find_task(task_id))]
 
     async def _jobs(self, status: str | None) -> list[dict[str, Any]]:
         async def page(cursor: str | None) -> JobList:
@@ -129,7 +130,7 @@ class SchedulerClient:
 
         return [job.model_dump(mode="json") async for found in all_pages(page) for job in found.jobs]
 
-    async def _found(self, task_id: str) -> dict[str, Any] | None:
+    async def _find_task(self, task_id: str) -> dict[str, Any] | None:
         try:
             return await self.get_task(task_id)
         except (JobNotFound, DamagedJob):
@@ -138,19 +139,15 @@ class SchedulerClient:
     async def _ask(self, operation: str, **fields: Any) -> dict[str, Any]:
         return (await self._injector.run("scheduler", {"operation": operation, **fields})).data
 
-    @property
-    def _types(self) -> TaskTypes:
-        return self._injector.get("sequence").deps.types if "sequence" in self._injector else TaskTypes()
-
 
 def get_scheduler(injector: Injector | None = None) -> SchedulerClient:
-    """Return the scheduler of the current injector.
+    """Return a client of the current injector's scheduler.
 
-    Where no toolkit is registered yet, one with the settings of the environment is, around a scheduler that is there already;
-    its scheduler starts at first use.
+    If the injector has no toolkit yet, one with the settings of the environment is registered. It takes over a scheduler
+    that is registered already; its scheduler starts at the first use.
 
     Raises:
-        ConfigurationError: A setting names a database, and a scheduler that lives in memory is in use already.
+        ConfigurationError: A setting names a database, but a scheduler in memory is in use already.
     """
     injector = injector or get_injector()
     if not ("scheduler" in injector and "sequence" in injector):

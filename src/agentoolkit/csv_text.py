@@ -1,4 +1,4 @@
-"""Rows as CSV that a spreadsheet opens without running what somebody wrote into them."""
+"""Write rows as CSV in which no cell is a formula to a spreadsheet."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from agentoolkit.text import printable_json
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""How a text begins that a spreadsheet takes for a formula. Source: OWASP, "CSV Injection"."""
+"""First characters of a text that a spreadsheet takes for a formula. Source: OWASP, "CSV Injection"."""
 
 _FORMULA_WITHIN = re.compile(r"(;[ \"]*)(?=[=+@-])")
-"""Where a spreadsheet of a country that writes decimals with a comma begins another cell: it takes a semicolon for the separator."""
+"""A formula after a semicolon, which separates cells in countries that write decimals with a comma."""
 
 
 def csv_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Write rows below a line of their columns, as `csv_lines` does."""
+    """Return a header line and the rows, as `csv_lines` does."""
     return csv_lines([{name: name for name in columns}, *rows], columns)
 
 
 def csv_lines(rows: Iterable[Mapping[str, object]], columns: Sequence[str]) -> str:
-    """Write rows alone: nothing as an empty cell, what is no text as JSON, formulas behind an apostrophe."""
+    """Return the rows without a header: None as an empty cell, other values than text as JSON, formulas behind an apostrophe."""
     text = io.StringIO()
-    # Lines end as RFC 4180 has it. Python quotes a carriage return only then: unquoted, what follows it begins a row, and may be a formula.
+    # Lines end in CRLF, as in RFC 4180. Only then Python quotes a carriage return; unquoted, it would begin a row, maybe with a formula.
     csv.writer(text).writerows([_cell(row.get(name)) for name in columns] for row in rows)
     return text.getvalue()
 

@@ -1,4 +1,4 @@
-"""How a handler can end other than by returning a result or failing."""
+"""The ways a handler can end other than with a result or a failure."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from agentool.errors import AgenToolError
 from agentoolkit.json_values import recordable
 
 NOTHING_TO_REPORT = "nothing to report"
-"""Reason of a success whose result is kept and delivered to nobody: its output has a field ``nothing_to_report`` that is true."""
+"""Reason of a success whose result is stored and not delivered: its output has a true field ``nothing_to_report``."""
 
 MIN_PAUSE = 1.0
-"""Seconds between two calls of a handler that goes on later, at least."""
+"""Shortest pause, in seconds, between two calls of a handler that goes on later."""
 MAX_WAITED = timedelta(days=7)
-"""How long after its first call such a handler is called again."""
+"""Time after its first call within which such a handler is called again."""
 
 
 class EndedEarly(AgenToolError):
-    """Raised by a handler that did not do its work and did not fail either; its execution is recorded as exactly that.
+    """Raised by a handler that neither did its work nor failed. Its execution is recorded with this status.
 
     Args:
-        status: ``skipped`` where there was nothing to do, ``cancelled`` where it was given up or waits for a person.
-        reason: Why, for the history.
-        result: What there is to keep of it.
+        status: ``skipped`` if there was nothing to do, ``cancelled`` if it gave up or waits for a person.
+        reason: The reason, for the history.
+        result: The result to store.
     """
 
     retryable = False
@@ -38,14 +38,14 @@ class EndedEarly(AgenToolError):
 
 @final
 class GoesOnLater(AgenToolError):
-    """Raised by a handler whose work goes on elsewhere: its execution waits, and it is called again. That is no failed attempt.
+    """Raised by a handler whose work goes on elsewhere. The execution waits and the handler is called again; no attempt failed.
 
-    An execution that still waits seven days after its first call has failed. So has one that `run_now` began, or that
-    a handler began itself: whoever waits for it hears at once what it waits for.
+    An execution that still waits seven days after its first call fails. An execution of `run_now`, or one that a handler
+    started itself, fails at once: its caller waits, and learns the reason from the error.
 
     Args:
-        reason: What is waited for.
-        after: Seconds until the handler is called again; one at least, a day at most.
+        reason: What the work waits for.
+        after: Seconds until the handler is called again; at least one, at most a day.
     """
 
     def __init__(self, reason: str, after: float) -> None:
@@ -55,11 +55,11 @@ class GoesOnLater(AgenToolError):
 
 
 def part_done(error: BaseException, largest: int | None = None) -> Any:
-    """Return what an error says was done before it: its ``result``, as that of a sequence has a record of each step.
+    """Return the partial result that an error carries in ``result``, such as a sequence's record of its finished steps.
 
     Args:
-        error: What a handler raised.
-        largest: Bytes of JSON; of what is larger nothing is returned.
+        error: The handler's error.
+        largest: Bytes of JSON; a larger partial result is dropped.
     """
     if not isinstance(error, (AgenToolError, asyncio.CancelledError)):
         return None
@@ -70,9 +70,9 @@ def part_done(error: BaseException, largest: int | None = None) -> Any:
 
 
 def cut_short(error: asyncio.CancelledError, done: object) -> asyncio.CancelledError:
-    """Return a cancellation that says what was done before it, for `part_done`. It is a plain `CancelledError`.
+    """Return a cancellation that carries the partial result `done`, for `part_done`. It is a plain `CancelledError`.
 
-    Before Python 3.13 `asyncio.timeout` takes no other for the end of its time. A plain one stays itself, with its message.
+    Before Python 3.13 `asyncio.timeout` recognises no subclass. A plain error is returned itself, with its message.
     """
     plain = error if type(error) is asyncio.CancelledError else asyncio.CancelledError(*error.args)
     vars(plain)["result"] = done

@@ -1,4 +1,4 @@
-"""How work that is tried again writes of what goes wrong: a failure that goes on is one line a minute, not two a second."""
+"""Log failures of work that is tried again. A failure that repeats is logged once a minute, not at every try."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Callable, Hashable
 from agentool.errors import AgenToolError
 
 REPEATED_AFTER = 60.0
-"""Seconds after which a failure that goes on is logged again."""
+"""Seconds after which a repeated failure is logged again."""
 REMEMBERED = 1_000
 """Failures whose last line is remembered."""
 
 
 class Repeats:
-    """Counts failures that were logged a short time ago.
+    """Counts repeats of recently logged failures.
 
     Args:
         clock: Returns seconds; only differences matter.
@@ -26,10 +26,10 @@ class Repeats:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._logged: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
-        """When each failure was logged, and how often it has come again since."""
+        """The time of each failure's last line, and its repeats since then."""
 
     def passed_over(self, failure: Hashable) -> int | None:
-        """Return how often a failure came again since its last line; None: it is too early for another line."""
+        """Return the number of repeats since a failure's last line; None if it is too early for another line."""
         now = self._clock()
         logged_at, again = self._logged.get(failure, (now - REPEATED_AFTER, 0))
         if now - logged_at < REPEATED_AFTER:
@@ -51,15 +51,14 @@ REPEATS = Repeats()
 
 
 def log_failure(logger: logging.Logger, message: str, *given: object) -> None:
-    """Log the error that is being handled, once a minute while it comes again and again.
+    """Log the error that is being handled; a repeated one once a minute.
 
-    What can happen any day, such as a full disk or another leader, is one line that says what to do. An unexpected error has its
-    traceback.
+    An `AgenToolError`, such as a full disk or another leader, takes one line that names its remedy. Any other error has its traceback.
 
     Args:
-        logger: Where.
-        message: What failed, and what happens next, as of `logging`.
-        given: The values in it. Numbers may differ from one failure to the next; other texts make another failure.
+        logger: The logger.
+        message: What failed and what happens next, as a format of `logging`.
+        given: The values of the format. Failures that differ only in numbers count as the same failure.
     """
     error = sys.exception()
     if isinstance(error, AgenToolError):
@@ -69,7 +68,7 @@ def log_failure(logger: logging.Logger, message: str, *given: object) -> None:
 
 
 def log_again(logger: logging.Logger, message: str, *given: object) -> None:
-    """Log a warning, once a minute while it comes again and again. See `log_failure`."""
+    """Log a warning; a repeated one once a minute. See `log_failure`."""
     _log(logger, logging.WARNING, message, given)
 
 

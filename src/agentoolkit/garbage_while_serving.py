@@ -1,4 +1,4 @@
-"""The garbage collector of a process that does nothing else: what stays for good is not looked through again and again."""
+"""Keep garbage collections short in a process that serves: objects that stay for good are not examined again and again."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from contextlib import contextmanager
 from threading import Lock
 
 MOST = 10_000
-"""Objects that are looked through again by the next full collection. Where one leaves more, the next ones leave them out."""
+"""Survivors that the next full collection may examine again. More survivors are frozen: later collections skip them."""
 ROUNDS = 1
-"""Rounds of the middle generation between two full collections. At Python's ten, there are seventy thousand new objects by then."""
+"""Collections of the middle generation between two full ones. With Python's default of ten, 70,000 new objects would have piled up."""
 FREEZES = 20
-"""Times that something is left out before all is looked through again, unless it is little beside all the rest."""
+"""Freezes before all objects are examined again, unless the frozen ones are few beside the rest."""
 
 
 @contextmanager
 def frozen_afterwards() -> Generator[None]:
-    """Collect nothing inside a ``with`` block, and leave what is in memory at its end out of collections for good.
+    """Collect nothing inside a ``with`` block, and freeze all objects in memory at its end: collections skip them for good.
 
-    What is garbage already is collected first, for it would stay for good: 70 ms for what a server has imported. Nothing is
-    collected at the end: to look through a hundred thousand alarms took a fifth of a second. So garbage of the block itself stays
-    until all is looked through: see `collected_in_portions`.
+    Existing garbage is collected first, because frozen it would stay: 70 ms after a server's imports. Nothing is collected
+    at the end, where 100,000 alarms took 0.2 s. Garbage of the block itself stays until all objects are examined: see
+    `collected_in_portions`.
     """
     was_enabled = gc.isenabled()
     gc.collect()
@@ -37,11 +37,11 @@ def frozen_afterwards() -> Generator[None]:
 
 @contextmanager
 def collected_in_portions() -> Generator[None]:
-    """Keep collections inside a ``with`` block short, however much is in memory. Blocks may overlap: the first sets, the last restores.
+    """Keep collections inside a ``with`` block short, whatever is in memory. Blocks may overlap: the first sets, the last restores.
 
-    What a full collection leaves is left out of the next ones. After twenty times all is looked through, if a third of it or more
-    came in these: the event loop pauses for 120 ms then with 30,000 jobs. The last block to end leaves nothing out any more, not
-    even what was left out before the first.
+    The survivors of a full collection are frozen. After 20 freezes all objects are examined, if these freezes brought a third
+    of the frozen objects or more; with 30,000 jobs this pauses the event loop for 120 ms. The last block to end unfreezes
+    everything, even objects that were frozen before the first block.
 
     Raises:
         RuntimeError: No event loop runs.
@@ -55,15 +55,15 @@ def collected_in_portions() -> Generator[None]:
 
 
 class _Portions:
-    """Decides after each full collection of this process what the next one looks through."""
+    """Decides after each full collection of this process which objects the next one examines."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._loops: list[asyncio.AbstractEventLoop] = []
-        """One for each block that is open."""
+        """One for each open block."""
         self._thresholds = gc.get_threshold()
-        self._left: list[int] = []
-        """How many objects were left out each time, since all was looked through."""
+        self._frozen: list[int] = []
+        """Objects frozen each time, since all were examined."""
 
     def open(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
@@ -71,34 +71,34 @@ class _Portions:
             if len(self._loops) == 1:
                 self._thresholds = gc.get_threshold()
                 gc.set_threshold(*self._thresholds[:2], ROUNDS)
-                gc.callbacks.append(self._take)
+                gc.callbacks.append(self._freeze_survivors)
 
     def close(self, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
             self._loops.remove(loop)
             if not self._loops:
-                gc.callbacks.remove(self._take)
+                gc.callbacks.remove(self._freeze_survivors)
                 gc.set_threshold(*self._thresholds)
                 gc.unfreeze()
-                self._left.clear()
+                self._frozen.clear()
 
-    def _take(self, phase: str, info: Mapping[str, int]) -> None:
-        """Leave out what this collection has left, if that is much. See `gc.callbacks`."""
-        if phase != "stop" or info["generation"] < 2 or (left := len(gc.get_objects(generation=2))) <= MOST:
+    def _freeze_survivors(self, phase: str, info: Mapping[str, int]) -> None:
+        """Freeze the survivors of a full collection if there are many. Called by Python; see `gc.callbacks`."""
+        if phase != "stop" or info["generation"] < 2 or (survivors := len(gc.get_objects(generation=2))) <= MOST:
             return
         gc.freeze()
-        self._left.append(left)
-        # To count what is left out walks through all of it, so that is done seldom.
-        if len(self._left) % FREEZES == 0 and 3 * sum(self._left) >= gc.get_freeze_count():
+        self._frozen.append(survivors)
+        # Counting the frozen objects walks through all of them, so it is done seldom.
+        if len(self._frozen) % FREEZES == 0 and 3 * sum(self._frozen) >= gc.get_freeze_count():
             for loop in self._loops[-1:]:
-                loop.call_soon_threadsafe(self._look_at_all)  # a collection cannot begin another one
+                loop.call_soon_threadsafe(self._collect_all)  # a collection cannot start another one
 
-    def _look_at_all(self) -> None:
-        """Collect all. Python puts off its next full collection until a quarter as much is new, so a short one follows at once."""
+    def _collect_all(self) -> None:
+        """Examine all objects. Python delays its next full collection until a quarter more is new; a short one now avoids that."""
         if self._loops:
             gc.unfreeze()
             gc.collect()
-            self._left.clear()
+            self._frozen.clear()
             gc.collect()
 
 

@@ -1,4 +1,4 @@
-"""A heap from which entries can be removed."""
+"""A heap with removal of entries."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Key = TypeVar("Key", bound=Hashable)
 Rank = TypeVar("Rank", bound=tuple[object, ...])
 
 _SLACK = 64
-"""Removed entries that are always tolerated in the heap."""
+"""Removed entries that the heap always tolerates."""
 
 
 class LazyHeap(Generic[Key, Rank]):
-    """Keys by rank, the lowest first. A key has one rank at a time; every change costs the logarithm of their number.
+    """Keys by rank, lowest first. A key has one rank at a time; a change costs the logarithm of the number of keys.
 
-    Keys of equal rank keep the order in which they were put. A removed entry stays in the heap until it comes up or the
-    removed ones outnumber the others, so memory is bounded by what is in use.
+    Keys of equal rank keep the order of their `put`. A removed entry stays in the heap until it comes up, or until removed
+    entries outnumber the others, so memory grows with the present keys only.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class LazyHeap(Generic[Key, Rank]):
         return None
 
     def smallest(self, limit: int) -> list[Key]:
-        """Return at most `limit` keys in order, without looking at the others: from each entry down to the two below it."""
+        """Return at most `limit` keys in order. The walk goes from each entry to the two below it and visits no others."""
         found: list[Key] = []
         reached = [(self._heap[0], 0)] if self._heap else []
         while reached and len(found) < limit:

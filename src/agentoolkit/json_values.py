@@ -1,4 +1,4 @@
-"""JSON values: what an AgenTool returned as such, whether something is one, and what is at a place inside."""
+"""JSON values: turn outputs into them, check and copy them, and follow paths into them."""
 
 from __future__ import annotations
 
@@ -19,65 +19,65 @@ from agentoolkit.text import whole
 
 
 class UnrecordableResult(AgenToolError, RuntimeError):
-    """The AgenTool ended well, and what it returned cannot be written as JSON, or is too large."""
+    """The AgenTool succeeded, but its output cannot be written as JSON, or is too large."""
 
 
 def recordable(output: object, largest: int | None = None) -> Any:
-    """Turn what an AgenTool returned into JSON values that mean the same.
+    """Turn an AgenTool's output into JSON values with the same meaning.
 
-    Models become objects, times ISO 8601 text, and numbers that JSON does not have (NaN, infinity) text. Bytes become the text that
-    they are in UTF-8, and those that are none ``{"encoding": "base64", "data": …}``.
+    Models become objects, times ISO 8601 text, and numbers that JSON lacks (NaN, infinity) text. Bytes become text if they
+    are UTF-8, else ``{"encoding": "base64", "data": …}``.
 
     Raises:
-        UnrecordableResult: There is no such form, or it has more than `largest` bytes of JSON.
+        UnrecordableResult: The output has no such form, or its JSON has more than `largest` bytes.
     """
     if output is None:
         return None
     try:
-        # Through text, because only text gives NaN, lone surrogates and bottomless nesting away.
+        # Through text, because only text reveals NaN, lone surrogates and endless nesting.
         text = _json_text(output)
         if largest is None or len(text) <= largest:
             return from_json(text)
     except Exception as error:  # a model's own code may raise anything
         problem = f"The AgenTool ran, and its result of type {type(output).__name__} cannot be written as JSON: {error}."
         raise UnrecordableResult(problem, remedy="Return a Pydantic model or plain JSON values.") from error
-    problem = f"The AgenTool ran, and its result has {len(text):,} bytes of JSON; {largest:,} are kept at most."
+    problem = f"The AgenTool ran, and its result has {len(text):,} bytes of JSON; at most {largest:,} are stored."
     raise UnrecordableResult(
         problem, remedy="Return less, or write it to a file and return its path; the setting 'result_size' is the limit."
     )
 
 
 class NotJson(AgenToolError, ValueError):
-    """A value has no place in JSON; ``field`` says where it is."""
+    """A value is not JSON; ``field`` is the path to it."""
 
 
 def json_copy(value: Any, where: str, depth: int = 100) -> Any:
-    """Return a copy of JSON values that shares nothing with them.
+    """Return a deep copy of JSON values.
 
     Raises:
-        NotJson: There is something else among them, or they are nested more than `depth` deep.
+        NotJson: A value is not JSON, or the values are nested more than `depth` deep.
     """
     if isinstance(value, str):
-        return _written(value, where)
+        return _check_text(value, where)
     if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if depth == 0:
         raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
     if isinstance(value, dict):
         held = cast("dict[object, Any]", value).items()
-        return {_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
+        return {_check_key(key, where): json_copy(item, f"{where}.{key}", depth - 1) for key, item in held}
     if isinstance(value, (list, tuple)):
         return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
     raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
 
 
-def _key(key: object, where: str) -> str:
+def _check_key(key: object, where: str) -> str:
     if not isinstance(key, str):
         raise NotJson(f"The key {excerpt(key)} is not text.", field=where, value=key)
-    return _written(key, where)
+    return _check_text(key, where)
 
 
-def _written(text: str, where: str) -> str:
+def _check_text(text: str, where: str) -> str:
     try:
         return whole(text)
     except ValueError as error:
@@ -85,23 +85,28 @@ def _written(text: str, where: str) -> str:
 
 
 def is_json(text: str) -> bool:
-    """Can a text be read as JSON, without the numbers that JSON does not have?"""
+    """Tell whether a text is JSON. NaN and infinity, which Python accepts, are not."""
     try:
-        json.loads(text, parse_constant=int)  # no number is written like them
+        json.loads(text, parse_constant=int)  # int("NaN") raises ValueError
     except (ValueError, RecursionError):
         return False
     return True
 
 
 class NothingThere(AgenToolError, LookupError):
-    """A path leads nowhere. ``value`` is the part that is not there, the remedy says what is."""
+    """A path leads nowhere. ``value`` is the missing part; the remedy names the existing ones."""
 
 
 def value_at(values: Any, path: Sequence[str], called: str = "it") -> Any:
-    """Follow a path into JSON values: keys of objects, and numbers of entries of lists, from 0.
+    """Follow a path into JSON values: keys of objects, and positions in lists, from 0.
+
+    Args:
+        values: The JSON values.
+        path: Keys and positions.
+        called: Name of the values in the error's message.
 
     Raises:
-        NothingThere: It says where, `called` being what the values as a whole are called.
+        NothingThere: A part of the path does not exist.
     """
     held = values
     for place, name in enumerate(path):
@@ -128,18 +133,18 @@ def _json_text(output: object) -> bytes:
         text = to_json(output, inf_nan_mode="strings")
     except PydanticSerializationError as error:
         try:
-            return to_json(_plain(output), inf_nan_mode="strings")  # there may be bytes that are no text
+            return to_json(_plain(output), inf_nan_mode="strings")  # bytes that are not UTF-8 may be the cause
         except Exception:
-            raise error from None  # there was something else: the first error names it
-    # A model's own configuration, by default null, counts before the mode that is asked for.
-    # As a key such a number becomes "None".
+            raise error from None  # the cause is something else, which the first error names
+    # A model's own configuration, by default null, overrides the mode passed here.
+    # As a key, NaN or infinity becomes "None".
     if (b"null" in text or b'"None"' in text) and _has_other_numbers(plain := _plain(output)):
         return to_json(plain, inf_nan_mode="strings")
     return text
 
 
 def _plain(value: Any) -> Any:
-    """Return models and dataclasses as mappings, and bytes that are no text as Base64, at any depth."""
+    """Return models and dataclasses as mappings, and bytes that are not UTF-8 as Base64, at any depth."""
     if isinstance(value, BaseModel):
         return _plain(value.model_dump())
     if is_dataclass(value) and not isinstance(value, type):
@@ -161,7 +166,7 @@ def _text_of(content: bytes) -> str | dict[str, str]:
 
 
 def _has_other_numbers(value: Any) -> bool:
-    """Is there a number that JSON does not have, at any depth?"""
+    """Tell whether a value holds NaN or infinity, at any depth."""
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, Mapping):

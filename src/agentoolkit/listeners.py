@@ -1,4 +1,4 @@
-"""What may be told of events: anything that can be called with one."""
+"""Check listeners: any object that can be called with one event."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from agentool.signatures import signature_of
 
 
 def check_listener(listener: object) -> None:
-    """Refuse what cannot be called with one event, when it is given and not when the first event comes.
+    """Refuse a listener that cannot be called with one event. The check at its registration spares an error at the first event.
 
     Raises:
-        ConfigurationError: It is no function, or one that takes no or more arguments.
+        ConfigurationError: It cannot be called, or not with exactly one argument.
     """
     remedy = "Give a function that takes the event."
     if not callable(listener):

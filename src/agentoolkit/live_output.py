@@ -1,4 +1,4 @@
-"""What executions that run in this process have written so far: the end of it, kept while it may be looked at."""
+"""Live output: the last characters that each execution of this process has written, without secrets."""
 
 from __future__ import annotations
 
@@ -15,45 +15,39 @@ from agentool.caller import get_caller
 from agentoolkit.redaction import REDACTED, redacted_text, without_texts
 
 MAX_KEPT = 20_000
-"""Characters of one execution that are shown. Up to twice as many are kept, so that not every line costs a copy."""
+"""Characters shown of one execution. Up to twice as many are kept, so that not every line costs a copy."""
 MAX_EXECUTIONS = 200
-"""Those that wrote last."""
+"""Executions that are kept: those that wrote last."""
 _SHORTEST_BEGINNING = 4
-"""Characters from which on the end of what is written counts as the beginning of a secret."""
+"""Characters from which the end of an output can count as the beginning of a secret."""
 
 secrets_here: ContextVar[Sequence[str]] = ContextVar("agentool_secrets", default=())
-"""Texts that what runs in this context may write and nobody may see, the longest first. Threads and programs inherit it."""
+"""Secrets that the code in this context may write and nobody may see, longest first. Threads and programs inherit it."""
 
 
 class _Written(NamedTuple):
-    """What one execution has written, and what of it nobody may see."""
+    """The output of one execution, and the secrets to hide in it."""
 
     text: str = ""
     secrets: Sequence[str] = ()
 
 
 class LiveOutput:
-    """The last words of executions. It may be used from several threads."""
+    """The latest output of executions. It may be used from several threads."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Written] = OrderedDict()
         self._lock = Lock()
 
     def write(self, text: str) -> None:
-        """Keep what the execution writes that runs here; nobody's words are not kept."""
-        for execution_id in get_caller().lineage[-1:]:
-            self._write_for(execution_id, text, secrets_here.get())
-
-    def of(self, execution_id: str) -> str:
-        """Return the end of what an execution has written here, without secrets; empty if it was nothing."""
-        with self._lock:
-            text, secrets = self._kept.get(execution_id, _Written())
-        return redacted_text(_end_of(_without_beginning(without_texts(text, secrets), secrets)))
-
-    def _write_for(self, execution_id: str, text: str, secrets: Sequence[str]) -> None:
+        """Append text to the output of the execution that runs in this context; without one do nothing."""
+        lineage = get_caller().lineage
+        if not lineage:
+            return
+        execution_id, secrets = lineage[-1], secrets_here.get()
         with self._lock:
             before = self._kept.pop(execution_id, _Written())
-            if before.secrets is not secrets and before.secrets:  # an earlier attempt's may be others
+            if before.secrets is not secrets and before.secrets:  # an earlier attempt may have had others
                 secrets = sorted({*before.secrets, *secrets}, key=len, reverse=True)
             text = before.text + text
             if len(text) > 2 * MAX_KEPT:
@@ -62,9 +56,15 @@ class LiveOutput:
             if len(self._kept) > MAX_EXECUTIONS:
                 self._kept.popitem(last=False)
 
+    def of(self, execution_id: str) -> str:
+        """Return the end of an execution's output, without secrets; empty if it has written nothing here."""
+        with self._lock:
+            text, secrets = self._kept.get(execution_id, _Written())
+        return redacted_text(_end_of(_without_beginning(without_texts(text, secrets), secrets)))
+
 
 def _end_of(text: str) -> str:
-    """Return the last lines of a text that is too long. In the rest of a line a secret's name could be missing."""
+    """Return the last whole lines of a text that is too long: a cut line could lack the name that marks its secret."""
     if len(text) <= MAX_KEPT:
         return text
     lines = text[-MAX_KEPT:].partition("\n")[2]
@@ -72,7 +72,7 @@ def _end_of(text: str) -> str:
 
 
 def _without_beginning(text: str, secrets: Sequence[str]) -> str:
-    """Hide a secret also while only its beginning has been written."""
+    """Hide the end of a text if it is the beginning of a secret that is still being written."""
     for secret in secrets:
         for length in range(len(secret) - 1, _SHORTEST_BEGINNING - 1, -1):
             if text.endswith(secret[:length]):
@@ -81,9 +81,9 @@ def _without_beginning(text: str, secrets: Sequence[str]) -> str:
 
 
 class _RecordFactory:
-    """Makes log records as before, and tells the outputs that listen what executions report.
+    """Makes log records as before, and copies the records of executions to the listening outputs.
 
-    A handler at the root would make an application's ``basicConfig`` do nothing.
+    A handler at the root logger would make an application's ``basicConfig`` do nothing.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class _RecordFactory:
     def __call__(self, *described: Any, **named: Any) -> logging.LogRecord:
         record = self.make(*described, **named)
         if self.outputs and get_caller().lineage:
-            with suppress(Exception):  # a message that does not fit its arguments is told by whoever writes it
+            with suppress(Exception):  # a message that does not fit its arguments is reported by `logging` itself
                 at = time.strftime("%H:%M:%S", time.localtime(record.created))
                 for output in self.outputs:
                     output.write(f"{at} {record.levelname} {record.getMessage()}\n")
@@ -101,12 +101,12 @@ class _RecordFactory:
 
 
 _factory: _RecordFactory | None = None
-"""Of all that listen: the process has one chain of factories, and what leaves it from the middle stays in it for good."""
+"""One factory for all listeners: a factory in the middle of the process's chain of factories can never leave it."""
 _factory_lock = Lock()
 
 
 class LogListener:
-    """Hears what executions report by Python's ``logging``, inside a ``with`` block, as far as the level of the loggers lets it through."""
+    """Copies log records of executions to an output, inside a ``with`` block. The loggers' levels decide which records exist."""
 
     def __init__(self, output: LiveOutput) -> None:
         self._output = output
@@ -127,6 +127,6 @@ class LogListener:
                 return
             _factory.outputs = tuple(output for output in _factory.outputs if output is not self._output)
             if not _factory.outputs:
-                if logging.getLogRecordFactory() is _factory:  # else whoever came after it still calls it
+                if logging.getLogRecordFactory() is _factory:  # else a later factory still calls it
                     logging.setLogRecordFactory(_factory.make)
                 _factory = None

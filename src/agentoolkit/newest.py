@@ -1,4 +1,4 @@
-"""What is remembered of much: the newest of it."""
+"""Keep the newest entries of a dictionary."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ Value = TypeVar("Value")
 
 
 def keep_newest(remembered: dict[Key, Value], most: int) -> None:
-    """Forget of a dictionary what was put in first, until no more is left than `most`."""
+    """Delete the oldest entries of a dictionary until at most `most` are left."""
     while len(remembered) > most:
         del remembered[next(iter(remembered))]

@@ -1,4 +1,4 @@
-"""The folder in a user's home that is ours alone."""
+"""The folder of this package in a user's home."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ OWN_FOLDER = "~/.agentool"
 
 
 def own_folder() -> Path:
-    """Return where it is. Raises `RuntimeError` if it is not known whose home that would be."""
+    """Return its path. Raises `RuntimeError` if the home folder is unknown."""
     return Path(OWN_FOLDER).expanduser()

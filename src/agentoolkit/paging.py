@@ -1,4 +1,4 @@
-"""A list that comes in pages, read to its end: the one loop of all doors."""
+"""Read a list page by page to its end. Every door uses this loop."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Protocol, TypeVar
 
 
 class Page(Protocol):
-    """Some of a list."""
+    """One page of a list."""
 
     @property
     def cursor(self) -> str | None:
-        """Asks for what follows; None: this was all."""
+        """The cursor of the next page; None at the end."""
         ...
 
 
@@ -19,10 +19,10 @@ P = TypeVar("P", bound=Page)
 
 
 async def all_pages(ask: Callable[[str | None], Awaitable[P]]) -> AsyncGenerator[P]:
-    """Return each page of a list.
+    """Yield each page of a list.
 
     Args:
-        ask: Returns the page after a cursor; None: the first one.
+        ask: Returns the page after a cursor, or the first page for None.
     """
     cursor: str | None = None
     while True:

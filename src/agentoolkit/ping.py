@@ -1,4 +1,4 @@
-"""A dead man's switch: an address that is called while the scheduler does its work, so that silence raises the alarm."""
+"""A dead man's switch: request an address while the scheduler works, so that a monitor can raise an alarm at silence."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from agentoolkit.time_source import Cancellable, TimeSource
 logger = logging.getLogger(__name__)
 
 SECONDS = 5.0
-"""Longest time that a ping waits for its answer."""
+"""Longest wait of a ping for its answer, in seconds."""
 MAX_REDIRECTS = 5
 
 
 class Ping:
-    """Calls an address again and again for as long as all is well, and not when it is not.
+    """Requests an address at regular times while `is_well` is true.
 
     Args:
         url: ``http://`` or ``https://``. Its path is often a secret, so only its host is ever logged.
         every: Seconds between two pings.
-        time: Where the time comes from.
-        is_well: Does this process lead, and does claiming work?
+        time: The time source.
+        is_well: Tells whether this process leads and claiming works.
     """
 
     def __init__(self, url: str, every: float, time: TimeSource, is_well: Callable[[], Awaitable[bool]]) -> None:
@@ -36,11 +36,11 @@ class Ping:
         self._failing = False
 
     def start(self) -> None:
-        """Ping now, and from now on."""
+        """Ping now, and then every `every` seconds."""
         self._round = asyncio.get_running_loop().create_task(self._ping())
 
     async def stop(self) -> None:
-        """Ping no more."""
+        """Stop pinging."""
         if self._timer is not None:
             self._timer.cancel()
         if self._round is not None:
@@ -57,7 +57,7 @@ class Ping:
         self._timer = self._time.call_later(self._every, self.start)
 
     def _note(self, error: Exception | None) -> None:
-        """Log what changed: a monitor that is down for a night must not fill the log."""
+        """Log only changes: a monitor that is down for a night must not fill the log."""
         host = urlsplit(self._url).hostname
         if error is not None and not self._failing:
             logger.warning("The ping to %s failed: %s", host, error)
@@ -67,7 +67,7 @@ class Ping:
 
 
 def fetch(url: str, seconds: float = SECONDS) -> None:
-    """Get an address and forget the answer. Raises `OSError`, without the address, if there is none or one that tells of an error."""
+    """Request an address and drop the answer. Raises `OSError`, without the address, if no answer or an error comes."""
     import httpx2  # heavy, and most processes never ping
 
     try:

@@ -1,4 +1,4 @@
-"""Work on many things, some at a time."""
+"""Work on many items in portions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 AT_ONCE = 512
-"""Things that are worked on together, unless somebody says otherwise: they share the commits and the statements of the database."""
+"""Usual size of a portion. Its items share commits and database statements."""
 IN_A_TURN = 16
-"""Things that are worked on together where others share the event loop: to schedule as many jobs keeps it for eight milliseconds."""
+"""Size of a portion if other tasks share the event loop: scheduling 16 jobs keeps the loop busy for eight milliseconds."""
 
 
 async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
-    """Yield items in lists of at most `size`; between two of them others on the event loop have their turn."""
+    """Yield items in lists of at most `size`. Other tasks of the event loop run between two lists."""
     rest = iter(items)
     while portion := list(islice(rest, size)):
         yield portion
@@ -26,13 +26,13 @@ async def in_portions(items: Iterable[T], size: int) -> AsyncGenerator[list[T]]:
 
 
 async def done_in_portions(do: Callable[[T], Awaitable[R]], items: Iterable[T], size: int) -> list[R]:
-    """Do something with each item, `size` at once, so that those of a portion share a commit. Return the answers in their order.
+    """Call `do` with each item, `size` at once, so that a portion shares a commit. Return the answers in the items' order.
 
-    Of a portion in which something fails all ends first; then the failure of its first item is raised, and no further portion begins.
+    If a call fails, the rest of its portion ends first. Then the first item's error is raised, and no further portion starts.
     """
     done: list[R] = []
     async for portion in in_portions(items, size):
-        # Whoever is told of a failure may close what the others still work on.
+        # All end first: the handler of an error may close a resource that the other calls still use.
         for answer in await asyncio.gather(*map(do, portion), return_exceptions=True):
             if isinstance(answer, BaseException):
                 raise answer

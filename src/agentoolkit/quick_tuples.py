@@ -1,4 +1,4 @@
-"""Named tuples as quick as plain ones, for what every firing makes."""
+"""Create named tuples as fast as plain ones. Every firing creates several."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ T = TypeVar("T", bound=tuple[Any, ...])
 
 
 def maker_of(kind: type[T]) -> Callable[[Sequence[Any]], T]:
-    """Return what makes a named tuple of all its fields, in their order: half the cost of a call by their names."""
+    """Return a function that makes a named tuple of a sequence of all its fields, at half the cost of calling the class."""
     return cast("Callable[[Sequence[Any]], T]", partial(tuple.__new__, kind))  # pyright: ignore[reportUnknownMemberType]

@@ -1,8 +1,7 @@
-"""Secrets told by the names they go under, and kept out of whatever people read: logs and lists.
+"""Find secrets by their names and keep them out of texts for people: logs and lists.
 
-The work grows with the text and no faster: every expression begins where a run of characters does, or at a literal, and none
-takes back what it took.
-What references stood for is kept out of an execution's record by `system/scheduler/decisions/secrets_in_records`.
+The running time is linear in the text: every expression begins at a literal or at the start of a run of characters, and none
+backtracks. `system/scheduler/decisions/secrets_in_records` keeps the values of references out of an execution's record.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ _NAMES = (
     *("api key", "access key", "private key", "secret key", "signing key", "encryption key", "set cookie"),
     *("access tokens", "api tokens", "auth tokens", "refresh tokens"),
 )
-"""What secrets are called, as words: alone, among others, or at the end of what is written without a gap."""
+"""Words in the names of secrets: alone, among other words, or at the end of a name written without gaps."""
 _ONLY_WHOLE = frozenset({"tokens"})
-"""Secret where it is the whole name: ``max_tokens`` and its like are numbers."""
+"""Words that mark a secret only as the whole name: ``max_tokens`` is a number."""
 _WORDS = frozenset(name for name in _NAMES if " " not in name)
 _PAIRS = frozenset(tuple(name.split()) for name in _NAMES if " " in name)
 _ENDINGS = tuple(name.replace(" ", "") for name in _NAMES)
 _HEADERS = ("authorization", "cookie")
-"""Names whose values go on after a space or a comma."""
+"""Names of headers, whose values may contain spaces and commas."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NAMED = re.compile(r"(?<![\w-])(?P<name>[\w-]++)(?:\\*+['\"])?\s*+(?:=>(?=\s)|[=:])\s*+")
@@ -40,7 +39,7 @@ _QUOTED_WITHIN_TEXT = (
     r"(?:[^'\"\\]++|(?:(?P=escape)\\(?P=escape)\\)++|(?!(?P=escape)(?P=quote))(?:\\++.|['\"]))*+"
     r"(?:(?P=escape)(?P=quote)|$)"
 )
-"""As in JSON that is itself a text in JSON: it ends at a quote with as many backslashes as it began with."""
+"""A quoted text inside quoted text, as JSON inside JSON: the closing quote has as many backslashes as the opening one."""
 _VALUE = re.compile(rf"{_QUOTED_WITHIN_TEXT}|{_QUOTED}|[^\s,;]+(?:(?i:(?<=\bbearer)|(?<=\bbasic))\s+[^\s,;'\"]+)?")
 _PART = rf"(?:(?:{_QUOTED})[^\s,;]*|[^\s,;]+)"
 _HEADER = re.compile(
@@ -48,30 +47,30 @@ _HEADER = re.compile(
     rf"(?:[\w-]++=)?{_PART}(?:[ \t]*+[,;][ \t]*+[\w-]++=(?:{_PART})?)*+"
 )
 _BEARER = re.compile(r"(?i:\bbearer)\s++(?!\[redacted])(?=[\w~+/=-]{0,400}(?:[\d_~+/=]|\.\w)|[\w-]{20})[\w.~+/=-]{4,}+")
-"""A token that stands by itself. What is short and has neither digit nor dot is a word: 'bearer authentication'."""
+"""A bearer token without a name before it. A short text without digit and dot is a word: 'bearer authentication'."""
 _OPTION = re.compile(rf"(?<![\w-])(?P<option>--(?P<name>[\w-]++)(?:['\"],\s*+|\s++)(?!-))(?:{_QUOTED}|[^\s,;\"'\]]+)")
-"""An option of a command with its value after a space, or as the next text of a list."""
+"""A command's option with its value after a space, or as the next item of a list."""
 _USER_AND_PASSWORD = re.compile(r"(?P<user>[^\s/:@]*+):(?!\d{1,5}/)(?:[^\s?#\"'<>]+(?=@)|[^\s/@]+(?=@))")
 _USER = re.compile(r"[^\s/:@?#]++(?=@)")
 _TOKEN_LENGTH = 20
-"""Characters from which on a user's name is taken for a token."""
+"""Shortest user name in a URL that is taken for a token, in characters."""
 
 _MAX_IN_URL = 2_000
-"""Characters of a secret that is looked for as a part of a URL."""
+"""Longest secret that is also searched in its URL-quoted forms, in characters."""
 _SHORTEST_LINE = 16
-"""Characters of a line that is looked for by itself."""
+"""Shortest line of a secret that is searched alone, in characters."""
 
 _TIME = re.compile(r"[\d:+.TZ-]++")
-"""Most of a job's texts with a colon are times, which hide nothing."""
+"""A time. Most texts with a colon in a job are times, and hold no secret."""
 PLAIN = frozenset({bool, int, float, type(None)})
-"""What is most of a job's record, and hides nothing where its name does not."""
+"""Types of values that hold no secret unless their name says so: the most frequent ones in a job's record."""
 _MAX_REMEMBERED = 100
-"""Characters of a name whose answer is remembered."""
+"""Longest name whose answer is cached, in characters."""
 
 
 def is_secret(name: str) -> bool:
-    """Does a value under this name have to be hidden? ``api_key`` and ``userPassword`` do, ``max_tokens`` does not."""
-    return _is_secret_name(name) if len(name) > _MAX_REMEMBERED else _remembered(name)
+    """Tell whether a value with this name must be hidden: ``api_key`` and ``userPassword``, but not ``max_tokens``."""
+    return _is_secret_name(name) if len(name) > _MAX_REMEMBERED else _is_secret_cached(name)
 
 
 def _is_secret_name(name: str) -> bool:
@@ -82,12 +81,12 @@ def _is_secret_name(name: str) -> bool:
     return joined.endswith(_ENDINGS) or joined in _ONLY_WHOLE
 
 
-_remembered = lru_cache(maxsize=2_000)(_is_secret_name)
-"""The names of a job's fields are asked for with every change that is noted."""
+_is_secret_cached = lru_cache(maxsize=2_000)(_is_secret_name)
+"""Cached, because every recorded change of a job checks the names of the job's fields."""
 
 
 def redacted(value: Any) -> Any:
-    """Return a copy of JSON values with whatever has a secret's name, and secrets within text, replaced."""
+    """Return a copy of JSON values in which values with a secret's name, and secrets within text, are replaced."""
     if isinstance(value, str):
         return redacted_text(value)
     if isinstance(value, (list, tuple)):
@@ -101,12 +100,12 @@ def redacted(value: Any) -> Any:
 
 
 def is_secret_option(word: object) -> bool:
-    """Is the word after this one of a command a secret? ``--token abc``."""
+    """Tell whether the next word of a command is a secret, as after ``--token``."""
     return isinstance(word, str) and word.startswith("-") and "=" not in word and not word[-1:].isspace() and is_secret(word)
 
 
 def written_forms(secret: str) -> Iterator[str]:
-    """Yield a text in the forms in which programs write it: in JSON, in JSON within JSON, by `repr`, in a URL, line by line."""
+    """Yield the forms in which programs write a text: in JSON, in JSON within JSON, by `repr`, in a URL, line by line."""
     in_json = json.dumps(secret)[1:-1]
     yield from (secret, in_json, json.dumps(secret, ensure_ascii=False)[1:-1], json.dumps(in_json)[1:-1], repr(secret)[1:-1])
     if len(secret) <= _MAX_IN_URL:
@@ -115,29 +114,29 @@ def written_forms(secret: str) -> Iterator[str]:
 
 
 def without_texts(text: str, secrets: Sequence[str]) -> str:
-    """Return text with each of these replaced; one that is part of another comes after it."""
+    """Return text with each of these secrets replaced. A secret that is part of another must come after it."""
     for secret in secrets:
         text = text.replace(secret, REDACTED)
     return text
 
 
 def restored(edited: Any, original: Any) -> Any:
-    """Return an edited value with each secret that was hidden from whoever edited it as it was."""
-    return _restored(edited, original, redacted(original))
+    """Return an edited value in which each secret that its editor saw redacted has its original text again."""
+    return _restore(edited, original, redacted(original))
 
 
-def _restored(edited: Any, original: Any, hidden: Any) -> Any:
+def _restore(edited: Any, original: Any, hidden: Any) -> Any:
     if edited == hidden:
         return original
     result: Any = edited
     if isinstance(edited, dict) and isinstance(original, dict):
-        was, seen = cast("dict[str, Any]", original), cast("dict[str, Any]", hidden)
-        now = cast("dict[str, Any]", edited)
-        result = {name: _restored(item, was[name], seen[name]) if name in was else item for name, item in now.items()}
+        before, shown = cast("dict[str, Any]", original), cast("dict[str, Any]", hidden)
+        after = cast("dict[str, Any]", edited)
+        result = {name: _restore(item, before[name], shown[name]) if name in before else item for name, item in after.items()}
     elif isinstance(edited, list) and isinstance(original, list):
         pairs = list(zip(cast("list[Any]", original), cast("list[Any]", hidden), strict=True))
         items = cast("list[Any]", edited)
-        result = [_restored(item, *pairs[number]) if number < len(pairs) else item for number, item in enumerate(items)]
+        result = [_restore(item, *pairs[number]) if number < len(pairs) else item for number, item in enumerate(items)]
     return result
 
 
@@ -160,10 +159,10 @@ def _without_option(found: re.Match[str]) -> str:
 
 
 def _without_named(text: str) -> Iterator[str]:
-    """Yield the pieces of a text, with what stands after a secret's name replaced."""
+    """Yield the pieces of a text, with the value after each secret's name replaced."""
     done = 0
     for found in _NAMED.finditer(text):
-        # A name within what is hidden counts where its value begins beyond that: 'token error: password: …'.
+        # A name inside a hidden value counts only if its own value begins after it: 'token error: password: …'.
         if found.end() < done or not is_secret(found["name"]):
             continue
         expected = _HEADER if found["name"].lower().endswith(_HEADERS) else _VALUE
@@ -175,7 +174,7 @@ def _without_named(text: str) -> Iterator[str]:
 
 
 def _without_user(rest: str, web: bool) -> str:
-    """Hide what follows ``://`` up to the ``@``: a password, and a token in place of a user's name."""
+    """Hide a password, or a token in place of a user's name, in the text after ``://``."""
     if found := _USER_AND_PASSWORD.match(rest):
         user = REDACTED if len(found["user"]) >= _TOKEN_LENGTH else found["user"]
         return f"{user}:{REDACTED}{rest[found.end() :]}"

@@ -1,4 +1,4 @@
-"""A Redis server, spoken to from threads: its client then serves every event loop, as the toolkit's back ends must."""
+"""A Redis server, called from threads, so that one client serves every event loop. The toolkit's back ends need that."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from agentool.errors import AgenToolError
 T = TypeVar("T")
 
 SECONDS = 10.0
-"""After which a server that does not answer counts as gone."""
+"""Seconds without an answer after which the server counts as unavailable."""
 _THREADS = 4
 
 
 class RedisUnavailable(AgenToolError, ConnectionError):
-    """The Redis server does not answer, or refuses what it is asked."""
+    """The Redis server does not answer, or refuses a command."""
 
 
 class RedisServer:
-    """One server. It is reached at the first use, also after it was closed.
+    """A Redis server. The first use connects, also after `close`.
 
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``.
@@ -32,7 +32,7 @@ class RedisServer:
 
     def __init__(self, url: str) -> None:
         timeouts = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS}
-        # Its replies have no types: each is read by whoever asks.
+        # Its replies are untyped: each caller reads its own.
         self._client: Any = Redis.from_url(url, decode_responses=True, **timeouts)  # pyright: ignore[reportUnknownMemberType]
         self._threads = _threads()
 
@@ -40,22 +40,22 @@ class RedisServer:
         """Call a function with the client, in a thread.
 
         Raises:
-            RedisUnavailable: The server does not answer, or refuses.
-            Exception: Whatever the function raises.
+            RedisUnavailable: The server does not answer, or refuses a command.
+            Exception: Any exception of the function.
         """
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._client)
         except RedisError as error:
-            remedy = "See whether it runs, and what AGENTOOL_REDIS_URL says."
+            remedy = "Check that it runs and that AGENTOOL_REDIS_URL is its address."
             raise RedisUnavailable(f"The Redis server cannot be used: {error}", field="redis_url", remedy=remedy) from error
 
     def close(self) -> None:
-        """End its threads and connections. What is under way is done."""
+        """End its threads and connections. Running calls finish first."""
         self._threads.shutdown(wait=False)
         self._threads = _threads()
         self._client.close()
 
 
 def _threads() -> ThreadPoolExecutor:
-    """Return threads that begin with their first work."""
+    """Return a pool whose threads start with their first call."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="agentool-redis")

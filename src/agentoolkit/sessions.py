@@ -1,4 +1,4 @@
-"""Sessions of browsers: a secret of its own stands for the token that somebody signed in with. Only a digest of it is kept."""
+"""Browser sessions. A session's own secret stands for the token of the sign-in; only a digest of the secret is stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agentoolkit.tokens import Tokens, digest_of
 
 
 class BrowserSession(NamedTuple):
-    """What is known of a session; not its secret."""
+    """A stored session, without its secret."""
 
     digest: str
     token_id: str
@@ -22,29 +22,29 @@ class BrowserSession(NamedTuple):
 
 
 class SessionStore(Protocol):
-    """Keeps sessions."""
+    """Stores sessions."""
 
     async def put(self, session: BrowserSession, now: datetime) -> None:
-        """Add a session, and forget those that have expired."""
+        """Add a session, and delete the expired ones."""
         ...
 
     async def get(self, digest: str) -> BrowserSession | None:
-        """Return a session."""
+        """Return a session; None if it does not exist."""
         ...
 
     async def remove(self, digest: str) -> None:
-        """Forget a session, if there is such a one."""
+        """Delete a session if it exists."""
         ...
 
 
 class Sessions:
-    """Begins sessions, tells whose one is, and ends them.
+    """Begins, checks and ends sessions.
 
     Args:
-        store: Where they are kept.
-        tokens: What people sign in with. A session ends with its token.
-        time: Where the time comes from.
-        lifetime: How long a session lasts.
+        store: Stores the sessions.
+        tokens: The tokens that people sign in with. A session ends with its token.
+        time: The time source.
+        lifetime: Duration of a session.
     """
 
     def __init__(self, store: SessionStore, tokens: Tokens, time: TimeSource, lifetime: timedelta) -> None:
@@ -54,25 +54,25 @@ class Sessions:
         self.lifetime = lifetime
 
     async def begin(self, token: str) -> str | None:
-        """Begin a session and return its secret, which nobody can read again; None: the token is unknown, expired or revoked."""
-        found = await self._tokens.find(token)
-        if found is None:
+        """Begin a session and return its secret, which cannot be read again. None if the token is unknown, expired or revoked."""
+        signed_in = await self._tokens.find(token)
+        if signed_in is None:
             return None
         secret, now = secrets.token_urlsafe(32), self._time.now()
-        await self._store.put(BrowserSession(digest_of(secret), found.token_id, now + self.lifetime), now)
+        await self._store.put(BrowserSession(digest_of(secret), signed_in.token_id, now + self.lifetime), now)
         return secret
 
     async def check(self, secret: str) -> Caller | None:
-        """Return whom a session speaks for; None: it is unknown or over, or its token is."""
+        """Return the caller of a session; None if the session, or its token, is unknown or no longer valid."""
         session = await self._store.get(digest_of(secret))
         if session is None or self._time.now() >= session.expires_at:
             return None
         return await self._tokens.caller_of(session.token_id)
 
     async def end(self, secret: str) -> None:
-        """Let a session be good for nothing any more."""
+        """End a session."""
         digest = digest_of(secret)
-        if await self._store.get(digest):  # anybody may say a secret; only a right one costs a write
+        if await self._store.get(digest):  # anybody can send a secret; only a valid one costs a write
             await self._store.remove(digest)
 
 
@@ -100,7 +100,7 @@ _REMOVE = "DELETE FROM agentool_sessions WHERE digest = :digest"
 
 
 class SqlSessions:
-    """Sessions in a `Database`, which its first use opens and its maker closes."""
+    """Sessions in a `Database`. The first use opens it; its creator closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Settings of one tool each, which takes them as they are. `Settings` has a field for each group."""
+"""Groups of settings, one for each tool. `Settings` has a field for each group, and hands the group to its tool."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class SettingsGroup(BaseModel):
 
 
 class ShellSettings(SettingsGroup):
-    """What commands may do. Nothing, by default."""
+    """What commands may do. By default, nothing."""
 
     programs: tuple[ProgramName, ...] = Field(
         default=(),
@@ -29,7 +29,7 @@ class ShellSettings(SettingsGroup):
         json_schema_extra={"variable": "PROGRAMS"},
     )
     folders: tuple[LocalPath, ...] = Field(
-        default=(), description="Folders that commands may work in; by default this process's own only", examples=["/srv/data,~/reports"]
+        default=(), description="Folders that commands may work in; by default only this process's own", examples=["/srv/data,~/reports"]
     )
     variables: tuple[str, ...] = Field(
         default=(), description="Names of variables that commands inherit and calls may set", examples=["GIT_SSH_COMMAND"]
@@ -42,7 +42,7 @@ class NotificationSettings(SettingsGroup):
     """Where notifications can be sent."""
 
     services: dict[str, SecretStr] = Field(
-        default={}, description="Apprise URLs, by the names of targets", examples=['{"team": "slack://TOKEN/#ops"}']
+        default={}, description="Apprise URLs, by target name", examples=['{"team": "slack://TOKEN/#ops"}']
     )
 
 
@@ -69,7 +69,7 @@ class HttpSettings(SettingsGroup):
 
 
 class McpServer(BaseModel):
-    """How a server is reached: a program spoken to by its standard input and output, or an address."""
+    """The way to an MCP server: a program with its standard input and output, or an address."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -92,7 +92,7 @@ class McpSettings(SettingsGroup):
 
     servers: dict[str, McpServer] = Field(
         default={},
-        description="How MCP servers are reached, by the names that calls use",
+        description="MCP servers by name, each a program or an address",
         examples=['{"time": {"command": "uvx", "args": ["mcp-server-time"]}}'],
         json_schema_extra={"secret": True},
     )
@@ -103,54 +103,54 @@ class McpSettings(SettingsGroup):
 
 
 class LogSettings(SettingsGroup):
-    """Where the log is written, and how much of it is kept."""
+    """Where the log is written, and how many records are kept."""
 
     level: LogLevel = Field(default="INFO", description="Level from which records are logged", examples=["DEBUG"])
     console: bool = Field(default=True, description="Whether the log is written to standard error")
-    format: LogFormat = Field(default="text", description="Form on the console: text or json; a file always has JSON lines")
+    format: LogFormat = Field(default="text", description="Format on the console: text or json; a file always has JSON lines")
     file: LocalPath | None = Field(default=None, description="File that the log is written to as well", examples=["~/agentool.log"])
-    file_size: int = Field(default=10_000_000, ge=1_000, description="Bytes at which a new log file is begun")
+    file_size: int = Field(default=10_000_000, ge=1_000, description="Bytes after which a new log file begins")
     files: int = Field(default=5, ge=1, description="Old log files that are kept")
-    memory: int = Field(default=1_000, ge=0, description="Records that are remembered")
+    memory: int = Field(default=1_000, ge=0, description="Records that are kept in memory")
 
 
 class MetricsSettings(SettingsGroup):
-    """How many metrics there may be."""
+    """Limits of metrics."""
 
     series: int = Field(default=1_000, ge=1, description="Combinations of labels that one metric may have")
-    count: int = Field(default=1_000, ge=1, description="Metrics there may be")
+    count: int = Field(default=1_000, ge=1, description="Largest number of metrics")
 
 
 class ConfigSettings(SettingsGroup):
     """Where configuration is read from."""
 
     files: tuple[LocalPath, ...] = Field(
-        default=(), description="TOML, YAML or JSON files; a later one counts before an earlier one", examples=["app.toml,local.toml"]
+        default=(), description="TOML, YAML or JSON files; a later file overrides an earlier one", examples=["app.toml,local.toml"]
     )
 
 
 class MessageSettings(SettingsGroup):
-    """Where queues are kept, and what messages in them may be."""
+    """Where queues are kept, and the size of their messages."""
 
     backend: Literal["database", "redis"] = Field(
         default="database",
-        description="Where queues are kept: the database, which is memory where none is set; or Redis, see AGENTOOL_REDIS_URL",
+        description="Where queues are kept: the database, or memory if none is set; or Redis, see AGENTOOL_REDIS_URL",
     )
     message_size: int = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
 
 
 class KvSettings(SettingsGroup):
-    """What values by key may be."""
+    """Limits of values in storage_kv."""
 
     value_size: int = Field(default=1_000_000, ge=1, description="Characters of a value in storage_kv, as JSON")
 
 
 class FileSettings(SettingsGroup):
-    """Which folders storage_fs reaches, and what one call may take."""
+    """Folders of storage_fs, and limits of one call."""
 
     folders: dict[str, LocalPath] = Field(
         default={},
-        description="Folders of storage_fs, by what paths into them begin with; none by default",
+        description="Folders of storage_fs, by the beginning of their paths; none by default",
         examples=['{"/data": "/srv/data"}'],
         json_schema_extra={"variable": "FILES"},
     )
@@ -160,13 +160,13 @@ class FileSettings(SettingsGroup):
 
 
 class TemplateSettings(SettingsGroup):
-    """Where templates are kept, and what rendering one may take."""
+    """Where templates are kept, and limits of rendering one."""
 
     folder: LocalPath | None = Field(
         default=None, description="Folder of templates; without it they live in memory", examples=["~/templates"]
     )
     size: int = Field(default=100_000, ge=1, description="Characters of a template")
-    output_size: int = Field(default=1_000_000, ge=1, description="Characters of what a template becomes")
+    output_size: int = Field(default=1_000_000, ge=1, description="Characters of a rendered template")
     variables_size: int = Field(default=10_000_000, ge=2, description="Characters of variables, as JSON")
     seconds: float = Field(default=2.0, gt=0, description="Seconds that rendering may take")
     memory: int = Field(default=256_000_000, ge=64_000_000, description="Bytes that rendering may take, on Linux")
@@ -174,7 +174,7 @@ class TemplateSettings(SettingsGroup):
 
 
 class AgentsSettings(SettingsGroup):
-    """Agents that prompts can be scheduled for, and what callers without the scope ``admin`` may, such as language models."""
+    """Agents for scheduled prompts, and limits of callers without the scope ``admin``, such as language models."""
 
     registered: dict[str, AgentSource] = Field(
         default={},
@@ -183,31 +183,31 @@ class AgentsSettings(SettingsGroup):
         json_schema_extra={"variable": "AGENTS"},
     )
     jobs: int = Field(default=50, ge=1, description="Jobs that one owner may have")
-    min_interval: float = Field(default=60.0, ge=0, description="Seconds that are at least between two runs of a job")
-    runs_per_day: int = Field(default=500, ge=1, description="Runs that the jobs of one owner may have in a day")
+    min_interval: float = Field(default=60.0, ge=0, description="Shortest time between two runs of a job, in seconds")
+    runs_per_day: int = Field(default=500, ge=1, description="Runs per day of all jobs of one owner")
     max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
-    expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, where it says no earlier end")
+    expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, unless it sets an earlier end")
     frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
     spread: float = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
     approve: tuple[str, ...] = Field(
         default=("shell", "http", "mcp", "function", "celery_task", "storage_fs", "config"),
-        description="AgenTools whose jobs wait for a person's approval when a language model makes them",
+        description="AgenTools whose jobs wait for a person's approval if a language model creates them",
         examples=["shell,http"],
     )
 
 
 class EventSettings(SettingsGroup):
-    """Where the event bus keeps what, and how much of it."""
+    """Where events are kept, and how many."""
 
     backend: Literal["database", "redis"] = Field(
         default="database",
-        description="Where events are kept: the database, which is memory where none is set; or Redis, see AGENTOOL_REDIS_URL",
+        description="Where events are kept: the database, or memory if none is set; or Redis, see AGENTOOL_REDIS_URL",
     )
-    keep: int = Field(default=10_000, ge=1, description="Events that are kept for subscribers that were away, the newest ones")
+    keep: int = Field(default=10_000, ge=1, description="Newest events that are kept for subscribers that were away")
 
 
 class RestSettings(SettingsGroup):
-    """Who may reach the API, and with what."""
+    """Access to the API."""
 
     hosts: tuple[str, ...] = Field(
         default=(), description="Host names the API answers to, besides those of this machine", examples=["jobs.example.org"]
@@ -216,44 +216,44 @@ class RestSettings(SettingsGroup):
         default=(), description="Origins whose pages may call the API, besides its own", examples=["https://panel.example.org"]
     )
     tokens: Literal["auto", "always"] = Field(
-        default="auto", description="When a token is needed: 'auto': unless the address is a loopback one; or 'always'"
+        default="auto", description="When a token is needed: 'always', or 'auto': unless the API's address is a loopback address"
     )
     proxies: tuple[Network, ...] = Field(
         default=("127.0.0.1", "::1"),
-        description="Proxies that are believed who asks, and whether by HTTPS (X-Forwarded-For and -Proto): addresses and networks",
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted",
         examples=["10.0.0.0/8"],
     )
-    session_days: float = Field(default=7.0, gt=0, le=365, description="Days that who signs in to the pages stays signed in at most")
+    session_days: float = Field(default=7.0, gt=0, le=365, description="Days after which a person must sign in to the pages again")
     body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
 
 
 CELERY_TASK = "agentool.run_executions"
-"""The task by which workers of Celery run executions. Nobody else sends it: who may run what, the scheduler decides."""
+"""The task that runs executions on Celery's workers. Only the scheduler sends it, because it decides what may run."""
 
 
 class CelerySettings(SettingsGroup):
-    """Workers of Celery: where their messages are, and how they travel."""
+    """Celery's workers: their broker, and how messages reach them."""
 
     broker: Annotated[SecretStr, AfterValidator(checked_broker)] | None = Field(
         default=None,
-        description="Broker of Celery's workers: redis:// or amqp://; CELERY_BROKER_URL says so too",
+        description="Broker of Celery's workers: redis:// or amqp://; CELERY_BROKER_URL sets it too",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["CELERY_BROKER_URL"]},
     )
     result_backend: SecretStr | None = Field(
         default=None,
-        description="Where results of your own Celery tasks are kept; those of jobs are in the store",
+        description="Where results of your own Celery tasks are kept; results of jobs are in the store",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["CELERY_RESULT_BACKEND"]},
     )
     tasks: tuple[str, ...] = Field(
         default=("agentool.hello",),
-        description="Which tasks may be sent to Celery's workers, by their names or patterns of them; none of yours until they are named",
+        description="Names or patterns of the tasks that may be sent to Celery's workers; none of yours until you name them",
         examples=[("reports.*", "greet")],
     )
     queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")
     visibility_timeout: float = Field(
-        default=7_200.0, ge=60, description="Seconds after which Redis delivers a message again that was not acknowledged"
+        default=7_200.0, ge=60, description="Seconds after which Redis delivers an unacknowledged message again"
     )
 
 
@@ -262,7 +262,7 @@ class RedisSettings(SettingsGroup):
 
     url: Annotated[SecretStr, AfterValidator(checked_redis)] | None = Field(
         default=None,
-        description="Redis server of RQ's workers, and of queues and events that are kept there; REDIS_URL says so too",
+        description="Redis server of RQ's workers, and of queues and events that are kept there; REDIS_URL sets it too",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["REDIS_URL"]},
     )
@@ -272,6 +272,8 @@ class PingSettings(SettingsGroup):
     """A dead man's switch."""
 
     url: Annotated[SecretStr, AfterValidator(checked_web_address)] | None = Field(
-        default=None, description="Address to get while this process leads and all is well", examples=["https://pings.example.org/TOKEN"]
+        default=None,
+        description="Address to request while this process leads and claiming works",
+        examples=["https://pings.example.org/TOKEN"],
     )
     every: float = Field(default=60.0, ge=0.01, description="Seconds between two pings")

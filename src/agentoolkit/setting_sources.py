@@ -1,4 +1,4 @@
-"""Where settings come from: variables and a ``.env`` file, and what is wrong with a value, in the words of the variable."""
+"""Read settings from variables and a ``.env`` file, and report invalid values under the variable's name."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ ENV_FILE = Path(".env")
 
 
 class InvalidSettings(ConfigurationError, ValueError):
-    """A variable, or a line of the ``.env`` file, has no possible value."""
+    """A variable, or a line of the ``.env`` file, has an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that can be set."""
+    """One setting."""
 
     variable: str
     """Its environment variable."""
     group: str | None
-    """The group it is in; None: `Settings` itself."""
+    """Its group; None for a field of `Settings` itself."""
     field: str
-    """Its name in there."""
+    """Its field in the group."""
     about: FieldInfo = dataclasses.field(repr=False, compare=False, hash=False)
 
     @property
     def name(self) -> str:
-        """Its variable's name in small letters, without the prefix: a keyword of `Settings`."""
+        """Its variable in small letters, without the prefix: a keyword of `Settings`."""
         return self.variable.removeprefix(PREFIX).lower()
 
     @property
     def kind(self) -> str:
-        """What it takes: number, text, list, object, true or false."""
+        """The kind of its values: number, text, list, object, true or false."""
         return _kind(self.about.annotation)
 
     @property
     def other_variables(self) -> Sequence[str]:
-        """Variables that say the same, of programs that have to agree with us."""
+        """Further variables with the same meaning, which other programs read too."""
         return cast("Sequence[str]", _extra(self.about, "also") or ())
 
     @property
     def is_secret(self) -> bool:
-        """May its value not be shown?"""
+        """True if its value must not be shown."""
         return bool(_extra(self.about, "secret")) or _holds(self.about.annotation, SecretStr)
 
 
@@ -77,26 +77,25 @@ def settings_of(model: type[BaseModel], group_class: type[BaseModel]) -> tuple[S
 
 
 def read_variables(known: Sequence[Setting]) -> dict[str, Any]:
-    """Return what variables and the ``.env`` file say, by the settings' names. An empty variable is not set.
+    """Return the values of variables and the ``.env`` file, by setting name. An empty variable is not set.
 
     Raises:
         InvalidSettings: An object is not written as JSON.
     """
-    given = {**_env_file(), **os.environ}
-    texts = {setting: _given_text(setting, given) for setting in known}
-    return {setting.name: _parsed(setting, text) for setting, text in texts.items() if text}
-
-
-def _given_text(setting: Setting, given: Mapping[str, str]) -> str:
-    """Return what the first of a setting's variables says; some have one that other programs read too."""
-    return next((text for name in (setting.variable, *setting.other_variables) if (text := given.get(name, "").strip())), "")
+    given = {**_read_env_file(), **os.environ}
+    values: dict[str, Any] = {}
+    for setting in known:
+        texts = [given.get(name, "").strip() for name in (setting.variable, *setting.other_variables)]
+        if text := next(filter(None, texts), ""):
+            values[setting.name] = _parse(setting, text)
+    return values
 
 
 def nested(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put values by name into their groups. A later one counts before an earlier one.
+    """Put values by name into their groups. A later value overrides an earlier one.
 
     Raises:
-        ConfigurationError: There is no such setting.
+        ConfigurationError: A name is no setting.
     """
     by_name = {setting.name: setting for setting in known}
     groups: dict[str, set[str]] = {}
@@ -119,7 +118,7 @@ def nested(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]
 
 
 def invalid_settings(error: ValidationError, known: Sequence[Setting], from_variables: Collection[str]) -> Exception:
-    """Say what is wrong in the words of the variables; what code gave wrong is told as pydantic tells it."""
+    """Return an error that names the variables; if code gave an invalid value, return pydantic's error unchanged."""
     places: dict[tuple[int | str, ...], Setting] = {
         (setting.group, setting.field) if setting.group else (setting.field,): setting for setting in known
     }
@@ -134,7 +133,7 @@ def invalid_settings(error: ValidationError, known: Sequence[Setting], from_vari
 
 
 def _problem(detail: Any, setting: Setting) -> str:
-    """Say what is wrong with a value; one that may be a secret is not quoted."""
+    """Describe the problem of a value, and quote the value unless it may be a secret."""
     inside = ".".join(map(str, detail["loc"][2 if setting.group else 1 :]))
     where = f"{inside} " if inside and setting.kind == "object" else ""
     text = str(detail["msg"]).removeprefix("Value error, ").rstrip(".")
@@ -144,7 +143,7 @@ def _problem(detail: Any, setting: Setting) -> str:
 
 
 def _is_group(value: object, fields: set[str]) -> bool:
-    """Is this a whole group, where a group and one of its settings have the same name?"""
+    """Tell whether this value is a whole group. Needed if a group and one of its settings have the same name."""
     return isinstance(value, BaseModel) or (isinstance(value, Mapping) and bool(fields.intersection(cast("Mapping[str, Any]", value))))
 
 
@@ -154,20 +153,19 @@ def _group_values(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
-def _parsed(setting: Setting, text: str) -> Any:
-    text = text.strip()
+def _parse(setting: Setting, text: str) -> Any:
     if setting.kind == "list" and not text.startswith("["):
         return [word for part in text.split(",") if (word := part.strip())]
     if setting.kind not in ("list", "object"):
         return text
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # its text quotes the value, which may be a secret
+    except (ValueError, RecursionError):  # not chained: its message quotes the value, which may be a secret
         example = (setting.about.examples or ["one,two"])[0]
         raise InvalidSettings(f"{setting.variable} is not JSON.", remedy=f"Write e.g. '{example}'.") from None
 
 
-def _env_file() -> dict[str, str]:
+def _read_env_file() -> dict[str, str]:
     if not ENV_FILE.is_file():
         return {}
     from dotenv import dotenv_values

@@ -1,4 +1,4 @@
-"""Kinds of values that settings have. Paths are read here, once: ``~`` and the working folder mean what they mean now."""
+"""Types of setting values, with their checks. Paths become absolute here, once, so a later change of folder or user has no effect."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pydantic import AfterValidator, SecretStr
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?=/|[^/]*@)")
-"""Of a database that is no file, however its slashes are written: as a path it would make folders with a password in their names."""
+"""An address with a scheme, however its slashes are written. Taken for a path, it would create folders named after a password."""
 _WEB_ADDRESS = re.compile(r"https?://[^\s/]+")
 
 
 def absolute(path: Path) -> Path:
-    """Return a path that means the same from everywhere. Links are not followed: they may be changed later."""
+    """Return an absolute path. Links are not resolved, because they may change later."""
     try:
         return Path(os.path.abspath(path.expanduser()))
     except RuntimeError as error:  # '~nobody' names no user
@@ -25,15 +25,15 @@ def absolute(path: Path) -> Path:
 
 
 def checked_program(name: str) -> str:
-    """Return a program's name as it is, a path to one as an absolute path."""
+    """Return a program's bare name unchanged, and a path to a program as an absolute path."""
     return str(absolute(Path(name))) if os.sep in name or name.startswith("~") else name
 
 
 def checked_database(named: str) -> str:
-    """Return what a database is named by: a PostgreSQL URL as it is, a SQLite file as an absolute path.
+    """Return the location of a database: a PostgreSQL URL unchanged, a SQLite file as an absolute path.
 
     Raises:
-        ValueError: It is a URL of another kind, or names no file. The text is not quoted: it may hold a password.
+        ValueError: It is another kind of URL, or names no file. The message does not quote it: it may hold a password.
     """
     if named.startswith(("postgresql://", "postgres://")):
         return named
@@ -55,7 +55,7 @@ def checked_web_address(url: SecretStr) -> SecretStr:
 
 
 def checked_network(named: str) -> str:
-    """Return an address or a network of addresses. Raises `ValueError`."""
+    """Return an IP address or a network. Raises `ValueError`."""
     return str(ip_network(named) if "/" in named else ip_address(named))
 
 

@@ -1,4 +1,4 @@
-"""What tasks would do in a stretch of time, without running anything and without waiting for it."""
+"""Simulate tasks: list their firings in a range of time, without running or waiting for anything."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Firing(NamedTuple):
 
 
 class Schedulable(Protocol):
-    """Something that knows how it would be scheduled, such as a task of a task file."""
+    """An object that knows its schedule, such as a task of a task file."""
 
     def scheduler_input(self) -> Mapping[str, Any]:
         """Return the input of the scheduler's operation ``schedule``."""
@@ -52,19 +52,19 @@ def simulate(
     limit: int = MAX_FIRINGS,
     seconds: float | None = None,
 ) -> list[Firing]:
-    """Return every firing from `start` (included) to `end` (not included), in order, as if all were scheduled at `start`.
+    """Return every firing from `start` (included) to `end` (excluded), in order, as if all tasks were scheduled at `start`.
 
     Args:
-        tasks: Inputs of operation ``schedule``, or tasks of a file; paused and disabled ones do not fire.
+        tasks: Inputs of operation ``schedule``, or tasks of a file; paused and disabled tasks do not fire.
         start: Aware; intervals count from it, and 'tomorrow' is the day after it.
         end: Aware.
-        timezone: IANA name of the zone of tasks that name none; this machine's by default.
+        timezone: IANA name of the zone of tasks that name none; by default this machine's.
         limit: Firings after which to stop.
-        seconds: Of processor time after which it is refused; None: however long it takes.
+        seconds: Largest processor time in seconds; None for no limit.
 
     Raises:
         InvalidSchedule: A schedule cannot be read.
-        InvalidInput: It takes longer than `seconds`.
+        InvalidInput: The simulation takes longer than `seconds`.
     """
     until = None if seconds is None else thread_time() + seconds
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
@@ -73,14 +73,14 @@ def simulate(
 
 
 def busiest_minute(found: Iterable[Firing]) -> tuple[datetime, int] | None:
-    """Return the minute in which most firings are due, and how many; None where no minute has more than one."""
+    """Return the minute with the most firings, and their number; None if no minute has more than one."""
     counted = Counter(firing.due.astimezone(UTC).replace(second=0, microsecond=0) for firing in found)
     minute, number = max(counted.items(), key=lambda item: (item[1], -item[0].timestamp()), default=(_LONG_AGO, 0))
     return (minute, number) if number > 1 else None
 
 
 def _within(items: Iterable[T], until: float | None) -> Iterator[T]:
-    """Yield items until this thread has worked for long enough. A list of times, or a delay, makes each of them cost more."""
+    """Yield items until this thread's processor time reaches `until`; then raise. Lists of times and delays make items cost more."""
     for item in items:
         if until is not None and thread_time() > until:
             problem = "Simulating these tasks takes longer than one request may."
@@ -102,7 +102,7 @@ def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str |
     try:
         return read_schedule(task["schedule"], now=start, **given)
     except InvalidSchedule:
-        # What is over by then is not an error here: it does not fire.
+        # A schedule that is over at `start` is no error here: it does not fire.
         with suppress(InvalidSchedule):
             return read_schedule(task["schedule"], now=_LONG_AGO, **given)
         raise

@@ -1,4 +1,4 @@
-"""What this project's own tests use, for yours: a clock that is moved by hand, and a toolkit that runs on it."""
+"""Test helpers, as this project's own tests use them: a clock moved by hand, and a toolkit that runs on it."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from agentoolkit.wiring import Toolkit
 __all__ = ["Firing", "ManualTime", "RealWorkHangs", "TestToolkit", "simulate", "toolkit"]
 
 _PASSES = 25
-"""Turns that an event loop gets after each call that came due if it does not tell whether it has something to do."""
+"""Turns of the event loop after each due call, if the loop does not show its ready callbacks."""
 _LOOKS = 2
-"""Turns that it gets if it does: one looks for what has come by itself, from a thread or a connection."""
+"""Turns if the loop shows them: one turn collects results from threads and connections."""
 _MAX_PASSES = 2_000
-"""Turns it gets at most while it has something to do: a handler may go round for ever."""
+"""Most turns while callbacks are ready: a handler may loop for ever."""
 
 
 class _Call:
-    """A call that waits for its time."""
+    """A call that is scheduled for later."""
 
     __slots__ = ("at", "callback", "cancelled")
 
@@ -44,7 +44,7 @@ class ManualTime:
     """Time that stands still until it is moved.
 
     Args:
-        at: The instant it stands at: an aware datetime, or ISO 8601 text with an offset.
+        at: The first instant: an aware datetime, or ISO 8601 text with an offset.
     """
 
     longest_sleep: float | None = None
@@ -55,11 +55,11 @@ class ManualTime:
             raise ValueError(f"at: {at!r} has no time zone. Write '2030-01-01T00:00:00+00:00'.")
         self._now = moment.astimezone(UTC)
         self._start = self._now
-        """Where it would have started for what was jumped over to be no time that passed."""
+        """Zero of `monotonic`. A jump moves it too, so that no time passes."""
         self._calls: list[tuple[datetime, int, _Call]] = []
         self._order = count()
         self.real_work: RealWork | None = None
-        """What is waited for, in real time, before the time moves on; None: nothing."""
+        """The real waits that must end before the time moves on; None for none."""
 
     def now(self) -> datetime:
         return self._now
@@ -73,13 +73,13 @@ class ManualTime:
         return call
 
     def jump(self, to: datetime) -> None:
-        """Set the time without calling anything back, as when the machine slept or its clock was set."""
+        """Set the time without making any call, as if the machine had slept or its clock had been set."""
         moment = to.astimezone(UTC)
         self._start += moment - self._now
         self._now = moment
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
-        """Move forward, stopping at every call that comes due on the way and letting what it started run."""
+        """Move forward. Stop at every call that comes due on the way, and let the tasks that it started run."""
         end = self._now + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
         await self.let_run()
         while self._calls and self._calls[0][0] <= end:
@@ -92,10 +92,10 @@ class ManualTime:
         await self.let_run()
 
     async def let_run(self) -> None:
-        """Let the event loop take the turns that are due, without any time passing.
+        """Run the ready callbacks of the event loop. No time passes.
 
         Raises:
-            RealWorkHangs: A handler has waited for something real for too long.
+            RealWorkHangs: A handler has waited too long in real time.
         """
         await _take_turns()
         if self.real_work is not None:
@@ -104,10 +104,10 @@ class ManualTime:
 
 
 class TestToolkit(Toolkit):
-    """A toolkit whose time is moved by hand. It lives in memory, whatever variables say; only a database given by code is opened."""
+    """A toolkit whose time is moved by hand. It ignores variables and lives in memory; only a database given in code is opened."""
 
     _environment: ClassVar[Mapping[str, str] | None] = {}
-    __test__ = False  # not a test class of pytest's, whatever its name says
+    __test__ = False  # pytest must not collect it as a test class
 
     def __init__(self, settings: Settings, time: ManualTime, injector: Injector) -> None:
         super().__init__(settings.without_variables(), injector=injector, time=time)
@@ -116,7 +116,7 @@ class TestToolkit(Toolkit):
         self.clock.real_work = RealWork(self.scheduler.subscribe, lambda: database is not None and database.is_busy)
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
-        """Move the time forward and let everything that comes due on the way run. See `ManualTime.advance`."""
+        """Move the time forward and run everything that comes due on the way. See `ManualTime.advance`."""
         await self.clock.advance(seconds=seconds, minutes=minutes, hours=hours, days=days)
         await self.scheduler.lifecycle.wait_idle()
         await self.events.wait_idle()
@@ -124,19 +124,20 @@ class TestToolkit(Toolkit):
 
 @asynccontextmanager
 async def toolkit(at: datetime | str = "2030-01-01T00:00:00+00:00", settings: Settings | None = None) -> AsyncGenerator[TestToolkit]:
-    """Open a toolkit in memory that stands at a moment: ``async with toolkit(at=…) as kit: await kit.advance(hours=1)``.
+    """Open a toolkit in memory whose clock stands at `at`: ``async with toolkit(at=…) as kit: await kit.advance(hours=1)``.
 
-    Its injector is the current one inside the block. Without `settings` its zone is UTC. Of `settings` only what code gave
-    counts: no variable and no ``.env`` file is read, so neither the application's database nor its ping address is touched.
+    Its injector is the current one inside the block. Without `settings` its zone is UTC. Only values that code gave to
+    `settings` count: values from variables and the ``.env`` file are dropped, so the application's database and ping address
+    are never touched.
 
-    While a handler waits for something real (a program, an answer over the network, a thread), the time stands still.
+    While a handler waits in real time (for a program, an answer over the network, a thread), the clock stands still.
     """
     async with TestToolkit(settings or Settings.from_values({"timezone": "UTC"}), ManualTime(at), Injector()) as kit:
         yield kit
 
 
 async def _take_turns() -> None:
-    """Let the event loop run until it has nothing to do at once."""
+    """Let the event loop run until no callback is ready."""
     ready = getattr(asyncio.get_running_loop(), "_ready", None)
     fewest = _PASSES if ready is None else _LOOKS
     for turn in range(_MAX_PASSES):

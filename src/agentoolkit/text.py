@@ -1,4 +1,4 @@
-"""How answers to people and models put things, and how texts of others are shown to people."""
+"""Text for people: counted nouns, and foreign text made safe to show and to store."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from unicodedata import category
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, as in '1 job' and '1,200 jobs'. For nouns that take an s."""
+    """Return a number and its noun, such as '1 job' and '1,200 jobs', for nouns with a plural in s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def in_one_line(text: str, keep: str = "") -> str:
-    """Show line breaks, and whatever else does not print, as escapes; except the characters to `keep`.
+    """Replace line breaks and other unprintable characters with escapes, except the characters in `keep`.
 
-    A text must neither look like further lines of a log nor give orders to the terminal on which somebody reads it.
+    A text must neither look like further lines of a log nor send control codes to its reader's terminal.
     """
     if text.isprintable():
         return text
@@ -23,7 +23,7 @@ def in_one_line(text: str, keep: str = "") -> str:
 
 
 def printable_json(value: Any, indent: int | None = None) -> str:
-    """Write JSON with letters of all alphabets as they are, and what does not print as escapes, which mean the same."""
+    """Return JSON that keeps letters of all alphabets and escapes unprintable characters."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
     if text.isprintable():
         return text
@@ -31,7 +31,7 @@ def printable_json(value: Any, indent: int | None = None) -> str:
 
 
 def whole(text: str) -> str:
-    """Return a text that can be written as UTF-8. Raises `ValueError`, which says where a lone surrogate is."""
+    """Return the text if it can be written as UTF-8. Raises `ValueError` with the position of a lone surrogate."""
     if text.isascii():
         return text
     try:
@@ -42,17 +42,17 @@ def whole(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Return a text that every store and every file can hold as it is. Raises `ValueError`, which says what cannot be held."""
+    """Return the text if every store and file can hold it. Raises `ValueError` with the position of a character that cannot be stored."""
     if (place := text.find("\0")) >= 0:
         raise ValueError(f"a NUL character at position {place}")
     return whole(text)
 
 
 def check_storable(text: str, max_bytes: int) -> str:
-    """Return a name.
+    """Return the name if every store can hold it.
 
     Raises:
-        ValueError: It has the character zero or a lone surrogate, or more bytes as UTF-8 than an index takes.
+        ValueError: It has the character zero or a lone surrogate, or more than `max_bytes` bytes as UTF-8.
     """
     if "\0" in text:
         raise ValueError(f"has the character zero at position {text.index(chr(0))}; leave it out")

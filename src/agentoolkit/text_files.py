@@ -1,4 +1,4 @@
-"""Files of text: read as bytes once, and decoded strictly, so that no letter changes in silence; written whole or not at all."""
+"""Text files. Reading decodes strictly, so that no letter changes unnoticed; writing replaces the whole file or nothing."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _REMEDY = "Save it as UTF-8, e.g. with iconv -f latin1 -t utf-8."
 
 
 def decode_text(content: bytes, source: str) -> str:
-    """Decode a whole file; a byte order mark is taken off.
+    """Decode a whole file and drop its byte order mark.
 
     Raises:
-        InvalidInput: It is not UTF-8; the line and the byte are named.
+        InvalidInput: It is not UTF-8. The message names the line and the byte.
     """
     content = without_mark(content, source)
     try:
@@ -32,16 +32,16 @@ def decode_text(content: bytes, source: str) -> str:
 
 
 def split_lines(content: bytes, source: str) -> list[bytes]:
-    """Split a file into lines, so that each can be decoded by itself. Only line feeds end lines.
+    """Split a file into lines that can be decoded one by one. Only line feeds end lines.
 
     Raises:
-        InvalidInput: It is UTF-16, of which no line can be read.
+        InvalidInput: It is UTF-16.
     """
     return [line.removesuffix(b"\r") for line in without_mark(content, source).split(b"\n")]
 
 
 def without_mark(content: bytes, source: str) -> bytes:
-    """Take off a byte order mark. Raises `InvalidInput` where it is that of UTF-16."""
+    """Drop the byte order mark of UTF-8. Raises `InvalidInput` for the mark of UTF-16."""
     if content.startswith(_UTF_16):
         raise InvalidInput(f"{source} is UTF-16, not UTF-8.", field="file", value=source, remedy="Save it as UTF-8.")
     return content.removeprefix(codecs.BOM_UTF8)
@@ -49,9 +49,9 @@ def without_mark(content: bytes, source: str) -> bytes:
 
 @contextmanager
 def replace_text(path: Path) -> Generator[TextIO]:
-    """Write a file beside its place and put it there at the end: until then, and if that fails, the old one stays.
+    """Write a temporary file beside the target and move it there at the end. Until then, and after a failure, the old file stays.
 
-    A new file is for its owner only; a device or a pipe is written to itself. An `OSError` names the path that was given.
+    Only its owner can read a new file. A device or a pipe is written directly. An `OSError` names the given path.
     """
     target = path.resolve()
     try:
@@ -78,6 +78,6 @@ def replace_text(path: Path) -> Generator[TextIO]:
 
 
 def describe_undecodable(error: UnicodeDecodeError, content: bytes) -> str:
-    """Say which byte of a line is not UTF-8, and where in the line it is."""
+    """Return the position in its line, and the value, of the byte that is not UTF-8."""
     line_start = content.rfind(b"\n", 0, error.start) + 1
     return f"byte {error.start - line_start + 1} is 0x{content[error.start]:02X}"

@@ -1,4 +1,4 @@
-"""Threads for functions that block: each call has its own, so that one that never ends holds up nothing but itself."""
+"""Run blocking functions in threads. Each call has its own thread, so a function that never ends delays no other."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from agentool.errors import AgenToolError, excerpt
 
+T = TypeVar("T")
+
 MOST = 100
-"""Functions that run at once, and functions that were given up and run on, unless set otherwise."""
+"""Default limit of functions that run at once, and of abandoned functions that still run."""
 _PREFIX = "agentool-function "
 
 
 class TooManyGivenUp(AgenToolError, RuntimeError):
-    """So many functions hang in their threads that no further one is begun."""
+    """Too many abandoned functions still run in their threads; no further function is started."""
 
 
 class FunctionEnded(AgenToolError, RuntimeError):
-    """A function raised ``KeyboardInterrupt``, ``GeneratorExit`` or the like: its own failure, and nobody else's end."""
+    """A function raised ``KeyboardInterrupt``, ``GeneratorExit`` or the like. That fails the function and ends nothing else."""
 
 
 class _Outcome(NamedTuple):
@@ -34,14 +36,14 @@ class FunctionThread(threading.Thread):
     """The thread of one function."""
 
     given_up = False
-    """Has its caller gone away?"""
+    """True once its caller no longer waits."""
 
 
 class Rooms:
     """A semaphore for tasks of several event loops.
 
     Args:
-        free: How many have room.
+        free: Number of places.
     """
 
     def __init__(self, free: int) -> None:
@@ -60,10 +62,10 @@ class Rooms:
             await turn
         except asyncio.CancelledError:
             with self._lock:
-                waited = turn in self._waiting
-                if waited:
+                is_waiting = turn in self._waiting
+                if is_waiting:
                     self._waiting.remove(turn)
-            if not waited:  # it was given the room in the same moment
+            if not is_waiting:  # it got a place in the same moment
                 self._release()
             raise
 
@@ -77,16 +79,16 @@ class Rooms:
                     self._free += 1
                     return
                 turn = self._waiting.popleft()
-            with contextlib.suppress(RuntimeError):  # that event loop is closed: the next one's turn
-                turn.get_loop().call_soon_threadsafe(_give, turn)
+            with contextlib.suppress(RuntimeError):  # its event loop is closed: try the next task
+                turn.get_loop().call_soon_threadsafe(_resolve, turn, None)
                 return
 
 
 class FunctionThreads:
-    """Runs blocking functions, at most `most` at once; the others wait for their turn.
+    """Runs blocking functions, at most `most` at once; further calls wait.
 
-    A thread cannot be ended. A function whose caller goes away is given up: it leaves its room to others and runs on,
-    without keeping the process alive. When as many are given up as may run at once, no further one is begun.
+    A thread cannot be ended. If its caller is cancelled, a function is given up: it frees its place and runs on, without
+    keeping the process alive. Once `most` functions that were given up still run, no further function is started.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -98,15 +100,15 @@ class FunctionThreads:
         """Call a function in a thread, in the caller's context.
 
         Raises:
-            TooManyGivenUp: It was not begun.
-            FunctionEnded: It raised what ends programs or tasks, such as ``KeyboardInterrupt``.
-            Exception: Whatever the function raises.
+            TooManyGivenUp: The function was not started.
+            FunctionEnded: It raised an exception that ends programs or tasks, such as ``KeyboardInterrupt``.
+            Exception: Any exception of the function.
         """
         async with self._rooms:
             self._check_given_up()
             outcome: asyncio.Future[_Outcome] = asyncio.get_running_loop().create_future()
             work = (copy_context(), call, outcome)
-            thread = FunctionThread(target=_work, args=work, name=f"{_PREFIX}{name}", daemon=True)
+            thread = FunctionThread(target=_run_and_report, args=work, name=f"{_PREFIX}{name}", daemon=True)
             thread.start()
             try:
                 ended = await outcome
@@ -132,37 +134,32 @@ class FunctionThreads:
 
 
 def _failure(raised: BaseException, name: str) -> BaseException:
-    if isinstance(raised, (Exception, SystemExit)):  # SystemExit is a failure that no retry cures, and known as such
+    if isinstance(raised, (Exception, SystemExit)):  # the retry rules know SystemExit: no retry cures it
         return raised
     ended = FunctionEnded(f"{name} raised {type(raised).__name__}{f': {raised}' if str(raised) else ''}.", field="function", value=name)
     ended.__cause__ = raised
     return ended
 
 
-def _give(turn: asyncio.Future[None]) -> None:
-    if not turn.done():
-        turn.set_result(None)
-
-
 def functions_awaited() -> bool:
-    """Does anybody wait for a function that runs in a thread of this process?"""
+    """Tell whether a caller waits for a function that runs in a thread of this process."""
     return any(isinstance(thread, FunctionThread) and not thread.given_up for thread in threading.enumerate())
 
 
 def functions_running() -> bool:
-    """Does any function run in a thread of this process, given up or not?"""
+    """Tell whether any function runs in a thread of this process, given up or not."""
     return any(thread.name.startswith(_PREFIX) for thread in threading.enumerate())
 
 
-def _work(context: Context, call: Callable[[], Any], outcome: asyncio.Future[_Outcome]) -> None:
+def _run_and_report(context: Context, call: Callable[[], Any], outcome: asyncio.Future[_Outcome]) -> None:
     try:
         ended = _Outcome(context.run(call), None)
     except BaseException as error:
         ended = _Outcome(None, error)
-    with contextlib.suppress(RuntimeError):  # nobody waits any more: the event loop is closed
-        outcome.get_loop().call_soon_threadsafe(_tell, outcome, ended)
+    with contextlib.suppress(RuntimeError):  # the event loop is closed, so nobody waits
+        outcome.get_loop().call_soon_threadsafe(_resolve, outcome, ended)
 
 
-def _tell(outcome: asyncio.Future[_Outcome], ended: _Outcome) -> None:
-    if not outcome.done():
-        outcome.set_result(ended)
+def _resolve(future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)

@@ -1,4 +1,4 @@
-"""What time it is, and being called later: the only file that asks the machine's clock."""
+"""The time source: the present time, and calls at a later time. Only this file reads the machine's clock."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Protocol
 
 
 class Cancellable(Protocol):
-    """A call that is still to come."""
+    """A pending call."""
 
     def cancel(self) -> None:
-        """Make the call not happen. A second time does nothing."""
+        """Cancel the call. A second `cancel` does nothing."""
 
 
 class TimeSource(Protocol):
-    """Where every part of the toolkit takes its time from, so that tests can move it."""
+    """The clock of every part of the toolkit. Tests replace it with one that they move."""
 
     longest_sleep: float | None
-    """Seconds after which a sleeper looks at `now` again, because the wall clock may jump; None where it cannot."""
+    """Seconds after which a sleeper reads `now` again, because the wall clock may jump; None if it cannot."""
 
     def now(self) -> datetime:
         """Return the present instant, aware, in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Return seconds from some fixed instant. Only differences mean anything, and no change of the clock touches them."""
+        """Return seconds since a fixed instant. Only differences mean anything; changes of the wall clock do not affect them."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Cancellable:

@@ -1,4 +1,4 @@
-"""Bearer tokens of the doors over HTTP: who they speak for, and what they may. Only a digest of each is kept."""
+"""Bearer tokens of the doors over HTTP: their callers and scopes. Only a digest of each token is stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SCOPES: tuple[Scope, ...] = ("read", "write", "approve", "admin")
 MAX_LISTED = 1_000
 _READ: frozenset[Scope] = frozenset({"read"})
 _USED_EVERY = timedelta(minutes=1)
-"""A token's last use is noted no more often."""
+"""Shortest time between two writes of a token's last use."""
 
 
 class TokenNotFound(AgenToolError, KeyError):
@@ -31,11 +31,11 @@ class TokenNotFound(AgenToolError, KeyError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What is known of a token; not the token itself."""
+    """A stored token, without its secret."""
 
     token_id: str
     name: str
-    """Whom it speaks for."""
+    """The caller's name."""
     scopes: frozenset[Scope]
     digest: str
     created_at: datetime
@@ -44,32 +44,32 @@ class Token:
     revoked_at: datetime | None = None
 
     def is_valid(self, now: datetime) -> bool:
-        """Is it neither revoked nor expired?"""
+        """Tell whether it is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 class TokenStore(Protocol):
-    """Keeps tokens."""
+    """Stores tokens."""
 
     async def put(self, token: Token) -> None:
-        """Add a token, or replace the one of its id."""
+        """Add a token, or replace the token with its id."""
         ...
 
     async def get(self, token_id: str) -> Token | None:
-        """Return a token."""
+        """Return a token; None if it does not exist."""
         ...
 
     async def all(self) -> Sequence[Token]:
-        """Return the tokens, the newest first."""
+        """Return the tokens, newest first."""
         ...
 
 
 class Tokens:
-    """Makes tokens, and tells whose one is.
+    """Creates, checks and revokes tokens.
 
     Args:
-        store: Where they are kept.
-        time: Where the time comes from.
+        store: Stores the tokens.
+        time: The time source.
     """
 
     def __init__(self, store: TokenStore, time: TimeSource) -> None:
@@ -77,14 +77,14 @@ class Tokens:
         self._time = time
 
     async def create(self, name: str, scopes: Iterable[Scope] = ("read",), lifetime: timedelta | None = None) -> tuple[Token, str]:
-        """Make a token and return it with its text, which nobody can read again.
+        """Create a token and return it with its text, which cannot be read again.
 
         Raises:
-            InvalidInput: A scope is unknown, or the name cannot be one.
+            InvalidInput: A scope is unknown, or the name is not allowed.
         """
         given: frozenset[Scope] = frozenset(scopes)
         if not given or not given <= set(SCOPES):
-            raise InvalidInput("Its scopes are some of read, write, approve and admin.", field="scope", value=sorted(given))
+            raise InvalidInput("Choose one or more of read, write, approve and admin.", field="scope", value=sorted(given))
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", field="name", value=name)
         secret = secrets.token_urlsafe(32)
@@ -101,17 +101,17 @@ class Tokens:
         return token, f"{PREFIX}_{token.token_id}_{secret}"
 
     async def check(self, text: str, door: Door = "rest") -> Caller | None:
-        """Return whom a token speaks for; None: it is unknown, expired or revoked."""
+        """Return the caller of a token; None if the token is unknown, expired or revoked."""
         token = await self.find(text)
         return await self._speak_for(token, door) if token else None
 
     async def caller_of(self, token_id: str, door: Door = "rest") -> Caller | None:
-        """As `check`, by the id of a token that was shown before."""
+        """Return the caller of a token by its id, if the token is still valid."""
         token = await self._store.get(token_id)
         return await self._speak_for(token, door) if token and token.is_valid(self._time.now()) else None
 
     async def find(self, text: str) -> Token | None:
-        """Return what is known of a token; None: it is unknown, expired or revoked."""
+        """Return the stored token of a token's text; None if it is unknown, expired or revoked."""
         prefix, _, rest = text.partition("_")
         token_id, _, secret = rest.partition("_")
         token = await self._store.get(token_id) if prefix == PREFIX and token_id.isalnum() else None
@@ -119,21 +119,21 @@ class Tokens:
         return token if token and is_right and token.is_valid(self._time.now()) else None
 
     async def _speak_for(self, token: Token, door: Door) -> Caller:
-        """Note that a token is used, and return whom it speaks for."""
+        """Record the use of a token, and return its caller."""
         now = self._time.now()
         if token.used_at is None or now - token.used_at >= _USED_EVERY:
             await self._store.put(replace(token, used_at=now))
         return Caller(token.name, door, token.scopes)
 
     async def list(self) -> Sequence[Token]:
-        """Return the tokens, the newest first."""
+        """Return the tokens, newest first."""
         return await self._store.all()
 
     async def revoke(self, token_id: str) -> Token:
-        """Let a token be good for nothing any more.
+        """Revoke a token.
 
         Raises:
-            TokenNotFound: There is none of this id.
+            TokenNotFound: No token has this id.
         """
         token = await self._store.get(token_id)
         if token is None:
@@ -172,7 +172,7 @@ _ALL = f"SELECT {_COLUMNS} FROM agentool_tokens ORDER BY created_at DESC, token_
 
 
 class SqlTokens:
-    """Tokens in a `Database`, which its first use opens and its maker closes."""
+    """Tokens in a `Database`. The first use opens it; its creator closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -221,5 +221,5 @@ def _token(row: Row) -> Token:
 
 
 def digest_of(secret: str) -> str:
-    """Hash a secret. It has 256 random bits, so a slow hash would add nothing."""
+    """Return the digest of a secret. The secret has 256 random bits, so a slow hash would add nothing."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Whether a handler waits for something that takes real time, so that a clock which tests move can stand still meanwhile."""
+"""Detect handlers that wait for something in real time, so that the moved clock of a test stands still meanwhile."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from agentoolkit.system.scheduler.jobs import ExecutionStatus
 from agentoolkit.threads import functions_awaited
 
 REAL_SECONDS = 30.0
-"""Real time after which a handler that waits for something real counts as hanging."""
+"""Real seconds after which a waiting handler counts as hanging."""
 SHORT_SLEEP_SECONDS = 5.0
-"""A sleep of a handler that ends within this counts as real work: a pause between two requests, and not a wait for something."""
+"""A handler's sleep of at most this counts as real work: a pause between two requests, not a wait for something."""
 _LOOK_AGAIN_SECONDS = 0.002
 
 
 class RealWorkHangs(AgenToolError, TimeoutError):
-    """A handler has waited so long for something real that the test is ended. Moved time cannot end such a wait."""
+    """A handler has waited too long in real time, so the test is ended. Moving the clock cannot end such a wait."""
 
 
 class RealWork:
-    """Watches an event loop for what takes real time: a database, open connections and pipes, calls in threads, and short sleeps.
+    """Watches an event loop for real waits: for a database, open connections and pipes, calls in threads, and short sleeps.
 
-    What was open before any handler ran, such as a test's own server, does not count. Nor do locks, events and sleeps of more
-    than `SHORT_SLEEP_SECONDS`: with a handler that waits for these the time moves on, up to its timeout.
+    Connections opened before any handler ran, such as a test's own server, do not count. Nor do locks, events and sleeps of
+    more than `SHORT_SLEEP_SECONDS`: while a handler waits for these the clock moves on, up to the handler's timeout.
 
     Args:
-        subscribe: The scheduler's, so that it is known which executions run.
-        asks: Is a database asked for something that it has not answered?
+        subscribe: The scheduler's `subscribe`, to learn which executions run.
+        asks: Tells whether a database query is unanswered.
         seconds: Real seconds after which a wait counts as a hang.
     """
 
@@ -47,10 +47,10 @@ class RealWork:
         subscribe(self._note)
 
     async def wait(self) -> bool:
-        """Wait until nobody waits for something real any more. Tell whether there was anything to wait for.
+        """Wait until no handler waits in real time. Tell whether there was anything to wait for.
 
         Raises:
-            RealWorkHangs: That took too long.
+            RealWorkHangs: The wait took longer than the limit.
         """
         self._watch()
         if not self._is_under_way():
@@ -76,7 +76,7 @@ class RealWork:
             self._running.discard(execution.execution_id)
 
     def _watch(self) -> None:
-        """Count the calls that this event loop hands to threads, from the first time on."""
+        """Count the calls that this event loop hands to threads, from now on."""
         loop = asyncio.get_running_loop()
         if self._watched is loop:
             return
@@ -95,13 +95,15 @@ class RealWork:
             return True
         if not self._running:
             return False
-        return bool(self._calls or functions_awaited() or _programs_awaited() or _sleeps_awaited() or _owners() - self._open_before)
+        # Python 3.11 waits for a program in a thread of its own.
+        waits_for_program = any("waitpid-" in thread.name for thread in threading.enumerate())
+        return bool(self._calls or functions_awaited() or waits_for_program or _sleeps_awaited() or _owners() - self._open_before)
 
 
 def _owners() -> frozenset[object]:
-    """Return what the running event loop watches a file or connection for, as far as it tells. Numbers of files come again.
+    """Return the objects for which the running event loop watches files and connections. File numbers would not do: they are reused.
 
-    What it does itself, as to connect, is each for something of its own.
+    Where the loop itself is the owner, as while it connects, its handle stands for the object.
     """
     loop = asyncio.get_running_loop()
     selector = getattr(loop, "_selector", None)
@@ -112,13 +114,8 @@ def _owners() -> frozenset[object]:
 
 
 def _sleeps_awaited() -> bool:
-    """Does a handler, or what it has called, go on by itself in a moment? As far as the event loop tells."""
+    """Tell whether a handler, or code that it called, sleeps and wakes soon. Only event loops that show their timers can tell."""
     loop = asyncio.get_running_loop()
     timers: list[Any] = getattr(loop, "_scheduled", [])
     soon = loop.time() + SHORT_SLEEP_SECONDS
     return any(timer.when() <= soon and not timer.cancelled() and execution_in(timer._context) is not None for timer in timers)
-
-
-def _programs_awaited() -> bool:
-    """Does the event loop wait for a program? Python 3.11 does so in a thread of its own."""
-    return any("waitpid-" in thread.name for thread in threading.enumerate())

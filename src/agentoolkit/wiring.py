@@ -1,4 +1,4 @@
-"""Puts the toolkit together. The one place that names concrete back ends."""
+"""Build the toolkit. Only this file names concrete back ends."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ if TYPE_CHECKING:
 class Toolkit:
     """All AgenTools of this package, registered and connected: ``async with Toolkit() as kit: …``.
 
-    Inside the block its injector is the current one. At the end everything it started has ended. An AgenTool that is
-    registered already stays; the toolkit brings the others.
+    Inside the block its injector is the current one. At the end of the block everything that it started has ended.
+    An AgenTool that is registered already stays; the toolkit registers the others.
 
     Args:
-        settings: Read from the environment by default.
-        injector: Where to register; a new one by default, so that two toolkits do not meet.
-        time: The machine's by default.
-        runs_jobs: False to manage what another process runs: nothing that is due is started here.
-        stop_seconds: What running handlers are given to end, at most, when it is closed.
-        reads_apart: See `Database`. A process for one message is quicker with one connection.
+        settings: By default read from the environment.
+        injector: The injector to register in; by default a new one, so that two toolkits are separate.
+        time: The time source; by default the machine's clock.
+        runs_jobs: False to manage the jobs of another process; no job is started here.
+        stop_seconds: Seconds that running handlers get to end when the toolkit is closed.
+        reads_apart: See `Database`. A process for one command is quicker with one connection.
     """
 
     _environment: ClassVar[Mapping[str, str] | None] = None
-    """The variables that the AgenTool ``config`` looks at; None: those of this process."""
+    """The variables that the AgenTool ``config`` reads; None for those of this process."""
 
     def __init__(
         self,
@@ -99,7 +99,18 @@ class Toolkit:
         self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
         store = MemorySessions() if self.database is None else SqlSessions(self.database)
         self.sessions = Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
-        self._parts = self._make_parts()
+        self._parts = ToolParts(
+            self.settings,
+            self.injector,
+            self._time,
+            self.scheduler,
+            self.queue,
+            self.values,
+            self._log,
+            self.events,
+            self.database,
+            self._environment,
+        )
         self.scheduler.subscribe_to_portions(log_events)
         self.scheduler.subscribe_to_portions(EventFeed(self.events))
         self._registered: list[str] = []
@@ -108,7 +119,7 @@ class Toolkit:
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        if not self._registered:  # a start before this one has failed
+        if not self._registered:  # an earlier start has failed
             self._register()
         with frozen_afterwards() if self.settings.freeze else nullcontext():
             await self._open()
@@ -144,15 +155,15 @@ class Toolkit:
             raise
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """End everything, the last that was started first. What fails to end skips nothing; its error is raised at the end."""
+        """End everything in reverse order of its start. An error on the way skips nothing and is raised at the end."""
         await self._stack.__aexit__(kind, error, trace)
 
     def log_package(self) -> None:
-        """Log what the package reports from now on, until this is closed. Opening does it; who never opens one calls it."""
+        """Record this package's log messages until the toolkit is closed. `__aenter__` calls it; so must code that never opens it."""
         self._log.listen(self.injector)
 
     def _register(self) -> None:
-        """Register every AgenTool whose name is not taken, or none if one cannot be."""
+        """Register every AgenTool whose name is free. If one registration fails, undo them all."""
         before = set(self.injector.names())
         try:
             create_scheduler_agent(self.scheduler, injector=self.injector)
@@ -162,7 +173,7 @@ class Toolkit:
 
                 register_plugins(self.settings.plugins, self.injector)
             if self._runs_jobs:
-                self.injector.get("metrics")  # what it counts begins with the first execution
+                self.injector.get("metrics")  # built now, so that it counts from the first execution on
         except BaseException:
             self._registered = [name for name in self.injector.names() if name not in before]
             self._unregister()
@@ -175,7 +186,7 @@ class Toolkit:
         self._registered = []
 
     def _make_scheduler(self) -> SchedulerService:
-        """Make the scheduler, or take over one in memory that is registered already."""
+        """Create the scheduler, or take over the registered one."""
         there = self.injector.get("scheduler").deps if "scheduler" in self.injector else None
         if isinstance(there, SchedulerService):
             if self.database is None or not isinstance(there.store, MemoryJobStore):
@@ -212,7 +223,7 @@ class Toolkit:
         return SchedulerService(parts, habits, settings.calendars)
 
     def _make_queue(self) -> QueueService:
-        """Make the queues, or take over those in memory that are registered already."""
+        """Create the queues, or take over the registered ones."""
         there = self.injector.get("queue").deps if "queue" in self.injector else None
         if isinstance(there, QueueService):
             in_memory = self.database is None and self.settings.queue.backend == "database"
@@ -228,7 +239,7 @@ class Toolkit:
         return QueueService(backend, self._time, largest_message=self.settings.queue.message_size)
 
     def _make_events(self) -> EventService:
-        """Make the event bus, or take over one that is registered already."""
+        """Create the event bus, or take over the registered one."""
         there = self.injector.get("events").deps if "events" in self.injector else None
         if isinstance(there, EventService):
             return there
@@ -242,26 +253,12 @@ class Toolkit:
         return EventService(store, self._time, self.injector)
 
     def _replace(self, *names: str, in_use: bool) -> None:
-        """Make room for what is kept in the database, unless what lives in memory holds something already."""
+        """Unregister AgenTools that live in memory, so that those of the database take their names. Refuse if they are in use."""
         if in_use:
-            problem = f"The AgenTool {names[0]!r} that is registered keeps what it holds in memory, and is in use."
+            problem = f"The registered AgenTool {names[0]!r} keeps its data in memory, and is in use."
             raise ConfigurationError(problem, remedy="Open the Toolkit with its database before the first call.")
         for name in names:
             self.injector.unregister(name)
-
-    def _make_parts(self) -> ToolParts:
-        return ToolParts(
-            self.settings,
-            self.injector,
-            self._time,
-            self.scheduler,
-            self.queue,
-            self.values,
-            self._log,
-            self.events,
-            self.database,
-            self._environment,
-        )
 
     def _make_ping(self) -> Ping | None:
         url = self.settings.ping.url
@@ -271,12 +268,12 @@ class Toolkit:
 
 
 def import_parts(settings: Settings) -> None:
-    """Import what a toolkit and its AgenTools need. Nothing stays open, and no plugin's function is called.
+    """Import the modules of a toolkit and its AgenTools. Nothing stays open, and no plugin's function is called.
 
     Raises:
         ConfigurationError: A plugin or an extra is missing.
     """
-    Toolkit(settings.model_copy(update={"plugins": ()}), runs_jobs=False)  # for what its making imports
+    Toolkit(settings.model_copy(update={"plugins": ()}), runs_jobs=False)  # created for its imports only
     import_builtin_tools()
     if settings.plugins:
         from agentoolkit.actions.plugins import import_plugins
@@ -285,11 +282,11 @@ def import_parts(settings: Settings) -> None:
 
 
 def _redis(settings: Settings) -> RedisServer | None:
-    """Return the server that queues or events are kept on; None: none are. Raises `ConfigurationError`."""
+    """Return the Redis server of queues or events; None if neither uses Redis. Raises `ConfigurationError`."""
     kept = [name for name in ("queue", "events") if getattr(settings, name).backend == "redis"]
     if not kept:
         return None
-    problem = f"AGENTOOL_{kept[0].upper()}_BACKEND says that they are kept in Redis."
+    problem = f"AGENTOOL_{kept[0].upper()}_BACKEND is 'redis'."
     if find_spec("redis") is None:
         raise ConfigurationError(problem, remedy="Install it: pip install 'agentool[redis]'.")
     if settings.redis.url is None:

@@ -1,4 +1,4 @@
-"""YAML without the surprises of version 1.1: ``12:30`` and ``on`` are text, and a key stands once."""
+"""Read YAML by the rules of version 1.2: ``12:30`` and ``on`` are text, and duplicate keys are errors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import yaml
 from agentool.errors import excerpt
 
 MAX_NODES = 100_000
-"""Values in a text, with every alias counted as what it stands for."""
-
+"""Values in a text, every alias counted with its target's values."""
 
 _SHOWN = 40
 _REMEDY = "Put it in quotes, or correct it."
@@ -22,7 +21,7 @@ class SafeLoader(yaml.SafeLoader):
     """Safe YAML, read by the rules of version 1.2."""
 
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
-        if not isinstance(node, yaml.MappingNode):  # its tag says that it is one
+        if not isinstance(node, yaml.MappingNode):  # it is tagged as a mapping
             problem = f"a {cast('Any', node).id} cannot be read as {node.tag.rpartition(':')[2]}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark, note=_REMEDY)
         keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
@@ -36,7 +35,7 @@ class SafeLoader(yaml.SafeLoader):
         except yaml.YAMLError:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-            # PyYAML lets through what Python says about a value that its tag does not fit.
+            # PyYAML lets Python's own error through if a value does not fit its tag.
             problem = f"{str(node.value)[:_SHOWN]} cannot be read as {node.tag.rpartition(':')[2]}"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark, note=_REMEDY) from error
 
@@ -68,20 +67,18 @@ def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:
     """Count the values below a node as if every alias were written out, without writing them out."""
     known = {} if known is None else known
     if id(node) not in known:
-        known[id(node)] = MAX_NODES  # an alias of what it stands in would have no end
-        parts = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
-        known[id(node)] = 1 + sum(size(part, known) for entry in parts for part in _parts(entry))
+        known[id(node)] = MAX_NODES  # an alias of a node that contains it would have no end
+        entries = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
+        groups = [
+            cast("tuple[yaml.Node, ...]", entry if isinstance(entry, tuple) else (entry,)) for entry in entries
+        ]  # a mapping has pairs
+        known[id(node)] = 1 + sum(size(part, known) for group in groups for part in group)
     return known[id(node)]
 
 
 def one_line(error: Exception) -> str:
-    """Say in one sentence what is wrong with a text, and where."""
+    """Return the problem of a text and its place in one sentence."""
     mark = getattr(error, "problem_mark", None)
     where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
     way_out = f" {note}" if (note := getattr(error, "note", None)) else ""
     return f"{excerpt(getattr(error, 'problem', None) or str(error))}{where}.{way_out}"
-
-
-def _parts(entry: Any) -> tuple[yaml.Node, ...]:
-    """Return key and value of a mapping's entry, or an entry of a list by itself."""
-    return cast("tuple[yaml.Node, ...]", entry if isinstance(entry, tuple) else (entry,))

@@ -29,7 +29,7 @@ async def test_too_large_result_is_a_failure():
     error = record["error"]
     assert (record["status"], record["result"], record["reason"]) == ("failed", None, "its result could not be recorded")
     assert isinstance(error, dict)
-    assert "1,000 are kept at most" in error["message"]
+    assert "at most 1,000 are stored" in error["message"]
     assert "'result_size'" in error["message"]
 
 
@@ -45,7 +45,7 @@ async def test_run_now_refuses_a_too_large_result():
     """Who waits for the result is told the same."""
     async with toolkit(settings=Settings(result_size=1_000)) as kit:
         await returning(kit, 5_000)
-        with pytest.raises(ExecutionFailed, match="1,000 are kept at most"):
+        with pytest.raises(ExecutionFailed, match="at most 1,000 are stored"):
             await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "job"})
 
 
