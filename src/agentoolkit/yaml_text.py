@@ -69,9 +69,7 @@ def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:
     if id(node) not in known:
         known[id(node)] = MAX_NODES  # an alias of a node that contains it would have no end
         entries = cast("list[Any]", node.value) if isinstance(node, yaml.CollectionNode) else []
-        groups = [
-            cast("tuple[yaml.Node, ...]", entry if isinstance(entry, tuple) else (entry,)) for entry in entries
-        ]  # a mapping has pairs
+        groups = [cast("tuple[yaml.Node, ...]", entry if isinstance(entry, tuple) else (entry,)) for entry in entries]
         known[id(node)] = 1 + sum(size(part, known) for group in groups for part in group)
     return known[id(node)]
 
