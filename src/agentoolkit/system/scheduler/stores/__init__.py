@@ -1,1 +1,1 @@
-"""Where jobs, executions and messages live."""
+"""Stores of jobs, executions and messages."""

@@ -1,4 +1,4 @@
-"""The store that lives as long as its process."""
+"""The store in memory, which lives as long as its process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from agentoolkit.system.scheduler.stores.memory_queries import MemoryQueries
 from agentoolkit.system.scheduler.stores.one_process import OneProcess
 
 RETIRED_JOBS = 1_000
-"""Jobs that can no longer fire, or were cancelled, that are kept with their history."""
+"""Number of jobs kept with their history that can no longer fire or were cancelled."""
 
 _claimed = maker_of(Claimed)
 _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to look into
@@ -49,12 +49,12 @@ _DONE, _RUNNING = JobStatus.DONE, ExecutionStatus.RUNNING  # an enum is slow to 
 class MemoryJobStore(MemoryQueries, OneProcess):
     """Jobs, executions and messages in dictionaries.
 
-    No method suspends but searches, `jobs` and `due_next`, which only read: so each that writes is one transaction by itself.
+    Only searches, `jobs` and `due_next` suspend, and they only read. So every method that writes is one transaction.
 
     Args:
-        retired_jobs: How many jobs that are over are kept.
-        history_length: Finished executions kept for each job.
-        history_size: Bytes of JSON that are kept of their results together.
+        retired_jobs: Number of jobs kept that are over.
+        history_length: Number of finished executions kept for each job.
+        history_size: Maximum bytes of JSON of a job's results together.
     """
 
     def __init__(self, retired_jobs: int = RETIRED_JOBS, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE) -> None:
@@ -141,7 +141,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return begun
 
     async def finish(self, endings: Sequence[Ending]) -> Sequence[Finished]:
-        # All outcomes first: what comes after one of them finds room that another one has left.
+        # All outcomes first, so that a downstream job finds the room that another outcome has freed.
         written = [self._end(ending) for ending in endings]
         if not self._jobs.downstream:
             return [NOT_FINISHED if execution is None else FINISHED for execution in written]
@@ -200,7 +200,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return NOT_FINISHED if execution is None else Finished(True, self._start_after(execution))
 
     def _end(self, ending: Ending) -> Execution | None:
-        """Write one outcome, and return the execution as it is kept; None if it was not unfinished any more."""
+        """Write one outcome. Return the record, or None if the execution was finished already."""
         execution, message, seen = ending
         before = self._history.current.get(execution.execution_id)
         if before is None or seen not in (None, before.status):
@@ -220,7 +220,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return self._start_after(ended)
 
     def _start_after(self, ended: Execution) -> Sequence[Claimed]:
-        """Start the jobs that come after one that has ended."""
+        """Create the executions downstream of one that has ended."""
         started: list[Claimed] = []
         for job_id in sorted({**self._jobs.downstream.get(ended.job_id, {}), **self._jobs.downstream.get(ANY, {})}):
             if (stored := self._jobs.get(job_id)) is not None:
@@ -229,7 +229,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return started
 
     def _put(self, stored: StoredJob) -> None:
-        """Add a job, or put it in the place of the one with its id."""
+        """Add a job, or replace the one with its id."""
         self._jobs.put(stored)
         if stored.state.status is _DONE:
             self._retire(stored.job.job_id)
@@ -252,7 +252,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         return Removed(True, cancelled, running)
 
     def _decided(self, stored: StoredJob, decision: Decision) -> tuple[Sequence[Claimed], JobState]:
-        """Write down what was decided on a job. Return what is new, and where the job stands now."""
+        """Write a decision on a job. Return the new executions, and the job's state."""
         job, (executions, state) = stored.job, decision
         new = [_claimed((job, execution)) for execution in executions if execution not in self._history]
         if len(new) < len(executions):
@@ -277,7 +277,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             self._retire(job_id)
 
     def _retire(self, job_id: str) -> None:
-        """Let a job, or a history without one, be the newest to be forgotten; while executions of it are under way, it is not."""
+        """Queue a job, or a history without a job, to be forgotten, unless executions of it are under way. Forget the oldest."""
         if self._history.count_unfinished(job_id):
             return
         self._retired[job_id] = None

@@ -1,4 +1,4 @@
-"""The executions of the store in memory: unfinished ones, and each job's history."""
+"""The executions of the store in memory: the unfinished ones, and the history of each job."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from agentoolkit.system.scheduler.retention import HISTORY_SIZE, smallest_counte
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys
 
 _RARE = frozenset(ExecutionStatus) - UNFINISHED - {ExecutionStatus.SUCCESS}
-"""Outcomes that have an order of their own: what most executions are is found soon among all."""
+"""Statuses with an ordered index of their own. The frequent ones are found quickly among all executions."""
 
 
 class MemoryHistory:
     """Executions by their ids, by job, and in the order of their due times.
 
     Args:
-        length: Finished executions kept for each job.
-        size: Bytes of JSON that are kept of their results together.
+        length: Number of finished executions kept for each job.
+        size: Maximum bytes of JSON of a job's results together.
     """
 
     def __init__(self, length: int, size: int = HISTORY_SIZE) -> None:
@@ -35,12 +35,12 @@ class MemoryHistory:
         self._size = size
         self._smallest = smallest_counted(length, size)
         self._large: defaultdict[str, dict[str, int]] = defaultdict(dict)
-        """Sizes of the results that count, by the job's id and the execution's, in the order in which they finished."""
+        """Sizes of the results that count towards `size`, by job id and execution id, in the order of their finish."""
         self.current: dict[str, Execution] = {}
-        """What runs or waits."""
+        """Executions that run or wait, by id."""
         self._unfinished_of: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._finished: dict[str, dict[str, Execution]] = {}
-        """By the job's id, in the order in which they finished."""
+        """Executions by job id, in the order of their finish."""
         self._newest: OrderedKeys[tuple[datetime, str]] = OrderedKeys()
         self._outcomes: dict[ExecutionStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in _RARE}
 
@@ -51,11 +51,11 @@ class MemoryHistory:
         return self._finished.get(job_id_of(execution_id), {}).get(execution_id)
 
     def __contains__(self, execution: Execution) -> bool:
-        """Is there a record of this execution, whatever it says?"""
+        """Tell whether there is a record with this execution's id."""
         return execution.execution_id in self.current or execution.execution_id in self._finished.get(execution.job_id, ())
 
     def unfinished(self, job_id: str | None = None) -> list[Execution]:
-        """Return the executions that run or wait, of a job or of all."""
+        """Return the executions that run or wait, of one job or of all."""
         if job_id is None:
             return list(self.current.values())
         return [self.current[id_] for id_ in self._unfinished_of.get(job_id, ())]
@@ -74,16 +74,16 @@ class MemoryHistory:
         self._newest.add((execution.scheduled_at, execution.execution_id))
 
     def finish(self, execution: Execution) -> None:
-        """Move an execution that ran or waited among the finished ones."""
+        """Move an execution to the finished ones."""
         del self.current[execution.execution_id]
-        left = self._unfinished_of[execution.job_id]
-        del left[execution.execution_id]
-        if not left:
+        unfinished = self._unfinished_of[execution.job_id]
+        del unfinished[execution.execution_id]
+        if not unfinished:
             del self._unfinished_of[execution.job_id]
         self._keep(execution)
 
     def change_finished(self, execution: Execution) -> None:
-        """Change an execution that is finished."""
+        """Replace the record of a finished execution."""
         self._finished[execution.job_id][execution.execution_id] = execution
 
     def forget(self, job_id: str) -> None:
@@ -97,7 +97,7 @@ class MemoryHistory:
         return next(reversed(self._finished.get(job_id, {}).values()), None)
 
     def newest_outcomes(self, job_id: str, since: datetime | None) -> Iterator[ExecutionStatus]:
-        """Yield how executions of a job ended that make or end a row of failures, those that finished last first."""
+        """Yield the statuses of a job's executions that extend or end a series of failures, the latest first."""
         for execution in reversed(self._finished.get(job_id, {}).values()):
             if since is not None and (execution.finished_at is None or execution.finished_at < since):
                 return
@@ -110,7 +110,7 @@ class MemoryHistory:
         return list(islice((one for one in found if status in (None, one.status)), limit))
 
     def newest(self, before: Position | None, job_ids: Sequence[str] | None = None) -> Iterator[Execution]:
-        """Yield all executions, or those of some jobs, those due latest first."""
+        """Yield all executions, or those of some jobs, the latest due time first."""
         if job_ids is None:
             return self._candidates(None, None, before)
         return merge(*(self._candidates(job_id, None, before) for job_id in job_ids), key=place_of, reverse=True)
@@ -139,10 +139,10 @@ class MemoryHistory:
                 large.pop(oldest.execution_id, None)
 
     def _make_room(self, history: dict[str, Execution], newest: Execution) -> None:
-        """Leave out the oldest results of a job when they are too much together with the newest one."""
+        """Drop the oldest results of a job when all together exceed the limit."""
         try:
             size = len(to_json(newest.result))
-        except PydanticSerializationError:  # a lone surrogate in it
+        except PydanticSerializationError:  # it contains a lone surrogate
             size = len(json.dumps(newest.result, separators=(",", ":")))
         if size < self._smallest:
             return
@@ -162,11 +162,11 @@ class MemoryHistory:
 
 
 def place_of(execution: Execution) -> tuple[datetime, str]:
-    """Return where an execution stands in a list."""
+    """Return an execution's sort key in lists: due time, then id."""
     return execution.scheduled_at, execution.execution_id
 
 
 def may_start(execution: Execution, now: datetime) -> bool:
-    """Does an execution wait, for room or for a retry that is due?"""
+    """Tell whether an execution waits for room or for a due retry."""
     is_due = execution.retry_at is not None and execution.retry_at <= now
     return execution.status is ExecutionStatus.QUEUED or (execution.status is ExecutionStatus.RETRYING and is_due)

@@ -1,4 +1,4 @@
-"""The jobs of the store in memory: by id and name, in pages, counted, and with those that come after them."""
+"""The jobs of the store in memory, with indexes by id, name, owner, status, due time and upstream job."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ _ACTIVE, _DONE = JobStatus.ACTIVE, JobStatus.DONE  # an enum is slow to look int
 
 
 class MemoryJobs(dict[str, StoredJob]):
-    """Jobs by their ids. What leads to them besides is kept in step here."""
+    """Jobs by id, with their other indexes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.cancelled: dict[str, StoredJob] = {}
         self.downstream: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        """Jobs that come after others, by the id of those."""
+        """Ids of downstream jobs, by the id of their upstream job."""
         self._names: dict[str, str] = {}
-        """Which job a name leads to: one that can still fire, else the newest."""
+        """The job id of each name: of the job that can still fire, else of the newest."""
         self._namesakes: defaultdict[str, set[str]] = defaultdict(set)
-        """Others of that name, which are over."""
+        """Ids of the other jobs of each name, which are over."""
         self._order: dict[JobStatus, OrderedKeys[tuple[datetime, str]]] = {status: OrderedKeys() for status in LIVE}
         self._over: dict[JobStatus, dict[str, None]] = {status: {} for status in JobStatus if status not in LIVE}
-        """The others in no order: they are few, and come and go with every job that runs once."""
+        """Jobs of other statuses, unordered: they are few, and change with every job that runs once."""
         self._called: OrderedKeys[str] = OrderedKeys()
         """Ids and names of jobs that can still fire."""
         self._counts: defaultdict[JobStatus, int] = defaultdict(int)
         self._owned: defaultdict[str, OrderedKeys[tuple[datetime, str]]] = defaultdict(OrderedKeys)
         """Each owner's jobs, cancelled ones too."""
         self._due: LazyHeap[str, tuple[datetime, str]] | None = None
-        """Active jobs by their next due times; None: nobody has asked for them yet, so that no firing pays for it."""
+        """Active jobs by next due time; None until they are first needed, so that firings do not pay for it."""
 
     def find(self, id_or_name: str) -> StoredJob | None:
         """See `JobStore.find`."""
@@ -58,23 +58,23 @@ class MemoryJobs(dict[str, StoredJob]):
         return sorted([*after, *islice(self._called.before(id_or_name), limit)])
 
     def of_owner(self, owner: str, after: Position | None = None) -> Iterator[StoredJob]:
-        """Yield the jobs of an owner, cancelled ones too, the oldest first: those made after a position."""
+        """Yield the jobs of an owner, cancelled ones too, the oldest first, from a position on."""
         ids = (job_id for _, job_id in self._owned[owner].from_(after)) if owner in self._owned else ()
         return (stored for job_id in ids if (stored := self.get(job_id) or self.cancelled.get(job_id)))
 
     def keep_due(self, portion: Iterable[StoredJob]) -> None:
-        """Keep jobs that are there by their next due times, as they stand now, and from now on those that change."""
+        """Add existing jobs to the index of due times. From now on it follows all changes."""
         self._due = LazyHeap() if self._due is None else self._due
         for job_id in (stored.job.job_id for stored in portion):
             if (stored := self.get(job_id)) is not None:
                 self._place(stored)
 
     def due_first(self, limit: int) -> list[StoredJob]:
-        """Return those of the jobs that are kept by `keep_due` which are due next."""
+        """Return the jobs of the index of due times that are due next."""
         return [self[job_id] for job_id in self._due.smallest(limit)] if self._due is not None else []
 
     def in_order(self, statuses: Iterable[JobStatus], after: Position | None = None) -> Iterator[StoredJob]:
-        """Yield the jobs that have one of these statuses, the oldest first: those made after a position."""
+        """Yield the jobs with one of these statuses, the oldest first, from a position on."""
         orders: list[Iterable[StoredJob]] = []
         for status in statuses:
             if status in LIVE:
@@ -90,15 +90,15 @@ class MemoryJobs(dict[str, StoredJob]):
         return {status: number for status, number in self._counts.items() if number}
 
     def check(self, job: Job, *, free: bool = True, but: str = "") -> None:
-        """Refuse a job that may not come here.
+        """Refuse a job that may not be added.
 
         Args:
             job: The job.
-            free: Its id and name must be no other job's that can still fire.
+            free: If true, no other job that can still fire may have its id or name.
             but: The id of the job that it replaces.
 
         Raises:
-            JobExists: Its id or name is taken.
+            JobExists: Its id or name is in use.
             InvalidSchedule: It would come after itself.
         """
         for key in (job.job_id, job.job_name) if free else ():
@@ -109,7 +109,7 @@ class MemoryJobs(dict[str, StoredJob]):
         check_circle(job, lambda job_id: stored.job.upstream_id if (stored := self.get(job_id)) else None)
 
     def put(self, stored: StoredJob) -> None:
-        """Add a job, or put it in the place of the one with its id."""
+        """Add a job, or replace the one with its id."""
         job = stored.job
         self.forget(job.job_id)
         self[job.job_id] = stored
@@ -121,20 +121,20 @@ class MemoryJobs(dict[str, StoredJob]):
         self._place(stored)
 
     def move(self, stored: StoredJob, state: JobState) -> StoredJob:
-        """Note where a job stands now."""
+        """Set the state of a job."""
         job = stored.job
         after = self[job.job_id] = _stored((job, state))
         if state.status is not stored.state.status:
             self._leave(stored)
             self._enter(after)
-            if job.job_name in self._namesakes:  # a newer one that is over goes before it
+            if job.job_name in self._namesakes:  # a newer job of its name takes the name if this one is over now
                 self._take_name(job)
                 self._give_name(after)
         self._place(after)
         return after
 
     def cancel(self, stored: StoredJob, at: datetime, reason: str) -> None:
-        """Take a job out, and remember it as cancelled."""
+        """Move a job to the cancelled ones."""
         self.forget(stored.job.job_id)
         state = stored.state._replace(status=JobStatus.CANCELLED, next_run_at=None, reason=reason, ended_at=at)
         cancelled = self.cancelled[stored.job.job_id] = StoredJob(stored.job, state)
@@ -142,16 +142,19 @@ class MemoryJobs(dict[str, StoredJob]):
         self._owned[stored.job.owner].add(created(stored))
 
     def forget(self, job_id: str) -> None:
-        """Take a job out of all that leads to it, if it is there, or forget that there was one which was cancelled."""
+        """Remove a job, or a cancelled one, from all indexes."""
         if (stored := self.pop(job_id, None)) is not None:
             self._unlink(stored)
         elif (stored := self.cancelled.pop(job_id, None)) is None:
             return
         self._leave(stored)
-        self._leave_owner(stored)
+        owned = self._owned[owner := stored.job.owner]
+        owned.remove(created(stored))
+        if not owned:
+            del self._owned[owner]
 
     def _unlink(self, stored: StoredJob) -> None:
-        """Take a job out of what leads only to those that were not cancelled, but for its id."""
+        """Remove a job from the indexes that contain no cancelled jobs."""
         job = stored.job
         if self._due is not None:
             self._due.discard(job.job_id)
@@ -162,7 +165,7 @@ class MemoryJobs(dict[str, StoredJob]):
                 del self.downstream[job.upstream_id]
 
     def _give_name(self, stored: StoredJob) -> None:
-        """Let a job's name lead to it, unless it leads to one that goes before it."""
+        """Enter a job under its name, unless the name belongs to a job with precedence."""
         name, first = stored.job.job_name, stored
         holder = self.get(self._names.get(name, ""))
         if holder is not None and holder.job.job_id != stored.job.job_id:
@@ -171,7 +174,7 @@ class MemoryJobs(dict[str, StoredJob]):
         self._names[name] = first.job.job_id
 
     def _take_name(self, job: Job) -> None:
-        """Let a job's name lead to the first of its namesakes, if there are any."""
+        """Give a job's name to the first of its namesakes, if there are any."""
         name = job.job_name
         if self._names.get(name) == job.job_id:
             del self._names[name]
@@ -215,19 +218,12 @@ class MemoryJobs(dict[str, StoredJob]):
         if job.job_name != job.job_id:
             self._called.remove(job.job_name)
 
-    def _leave_owner(self, stored: StoredJob) -> None:
-        job = stored.job
-        jobs = self._owned[owner := job.created_by.name]
-        jobs.remove((job.created_at, job.job_id))
-        if not jobs:
-            del self._owned[owner]
-
 
 def _before_others(stored: StoredJob) -> tuple[bool, tuple[datetime, str]]:
-    """Return what a name leads by: to a job that can still fire, then to a newer one."""
+    """Return the precedence of a job under its name: jobs that can still fire first, then newer ones."""
     return stored.state.status is not _DONE, created(stored)
 
 
 def created(stored: StoredJob) -> tuple[datetime, str]:
-    """Return a job's place in the order of all: when it was made, then its id."""
+    """Return a job's sort key in lists: creation time, then id."""
     return stored.job.created_at, stored.job.job_id

@@ -1,4 +1,4 @@
-"""The part of the store in memory that only reads: jobs, executions, messages and notes, one or a page at a time."""
+"""The queries of the store in memory: jobs, executions, messages and audit entries, one or a page at a time."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from agentoolkit.system.scheduler.stores.memory_jobs import MemoryJobs, created
 from agentoolkit.system.scheduler.stores.memory_search import PORTION, page_of
 
 FEW_JOBS = 100
-"""Jobs of one owner whose histories are looked through, rather than the newest executions of all."""
+"""Up to this number of an owner's jobs, their histories are searched instead of the newest executions of all jobs."""
 NOTES = 10_000
-"""Notes of who did what that are kept."""
+"""Number of audit entries kept."""
 
 
 class MemoryQueries:
-    """What is kept, and every question about it. See `ports.JobStore` for each.
+    """Holds the records and answers all queries. See `ports.JobStore` for each.
 
     Args:
-        history_length: Finished executions kept for each job.
-        history_size: Bytes of JSON that are kept of their results together.
+        history_length: Number of finished executions kept for each job.
+        history_size: Maximum bytes of JSON of a job's results together.
     """
 
     def __init__(self, history_length: int = HISTORY_LENGTH, history_size: int = HISTORY_SIZE) -> None:
@@ -111,23 +111,23 @@ class MemoryQueries:
             return execution_fits(search, execution, job_of(execution))
 
         few = self._few_jobs(search.owner)
-        # The histories of few jobs are sorted once, as they stand now: not again for each portion.
+        # The histories of few jobs are sorted once, and not again for each portion.
         held = self._history.newest(before, few) if few is not None else None
         found, following = await page_of(lambda start: held or self._history.newest(start), before, fits, place_of, limit)
         if search.owner is not None and few is None and following is not None and len(found) < limit:
-            own = await self._own_executions(search.owner, following)  # others' may be any number
+            own = await self._own_executions(search.owner, following)  # skips the executions of other owners
             more, following = await page_of(lambda _: own, following, fits, place_of, limit - len(found))
             found += more
         return FoundExecutions(found if with_results else [execution._replace(result=None) for execution in found], following)
 
     async def _own_executions(self, owner: str, before: Position) -> Iterable[Execution]:
-        """Return the executions of an owner's jobs as they stand now, those due latest first."""
+        """Return the executions of an owner's jobs, the latest due time first."""
         ids = [stored.job.job_id for stored in self._jobs.of_owner(owner)]
         histories = [self._history.newest(before, portion) async for portion in in_portions(ids, PORTION)]
         return merge(*histories, key=place_of, reverse=True)
 
     def _few_jobs(self, owner: str | None) -> list[str] | None:
-        """Return the ids of an owner's jobs, if these are few."""
+        """Return the ids of an owner's jobs if they are few, else None."""
         if owner is None:
             return None
         ids = [stored.job.job_id for stored in islice(self._jobs.of_owner(owner), FEW_JOBS + 1)]
@@ -135,7 +135,7 @@ class MemoryQueries:
 
     async def upcoming(self) -> Iterable[Change]:
         due = (JobStatus.ACTIVE, JobStatus.PAUSED)
-        held = list(self._jobs.values())  # what is due is told as it was now, however slowly it is asked for
+        held = list(self._jobs.values())  # a snapshot, because the caller may iterate slowly
         return (Change(stored.job.job_id, stored.state.due_at) for stored in held if stored.state.status in due)
 
     async def due_next(self, limit: int, owner: str | None = None) -> Sequence[StoredJob]:
@@ -149,9 +149,9 @@ class MemoryQueries:
         return [stored for _, _, stored in soonest]
 
     async def _due_of_all(self, limit: int) -> list[StoredJob]:
-        """Return the jobs that are due next. Who asks first goes through all of them, a portion at a time."""
+        """Return the jobs that are due next. The first call reads all jobs, a portion at a time."""
         if not self._all_due_kept:
-            self._jobs.keep_due(())  # where there is no job yet, those that come are kept
+            self._jobs.keep_due(())  # creates the index even if there is no job yet
             async for portion in in_portions(list(self._jobs.values()), PORTION):
                 self._jobs.keep_due(portion)
             self._all_due_kept = True

@@ -1,4 +1,4 @@
-"""Searches in the store in memory: records are looked through in the order of the pages, as many as one page may look at."""
+"""Searches in the store in memory: reads records in the order of the pages, up to the limit of one page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.ports import WINDOW, Position
 T = TypeVar("T")
 
 PORTION = 500
-"""Records that are looked at before others on the event loop have their turn: a few milliseconds."""
+"""Records that are read before other tasks get the event loop: a few milliseconds."""
 
 
 async def page_of(
@@ -23,14 +23,14 @@ async def page_of(
     place: Callable[[T], tuple[datetime, str]],
     limit: int,
 ) -> tuple[list[T], Position | None]:
-    """Return those that fit, at most `limit`, and where the next page begins; None: there is none.
+    """Return the first `limit` matching records and the cursor of the next page; None on the last page.
 
     Args:
-        records: Begins to yield records, in order, after a position. Others may change them between two portions.
-        start: The position after which to begin.
-        fits: Does a record belong to what is looked for?
-        place: Where a record stands in the order.
-        limit: How many are wanted.
+        records: Yields the records after a position, in order. They may change between two portions.
+        start: The position after which the page begins.
+        fits: Tells whether a record matches.
+        place: Returns a record's sort key.
+        limit: Maximum number of records on the page.
     """
     found: list[T] = []
     looked_at = 0

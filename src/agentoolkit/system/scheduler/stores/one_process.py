@@ -1,4 +1,4 @@
-"""What a store answers of processes where there is one: it leads, nobody asks it for anything, and nothing outlives it."""
+"""The answers of a store with a single process: it always leads, and there are no other processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from agentoolkit.system.scheduler.ports import Change, Owner, PendingCancel
 
 
 class OneProcess:
-    """The part of a `JobStore` that is about other processes, of which there are none."""
+    """The part of a `JobStore` that concerns other processes, of which there are none."""
 
     survives_restart = False
     shared = False
@@ -44,10 +44,10 @@ class OneProcess:
         return ()
 
     async def acknowledge_cancel(self, execution_id: str) -> None:
-        """Nobody asks: there is no other process."""
+        """Do nothing: no other process requests anything."""
 
     async def note_waiting(self, reasons: Mapping[str, str]) -> Sequence[str]:
-        return ()  # nothing of it is sent to workers
+        return ()  # nothing is sent to workers
 
     async def changes(self) -> Sequence[Change]:
         return ()
@@ -56,4 +56,4 @@ class OneProcess:
         return ()
 
     async def purge(self, now: datetime) -> None:
-        """There is nothing to delete: never are more kept than the limits say."""
+        """Do nothing: the limits are kept at every write."""

@@ -1,4 +1,4 @@
-"""Keys in order, for the store in memory: what an index is for a database."""
+"""A sorted set of keys: the index of the store in memory."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key", str, tuple[datetime, str])
 
 MAX_BLOCK = 1_000
-"""Keys in one block: to put a key in its place, or take it out, moves no more than these."""
+"""Maximum keys in one block: adding or removing a key moves no more than these."""
 FEW_BETWEEN = 8
-"""Keys of a block for each one that changed, up to which all between the first and the last of these are gone through at once."""
+"""Up to this number of keys in a block for each changed key, the range of changes is sorted at once."""
 MAX_CHANGED = 1_000
-"""Keys that came or went since the keys were put in order: as many are looked up at once, which takes a few milliseconds."""
+"""Maximum unsorted changes. Sorting them takes a few milliseconds."""
 
 
 class OrderedKeys(Generic[Key]):
-    """Keys in order, in blocks, so that adding and removing one costs about the same however many there are.
+    """Sorted keys in blocks, so that the cost of adding and removing hardly depends on their number.
 
-    They come and go more often than they are read, so they are put in order when they are read, or when many have changed.
-    So no more is held than what is there and `MAX_CHANGED` besides, whatever goes when.
+    Keys change more often than they are read. So changes are sorted only when keys are read, or when there are
+    `MAX_CHANGED` of them, which also bounds the memory.
     """
 
     def __init__(self) -> None:
@@ -29,28 +29,28 @@ class OrderedKeys(Generic[Key]):
         self._last: list[Key] = []
         """The last key of each block."""
         self._changed: dict[Key, bool] = {}
-        """Those that came or went since the keys were put in order: is it there?"""
+        """Unsorted changes: True for an added key, False for a removed one."""
         self._length = 0
 
     def __len__(self) -> int:
         return self._length
 
     def add(self, key: Key) -> None:
-        """Add a key that is not there."""
+        """Add a new key."""
         self._length += 1
         self._changed[key] = True
         if len(self._changed) > MAX_CHANGED:
             self._arrange()
 
     def remove(self, key: Key) -> None:
-        """Remove a key that is there."""
+        """Remove an existing key."""
         self._length -= 1
         self._changed[key] = False
         if len(self._changed) > MAX_CHANGED:
             self._arrange()
 
     def from_(self, key: Key | None, *, included: bool = False) -> Iterator[Key]:
-        """Yield the keys after one, or all, in order. None may come or go meanwhile."""
+        """Yield the keys after one, or all, in order. Keys must not change meanwhile."""
         self._arrange()
         place = 0 if key is None else bisect_left(self._last, key)
         for number, block in enumerate(self._blocks[place:]):
@@ -58,7 +58,7 @@ class OrderedKeys(Generic[Key]):
             yield from block[begin:]
 
     def before(self, key: Key | None) -> Iterator[Key]:
-        """Yield the keys before one, or all, the last first. None may come or go meanwhile."""
+        """Yield the keys before one, or all, in reverse order. Keys must not change meanwhile."""
         self._arrange()
         place = len(self._blocks) if key is None else min(bisect_left(self._last, key) + 1, len(self._blocks))
         for number in range(place - 1, -1, -1):
@@ -67,7 +67,7 @@ class OrderedKeys(Generic[Key]):
             yield from reversed(block[:end])
 
     def _arrange(self) -> None:
-        """Put every key in its place that came, and take out what went: those of one block together."""
+        """Sort in all changes, block by block."""
         changed, self._changed = self._changed, {}
         keys, done = sorted(changed), 0
         if keys and not self._blocks:
@@ -79,12 +79,12 @@ class OrderedKeys(Generic[Key]):
             self._merge(place, keys[begin:done], changed)
 
     def _merge(self, place: int, keys: Sequence[Key], changed: Mapping[Key, bool]) -> None:
-        """Bring one block up to date with what came and went there."""
+        """Apply changes to one block."""
         block = self._blocks[place]
         low, high = bisect_left(block, keys[0]), bisect_right(block, keys[-1])
         if high - low <= FEW_BETWEEN * len(keys):
-            left = [key for key in block[low:high] if key not in changed]
-            block[low:high] = sorted([*left, *(key for key in keys if changed[key])])
+            kept = [key for key in block[low:high] if key not in changed]
+            block[low:high] = sorted([*kept, *(key for key in keys if changed[key])])
         else:
             for key in keys:
                 within = bisect_left(block, key)
@@ -93,7 +93,7 @@ class OrderedKeys(Generic[Key]):
         self._divide(place)
 
     def _divide(self, place: int) -> None:
-        """Make two blocks or more of one that is too long, and none of one without keys."""
+        """Split a block that is too long, and drop an empty one."""
         block = self._blocks[place]
         if 0 < len(block) <= MAX_BLOCK:
             self._last[place] = block[-1]

@@ -1,4 +1,4 @@
-"""The store in a SQL database: SQLite or PostgreSQL, by the same statements."""
+"""The store in a SQL database, with the same statements for SQLite and PostgreSQL."""
 
 from agentoolkit.system.scheduler.stores.sql.store import SqlJobStore
 

@@ -1,4 +1,4 @@
-"""The statements of the audit: rows are only ever added, each in the transaction of the change that it tells of."""
+"""The statements of the audit log. A row is added in the transaction of the change that it records, and never changed."""
 
 from __future__ import annotations
 
@@ -50,18 +50,16 @@ def entries(tx: Transaction, job_id: str | None, owner: str | None, limit: int) 
 
 
 def add_notes(session: Session, entries: Iterable[AuditEntry | None]) -> None:
-    """Keep the notes that there are in this transaction, in order."""
-    rows = [(place, *_row(entry)) for place, entry in enumerate(filter(None, entries), 1)]
+    """Add entries in this transaction, in order; None stands for no entry."""
+    rows: list[Row] = []
+    for place, entry in enumerate(filter(None, entries), 1):
+        caller, states = _caller_text(entry.caller), _states_text([entry.before, entry.after])
+        rows.append((place, micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, caller, states))
     session.from_rows(_ADD, {"place": "BIGINT", **_COLUMNS}, rows)
 
 
-def _row(entry: AuditEntry) -> Row:
-    caller, states = _caller_text(entry.caller), _states_text([entry.before, entry.after])
-    return (micros(entry.at), entry.owner, entry.job_id, entry.execution_id, entry.action, caller, states)
-
-
 def _states_text(states: Sequence[Any]) -> str:
-    """Write how a job stood before and after: as UTF-8, in a quarter of the time, unless a reason by code is no whole text."""
+    """Write a job's states as UTF-8 JSON, which takes a quarter of the time, unless a reason set by code has lone surrogates."""
     try:
         return to_json(states).decode()
     except PydanticSerializationError:
@@ -70,7 +68,7 @@ def _states_text(states: Sequence[Any]) -> str:
 
 @lru_cache(maxsize=256)
 def _caller_text(caller: Caller) -> str:
-    """Write a caller. A few of them ask for most of what is noted."""
+    """Write a caller as JSON text. Cached, because most entries have one of a few callers."""
     return encode(caller.to_json())
 
 

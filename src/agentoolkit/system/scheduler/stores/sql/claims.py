@@ -1,4 +1,4 @@
-"""The claim, and what comes after outcomes: jobs are decided on, and all of it is written in one transaction."""
+"""Claims due times and starts downstream jobs: decides on the jobs and writes all records in one transaction."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ HAS_DOWNSTREAM = f"""
     CASE WHEN EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IS NOT NULL)
     THEN EXISTS (SELECT 1 FROM agentool_jobs f WHERE f.follows IN (agentool_executions.job_id, '{ANY}') AND f.live <> 0) ELSE FALSE END
 """  # noqa: S608  a constant of ours
-"""Whether a job comes after the one of an execution: the one question that every outcome asks. Mostly no job comes after any."""
+"""Tells whether an execution's job has downstream jobs. Every outcome asks, and mostly there is no downstream job at all."""
 
-# Counted for each job, so that PostgreSQL asks the index for it, and does not read all that is unfinished.
+# Counted for each job, so that PostgreSQL uses the index and does not read all unfinished executions.
 _UNDER_WAY = "(SELECT COUNT(*) FROM agentool_executions e WHERE e.job_id = agentool_jobs.job_id AND e.finished_at IS NULL)"
 _STANDS = f"job_id, revision, sequence, {_UNDER_WAY}, {STATE.selected}"
 _NEW = EXECUTION.only(
@@ -45,7 +45,7 @@ _NEW = EXECUTION.only(
     "finished_at",
     "owner",
 )
-"""The columns that an execution can have when it is first written."""
+"""The columns of a new execution."""
 _NEW_TYPES = {**_NEW.types, "sequence": "BIGINT"}
 _INSERT = f"""
     INSERT INTO agentool_executions ({_NEW.selected}, sequence, attempt, delivery)
@@ -57,14 +57,14 @@ _MOVED_TYPES = {"job_id": "TEXT", **_MOVED.types, "sequence": "BIGINT"}
 _STAY = f"""
     UPDATE agentool_jobs SET next_run_at = {_MOVED.value("next_run_at")}, runs = r.runs, reason = r.reason, paused_until = NULL,
         sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id
-"""  # noqa: S608  names of ours. It leaves alone what indexes hold: most claims change no more than this
+"""  # noqa: S608  names of ours. It changes no indexed column: most claims need no more
 _MOVE = f"""
     UPDATE agentool_jobs SET state = r.state, live = CASE r.state WHEN 'done' THEN 0 ELSE 1 END,
         next_run_at = {_MOVED.value("next_run_at")}, runs = r.runs, reason = r.reason, paused_until = NULL, sequence = r.sequence
     FROM r WHERE agentool_jobs.job_id = r.job_id
 """  # noqa: S608  names of ours
 _PLACE = "UPDATE agentool_executions SET sequence = r.sequence FROM r WHERE agentool_executions.execution_id = r.execution_id"
-# The index on the finished ones is in the order of their finish, so the hundredth is found without reading what is older.
+# The index on finished executions is in the order of their finish, so the hundredth is found without reading older ones.
 _PRUNE = """
     DELETE FROM agentool_executions WHERE execution_id IN (
         SELECT e.execution_id FROM r JOIN agentool_executions e ON e.job_id = r.job_id AND e.finished_at IS NOT NULL
@@ -83,7 +83,7 @@ class NotLeading(SchedulerError):
 
 
 Decide = Callable[[Job, JobState, int], Decision]
-"""Decides on a job, by where it stands and how many of its executions run or wait."""
+"""Decides on a job, given its state and the number of its unfinished executions."""
 
 
 @writes
@@ -95,7 +95,7 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime, begins: Begins
     lock = " ORDER BY job_id FOR UPDATE" if session.dialect == "postgres" else ""
     sql = f"SELECT {_STANDS} FROM agentool_jobs WHERE job_id IN ({EACH[session.dialect]}) AND state <> 'removed'{lock}"  # noqa: S608
     place = {job_id: number for number, job_id in enumerate(job_ids)}
-    # What came due first starts first; to lock, databases need an order of their own.
+    # In due order again, because rows are locked in the order of ids.
     rows = sorted(session.rows(sql, {"ids": json.dumps(list(job_ids))}), key=lambda row: place[row[0]])
     round_ = Round(tx)
 
@@ -108,9 +108,9 @@ def claim(tx: Transaction, job_ids: Sequence[str], now: datetime, begins: Begins
 
 
 def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) -> dict[str, list[Claimed]]:
-    """Write executions of the jobs that come after executions that ended, as `owner`'s; empty: the leader starts them.
+    """Write the downstream executions of ended executions, owned by `owner`. If it is empty, the leader starts them.
 
-    Return them by the execution that they come after.
+    Return them by the id of their upstream execution.
     """
     ends: defaultdict[str, list[Execution]] = defaultdict(list)
     for execution in ended:
@@ -144,26 +144,26 @@ def follow(tx: Transaction, ended: Execution) -> list[Claimed]:
 
 
 def prune(tx: Transaction, spared: Iterable[tuple[str, str]]) -> None:
-    """Keep the newest executions of jobs, by when they finished. Each comes with one of its executions that is spared, or ''."""
+    """Delete old executions of jobs beyond the history's length. `spared` pairs each job with an execution to keep, or ''."""
     tx.session.from_rows(_PRUNE.format(older=tx.history_length - 1), {"job_id": "TEXT", "spared": "TEXT"}, list(spared))
 
 
 class Round:
-    """What one claim writes, or what comes after outcomes."""
+    """Collects and writes the decisions of one claim, or on downstream jobs."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
         self._decided: list[tuple[Job, JobState, Decision, int]] = []
-        """Jobs, where they stood, what was decided, and the place of their newest record before that."""
+        """Jobs, their states before, the decisions, and the place of their newest record before."""
         self._records: list[Claimed] = []
         self._inserts: list[Row] = []
         self.next_times: dict[str, datetime | None] = {}
         self._stays: dict[str, Row] = {}
         self._moves: dict[str, Row] = {}
-        """All three by the id of the job; the last holds those whose status changes."""
+        """All three by job id. `_moves` has the jobs whose status changes."""
 
     def decide(self, rows: Sequence[Row], decide: Decide) -> None:
-        """Decide on the jobs of these rows, which have the columns `_STANDS`."""
+        """Decide on the jobs of these rows of the columns `_STANDS`."""
         definitions = self._tx.definitions
         known = [definitions.known(row[0], row[1]) for row in rows]
         texts = self._texts([row[0] for row, job in zip(rows, known, strict=True) if job is None])
@@ -171,27 +171,27 @@ class Round:
             try:
                 state = state_of(stands)
                 job = read or definitions.read(job_id, revision, texts[job_id])
-            except Exception as error:  # somebody damaged its row: it stops, alone, and is kept to be repaired
+            except Exception as error:  # a damaged row stops only its own job, which is kept to be repaired
                 self._move(job_id, None, unreadable_state(error), sequence)
             else:
                 self._add(job, state, decide(job, state, unfinished), sequence)
 
     def write(self) -> list[Claimed]:
-        """Write it all, and return the records that are new."""
+        """Write all decisions, and return the new records."""
         session = self._tx.session
         inserted = {row[0] for row in session.from_rows(_INSERT, _NEW_TYPES, self._inserts)}
         if len(inserted) < len(self._inserts):
             self._recount(inserted)
         session.from_rows(_STAY, _MOVED_TYPES, list(self._stays.values()))
         session.from_rows(_MOVE, _MOVED_TYPES, list(self._moves.values()))
-        # What was passed over is finished when it is written, so it makes histories longer.
+        # Records of skipped due times are finished at once, so they lengthen the history.
         finished = [execution for _, execution in self._records if execution.status not in UNFINISHED]
         places = {job_id: row[-1] for job_id, row in (*self._stays.items(), *self._moves.items())} if finished else {}
         prune(self._tx, [(e.job_id, e.execution_id) for e in finished if places[e.job_id] > self._tx.history_length])
         return self._records
 
     def _recount(self, inserted: set[str]) -> None:
-        """Take back what has its record already, as after a backfill: it is not run again and takes no place in the history."""
+        """Drop due times that have a record already, as after a backfill: they neither run again nor take a place in the history."""
         self._records = [claimed for claimed in self._records if claimed.execution.execution_id in inserted]
         places: list[Row] = []
         for job, before, decision, sequence in self._decided:
@@ -225,7 +225,7 @@ class Round:
         self.next_times[job_id] = after.due_at
 
     def _texts(self, ids: Sequence[str]) -> dict[str, str]:
-        """Fetch the definitions of jobs that were not read before: they are most of what a job weighs."""
+        """Fetch the definitions of jobs that are not cached. They are the largest part of a row."""
         session = self._tx.session
         if not ids:
             return {}
@@ -234,5 +234,5 @@ class Round:
 
 
 def _in_order(recorded: Sequence[Execution]) -> Sequence[Execution]:
-    """Return records as they take their places: what was passed over is newest, so that the runs that catch up do not push it out."""
+    """Sort records by their places in the history: skipped ones are the newest, so that late runs do not push them out."""
     return sorted(recorded, key=lambda execution: execution.finished)

@@ -1,4 +1,4 @@
-"""What the terms of a search mean in SQL. It may let more through than fits, never less: see `searching`."""
+"""Translates the terms of a search into SQL conditions. They may accept too many records, never too few: see `searching`."""
 
 from __future__ import annotations
 
@@ -12,66 +12,66 @@ from agentoolkit.system.scheduler.search import Bound, Search, Term, TermValue
 from agentoolkit.system.scheduler.search.matching import MAX_LABEL
 
 LABELS = frozenset({"job", "tag", "owner", "tool"})
-"""Terms that the labels of a job answer."""
+"""Terms that refer to the labels of a job."""
 _LAST_OUTCOME = """(
     SELECT e.status FROM agentool_executions e WHERE e.job_id = agentool_jobs.job_id AND e.finished_at IS NOT NULL
     ORDER BY e.finished_at DESC, e.sequence DESC LIMIT 1
 )"""
 _DUE = "CASE state WHEN 'active' THEN next_run_at WHEN 'paused' THEN paused_until END"
 _PLAIN = re.compile(r"[ !#-\[\]-~]+")
-"""What stands in JSON text as it is."""
+"""Text that JSON does not escape."""
 _JOB_STATUSES = {**{status.value: status.value for status in JobStatus}, JobStatus.CANCELLED.value: "removed"}
 
 
 class Values:
-    """The values of a statement, each under a name of its own.
+    """The parameters of a statement, each under a name of its own.
 
     Args:
-        dialect: Of which database system the statement is.
-        table: Which it asks.
+        dialect: The statement's database system.
+        table: The table that it reads.
     """
 
     def __init__(self, dialect: str, table: str) -> None:
         self.table = table
         self.like = "LIKE" if dialect == "sqlite" else "ILIKE"
-        """Compares text whatever the case of its ASCII letters."""
+        """The operator that ignores the case of ASCII letters."""
         self.parameters: dict[str, object] = {}
 
     def add(self, value: object) -> str:
-        """Keep a value and return how a statement refers to it."""
+        """Add a value, and return its placeholder."""
         number = len(self.parameters)
         name = f"value_{chr(97 + number // 26)}{chr(97 + number % 26)}"
         self.parameters[name] = value
         return f":{name}"
 
     def list_of(self, values: Sequence[object]) -> str:
-        """Keep values and return them as the inside of ``IN (…)``."""
+        """Add values, and return their placeholders for ``IN (…)``."""
         return ", ".join(map(self.add, values))
 
 
 def job_conditions(search: Search, values: Values) -> list[str]:
-    """Return what holds for every job that fits."""
+    """Return conditions that hold for every matching job."""
     return _conditions(search, values, _of_job)
 
 
 def execution_conditions(search: Search, values: Values) -> list[str]:
-    """Return what holds for every execution that fits."""
+    """Return conditions that hold for every matching execution."""
     return _conditions(search, values, _of_execution)
 
 
 def time_conditions(search: Search, values: Values) -> list[str]:
-    """Return when an execution that fits is due, as the indexes on that hold it."""
+    """Return conditions on the due times of matching executions, in the form of the indexes."""
     return [_of_execution(term, values) for term in search.terms if term.key in ("since", "until") and not term.is_negated]
 
 
 def label_conditions(search: Search, values: Values) -> list[str]:
-    """Return what the labels of every job must be that fits, or whose executions do."""
+    """Return conditions on the labels of every job that matches, or whose executions match."""
     terms = [term for term in search.terms if term.key in LABELS and not term.is_negated]
     return [*_of_owner(search, values), *(_has_label((term.key,), term.texts, values) for term in terms)]
 
 
 def compared(column: str, bounds: Sequence[TermValue], values: Values) -> str:
-    """Compare a column with bounds, of which one is enough."""
+    """Return a condition that a column meets at least one of the bounds."""
     return _any([f"{column} {bound.sign} {values.add(bound.number)}" for bound in bounds if isinstance(bound, Bound)])
 
 
@@ -80,7 +80,7 @@ def _conditions(search: Search, values: Values, of: Callable[[Term, Values], str
     for term in search.terms:
         if not term.is_negated:
             found.append(of(term, values))
-        elif term.key not in ("", "error"):  # of these more is let through than fits
+        elif term.key not in ("", "error"):  # their conditions accept too much, so their negation would reject too much
             found.append(f"NOT COALESCE({of(term, values)}, FALSE)")
     return found
 
@@ -130,14 +130,14 @@ def _of_execution(term: Term, values: Values) -> str:
 
 
 def _has_label(kinds: Sequence[str], texts: Sequence[str], values: Values) -> str:
-    """Say that a job has a label of these kinds: one of the texts, where a star stands for any text."""
+    """Return a condition that a job has a label of these kinds that equals one of the texts; a star stands for any text."""
     patterns = {text: _escaped(text).replace("*", "%").replace("?", "_") for text in texts if "*" in text or "?" in text}
     comparisons = [("LIKE", patterns[text]) if text in patterns else ("=", text) for text in texts]
     return _labelled(kinds, [(sign, text[:MAX_LABEL]) for sign, text in comparisons], values)
 
 
 def _labelled(kinds: Sequence[str], comparisons: Sequence[tuple[str, str]], values: Values) -> str:
-    """Say it of each job that is looked at. With OFFSET no database turns that into a look at all labels of a kind."""
+    """Return the condition as a subquery for each job. OFFSET keeps databases from reading all labels of a kind instead."""
     each = _any([f"l.value {sign} {values.add(text)}{_ESCAPE if sign == 'LIKE' else ''}" for sign, text in comparisons])
     of_kinds = _any([f"l.kind = '{kind}'" for kind in kinds])
     of_job = f"SELECT 1 FROM agentool_job_labels l WHERE l.job_id = {values.table}.job_id"  # noqa: S608  names of ours
@@ -148,7 +148,7 @@ _ESCAPE = " ESCAPE '\\'"
 
 
 def _says(columns: Sequence[str], term: Term, values: Values) -> str:
-    """Say that one of the columns has the longest part of a text that stands in JSON as it is; if there is none, any has."""
+    """Return a condition that a column contains the longest part of a text that JSON does not escape; true if there is none."""
     parts = [max(_PLAIN.findall(text), key=len, default="") for text in term.texts]
     words = [values.add(f"%{_escaped(part)}%") for part in parts]
     return _any([f"{column} {values.like} {word}{_ESCAPE}" for word in words for column in columns])

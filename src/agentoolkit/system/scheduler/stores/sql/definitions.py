@@ -1,4 +1,4 @@
-"""Job definitions as rows hold them, and those that were read before."""
+"""Job definitions as JSON text in rows, and the cache of parsed ones."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from agentoolkit.system.scheduler.job_records import JOB_RECORD, job_from_record
 from agentoolkit.system.scheduler.jobs import Job
 
 MAX_REMEMBERED = 100_000
-"""Definitions, so that jobs that come and go do not fill the memory."""
+"""Maximum number of cached definitions."""
 
 _IN_COLUMNS = {"job_id"}
 
 encode = json.JSONEncoder(separators=(",", ":")).encode
-"""Write JSON text. `json.dumps` would make an encoder for each value."""
+"""Write JSON text. `json.dumps` would create an encoder for each value."""
 
 
 def definition_of(job: Job) -> str:
-    """Write a job's definition as JSON text, without what is as it is by default; its id has a column of its own.
+    """Write a job's definition as JSON text, without default values and without its id, which has its own column.
 
-    A claim rewrites the rows of its jobs, so their length is most of what it commits. Its input is JSON values already, as every
-    door has made it: of a model in it, too, what is as by default would be left out.
+    A claim rewrites the rows of its jobs, so their length is most of what it commits. The input consists of JSON values
+    already, made by every door: a model in it would also lose its default values.
 
     Raises:
-        InvalidJob: It has a text that has no form as UTF-8. Every door has refused that; a direct caller of the store has not.
+        InvalidJob: A text cannot be encoded as UTF-8. Every door refuses that, but a direct caller of the store may not.
     """
     try:
         return JOB_RECORD.serializer.to_json(job, exclude=_IN_COLUMNS, exclude_defaults=True).decode()
@@ -37,23 +37,23 @@ def definition_of(job: Job) -> str:
 
 
 def job_of(job_id: str, definition: str) -> Job:
-    """Read a job's definition. Raises `ValueError` or `TypeError` if it was damaged."""
+    """Read a job's definition. Raises `ValueError` or `TypeError` if it is damaged."""
     return job_from_record({**json.loads(definition), "job_id": job_id})
 
 
 class Definitions:
-    """Job definitions that were read before, by their revision: no two definitions ever have the same."""
+    """A cache of parsed definitions, by revision: every definition has its own."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[int, Job]] = OrderedDict()
 
     def known(self, job_id: str, revision: int) -> Job | None:
-        """Return a job that was read before, if it has not changed since."""
+        """Return the cached job if it has this revision, else None."""
         known = self._known.get(job_id)
         return known[1] if known is not None and known[0] == revision else None
 
     def read(self, job_id: str, revision: int, definition: str) -> Job:
-        """Return the job of a row. Raises `ValueError` or `TypeError` if it was damaged."""
+        """Return the job of a row. Raises `ValueError` or `TypeError` if it is damaged."""
         job = self.known(job_id, revision)
         if job is None:
             job = job_of(job_id, definition)
@@ -61,7 +61,7 @@ class Definitions:
         return job
 
     def remember(self, job: Job, revision: int) -> None:
-        """Keep a definition; the one that was remembered first makes room."""
+        """Cache a definition, and drop the oldest one if the cache is full."""
         self._known.pop(job.job_id, None)
         self._known[job.job_id] = (revision, job)
         if len(self._known) > MAX_REMEMBERED:

@@ -1,4 +1,4 @@
-"""The statements that change executions: begun, finished, retried, cancelled."""
+"""The statements that begin, finish, retry, release and cancel executions."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, re
 
 STARTED = EXECUTION.only("execution_id", "owner", "attempt", "started_at")
 REASON_HERE = f"CASE SUBSTR(reason, 1, {len(WAITS)}) WHEN '{WAITS}' THEN '' ELSE reason END"
-"""The reason of what a process has made its own: it waits for no worker any more."""
+"""The reason of a claimed execution: it does not wait for a worker any more."""
 _BEGIN = f"""
     UPDATE agentool_executions SET status = 'running', started_at = r.started_at, retry_at = NULL, reason = {REASON_HERE} FROM r
     WHERE agentool_executions.execution_id = r.execution_id AND agentool_executions.owner = r.owner
@@ -59,7 +59,7 @@ _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND f
 _REQUEST_CANCEL = f"""
     UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
-# Sent has it whoever leads or, where a caller waits for it, whoever asked. Any other owner is a worker, which has claimed it.
+# It was sent by the leader or, if a caller waits for it, by the caller's process. Any other owner is a worker that claimed it.
 _NOTE_WAITING = f"""
     UPDATE agentool_executions SET reason = r.reason FROM r
     WHERE execution_id = r.id AND status = 'queued' AND {UNFINISHED} AND agentool_executions.reason <> r.reason
@@ -70,7 +70,7 @@ _CANCEL_REQUESTS = """
     SELECT execution_id, cancel_reason FROM agentool_executions
     WHERE owner = :owner AND cancel_requested = 1 AND finished_at IS NULL ORDER BY execution_id
 """
-# The newest has none before it, so that the sum is null and it stays.
+# For the newest result the sum over newer ones is null, so it stays.
 _LEAVE_OUT = """
     UPDATE agentool_executions SET result = NULL, reason = CASE WHEN reason = '' THEN :left_out ELSE reason END
     WHERE execution_id IN (SELECT execution_id FROM (
@@ -150,7 +150,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     rows = [(*ENDED.row(execution), first[id_].seen or "") for id_, execution in ended.items()]
     written = tx.session.from_rows(_FINISH.format(length=tx.history_length), ENDED_TYPES, rows)
     done: dict[str, bool] = {id_: has_downstream for id_, has_downstream, _ in written}
-    # What executions of agents have cost is kept where an index holds it; all others have no cost.
+    # The cost of agents' executions is kept in an indexed column; all others have no cost.
     costs = [(id_, cost) for id_ in done if ended[id_].agentool_name == AGENT and (cost := cost_of(ended[id_])) is not None]
     tx.session.from_rows(_COST, {"execution_id": "TEXT", "cost": "DOUBLE PRECISION"}, costs)
     put_out(tx.session, [(ended[id_], message, tx.deliverer) for id_ in done if (message := first[id_].message)])
@@ -160,7 +160,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
     upstream = [ended[id_] for id_, has_downstream in done.items() if has_downstream]
     after = start_downstream(tx, upstream, tx.deliverer) if upstream else {}
     answers = answers_of([ending.execution for ending in endings], set(done))
-    if not after or not tx.deliverer:  # without one, the leader starts what comes after them
+    if not after or not tx.deliverer:  # without a deliverer, the leader starts the downstream executions
         return [FINISHED if is_written else NOT_FINISHED for is_written in answers]
     return [
         Finished(True, after.get(ending.execution.execution_id, ())) if is_written else NOT_FINISHED
@@ -169,7 +169,7 @@ def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
 
 
 def first_of_each(executions: Sequence[Execution]) -> list[Execution]:
-    """Return the first of those with the same id: only one of them can come true."""
+    """Return the first execution of each id: only one of them can succeed."""
     first: dict[str, Execution] = {}
     for execution in executions:
         first.setdefault(execution.execution_id, execution)
@@ -177,8 +177,8 @@ def first_of_each(executions: Sequence[Execution]) -> list[Execution]:
 
 
 def answers_of(executions: Sequence[Execution], done: set[str]) -> list[bool]:
-    """Answer the first of those with the same id."""
-    if len(done) == len(executions):  # so no two of them have the same
+    """Return for each execution whether its id is in `done`, but True only once for each id."""
+    if len(done) == len(executions):  # so no two of them have the same id
         return [True] * len(done)
     answers: list[bool] = []
     for execution in executions:
@@ -188,11 +188,11 @@ def answers_of(executions: Sequence[Execution], done: set[str]) -> list[bool]:
 
 
 def make_room(tx: Transaction, written: Iterable[tuple[str, str]]) -> None:
-    """Leave out the oldest results of jobs whose results are too much together.
+    """Drop the oldest results of jobs whose results together exceed the limit.
 
     Args:
         tx: The transaction.
-        written: Executions by their ids, with the results that were just written of them.
+        written: Ids of executions, with the results just written.
     """
     smallest = smallest_counted(tx.history_length, tx.history_size)
     limits = {"smallest": smallest, "most": tx.history_size, "left_out": LEFT_OUT}
@@ -201,12 +201,12 @@ def make_room(tx: Transaction, written: Iterable[tuple[str, str]]) -> None:
 
 
 def _postpone(session: Session, execution: Execution, owner: str, new_owner: str) -> bool:
-    """Let an execution of `owner` wait: for its retry, or for a new owner."""
+    """Record that an execution of `owner` waits for its retry, or for a new owner."""
     return session.run(_POSTPONE, {**EXECUTION.parameters(execution), "owner": owner, "new_owner": new_owner}) == 1
 
 
 def read_or_none(tx: Transaction, row: Row) -> Job | None:
-    """Read a job's id, revision and definition, if they can be read."""
+    """Read a job from its id, revision and definition; None if they are damaged."""
     try:
         return tx.definitions.read(*row)
     except Exception:
@@ -214,5 +214,5 @@ def read_or_none(tx: Transaction, row: Row) -> Job | None:
 
 
 def noted(execution: Execution, message: Message | None) -> Execution:
-    """Return an execution with its delivery pending, if there is a message of it."""
+    """Return an execution with its delivery pending, if it has a message."""
     return execution if message is None else execution._replace(delivery=DeliveryStatus.PENDING)

@@ -1,4 +1,4 @@
-"""Making executions ours: those that wait, and those that were left behind by nobody's work or by a process that ended."""
+"""Claims waiting executions by id, and takes over executions that this process or an ended one has abandoned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.job_records import unreadable
-from agentoolkit.system.scheduler.jobs import Execution, Job
+from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import REASON_HERE, noted, read_or_none
@@ -59,7 +59,7 @@ _JOBS = """
 """
 _ID = {"id": "TEXT"}
 PORTION = 500
-"""Executions that one transaction takes over: the lead must be kept meanwhile, and others write jobs too."""
+"""Executions that one transaction takes over. It must be short, to keep the lead and let other processes write jobs."""
 _LOSE = f"""
     UPDATE agentool_executions SET status = 'lost', reason = :reason, finished_at = :finished_at
     WHERE execution_id = :execution_id AND {UNFINISHED}
@@ -86,7 +86,7 @@ def claim_executions(
 
 @writes
 def queue_retries(tx: Transaction, execution_ids: Sequence[str]) -> list[Claimed]:
-    """See `JobStore.queue_retries`. One whose job is gone or cannot be read, or that is damaged itself, is left to `take_over`."""
+    """See `JobStore.queue_retries`. Executions that are damaged, or whose job is gone or damaged, are left to `take_over`."""
     found = tx.session.from_rows(_UNFINISHED, {"id": "TEXT"}, [(id_,) for id_ in set(execution_ids)])
     jobs = {id_: job for id_, job_id, *of in found if of[1] and (job := read_or_none(tx, (job_id, *of))) is not None}
     rows = tx.session.from_rows(_QUEUE_RETRIES, {"id": "TEXT", "of": "TEXT"}, [(id_, tx.owner) for id_ in sorted(jobs)])
@@ -116,7 +116,7 @@ def _abandoned(tx: Transaction, held: Callable[[str], bool], *, leads: bool) -> 
 
 
 def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
-    """Return those of these executions whose process can be seen to have ended, and that do not wait for a later retry."""
+    """Return the executions whose process has ended visibly, and that do not wait for a later retry."""
     rows = _rows(tx, execution_ids)
     alive = tx.ownership.alive(tx.session)  # asked afterwards, as in `_abandoned`
     left = [row for row in rows if row[_FINISHED] is None and row[_OWNER] not in alive]
@@ -124,12 +124,12 @@ def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) 
 
 
 def _rows(tx: Transaction, execution_ids: Iterable[str]) -> list[Row]:
-    """Return executions by their ids, the oldest first."""
+    """Return the rows of executions by id, the oldest first."""
     return sorted(tx.session.from_rows(_BY_ID, _ID, [(id_,) for id_ in sorted(execution_ids)]), key=itemgetter(_DUE))
 
 
 def _with_downstream(tx: Transaction, taken: Sequence[Claimed]) -> list[Claimed]:
-    """Return what was taken, with what comes after those of it that are lost."""
+    """Return the taken executions, with the downstream executions of lost ones."""
     lost = [execution for _, execution in taken if execution.finished]
     if not lost:
         return [*taken]
@@ -139,10 +139,11 @@ def _with_downstream(tx: Transaction, taken: Sequence[Claimed]) -> list[Claimed]
 
 
 def _take(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
-    """Take over executions that were left behind, without those that are not as they were any more."""
+    """Take over abandoned executions, except those that have changed meanwhile."""
     executions = [_read_or_lose(tx, row, now) for row in rows]
     before = {execution.execution_id: execution for execution in executions if not execution.finished}
-    jobs = _jobs_of(tx, before.values())
+    found = tx.session.from_rows(_JOBS, _ID, [(job_id,) for job_id in sorted({execution.job_id for execution in before.values()})])
+    jobs = {row[0]: job for row in found if (job := read_or_none(tx, row)) is not None}
     asked: dict[str, str] = dict(tx.session.from_rows(_CANCELLED, _ID, [(id_,) for id_ in before]))
     endings: dict[str, Ending] = {}
     for id_, execution in before.items():
@@ -159,14 +160,8 @@ def _take(tx: Transaction, rows: Sequence[Row], now: datetime) -> list[Claimed]:
     return [of for execution in executions if (of := {**lost, **taken}.get(execution.execution_id)) is not None]
 
 
-def _jobs_of(tx: Transaction, executions: Iterable[Execution]) -> dict[str, Job]:
-    """Return the jobs of executions, those that are there and can be read."""
-    rows = tx.session.from_rows(_JOBS, _ID, [(job_id,) for job_id in sorted({execution.job_id for execution in executions})])
-    return {row[0]: job for row in rows if (job := read_or_none(tx, row)) is not None}
-
-
 def _read_or_lose(tx: Transaction, row: Row, now: datetime) -> Execution:
-    """Read an execution. One whose record was damaged is written as lost: nobody can go on with it."""
+    """Read an execution. A damaged one is written as lost, because it cannot continue."""
     try:
         return execution_of(row)
     except Exception as error:

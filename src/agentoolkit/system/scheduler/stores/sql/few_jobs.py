@@ -1,4 +1,4 @@
-"""Which jobs a search is about, where their labels leave few: these are then read by their ids, and nothing else is."""
+"""Narrows a search to a few jobs by their labels, so that only these jobs are read."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.conditions import LABELS, Values, label_conditions
 
 FEW_JOBS: Mapping[Subject, int] = {"jobs": 1_000, "executions": 100}
-"""Jobs that are read, or whose whole histories are, rather than everything that was made or is due since."""
+"""Up to this number, the jobs or their whole histories are read instead of walking the table in order."""
 LABEL = {"sqlite": "value", "postgres": 'value COLLATE "C"'}
-"""A label as the index on labels has it."""
+"""A label, in the form of the index on labels."""
 
 
 def few_jobs(session: Session, search: Search) -> list[str] | None:
-    """Return the ids of the jobs that the labels leave; None: no label is asked for, or each of them is that of many jobs."""
+    """Return the ids of the jobs with the searched labels; None if there is no label term, or each label has many jobs."""
     labels = [(term.key, [text[:MAX_LABEL] for text in term.texts]) for term in search.terms if _asks_for_label(term)]
     if search.owner is not None:
         labels.append(("owned", [search.owner]))
@@ -39,7 +39,7 @@ def few_jobs(session: Session, search: Search) -> list[str] | None:
 
 
 def without_labels(search: Search) -> Search:
-    """Return what is left to be asked of the jobs that the labels leave."""
+    """Return the search without its label terms and owner."""
     return replace(search, owner=None, terms=tuple(term for term in search.terms if not _asks_for_label(term)))
 
 
@@ -48,10 +48,10 @@ def _asks_for_label(term: Term) -> bool:
 
 
 def _labelled(session: Session, kind: str, texts: Iterable[str], most: int) -> list[str] | None:
-    """Return the jobs with a label that begins as one of the texts does, up to its first wildcard; None: they may be many."""
+    """Return the jobs with a label that begins with one of the texts, each up to its first wildcard; None if there are many."""
     found: set[str] = set()
     for text in texts:
-        rows = _beginning(session, kind, text, 2 * most + 1)  # a job's id and name may both begin so
+        rows = _beginning(session, kind, text, 2 * most + 1)  # twice, because a job's id and name may both match
         if rows is None:
             return None
         found.update(rows)

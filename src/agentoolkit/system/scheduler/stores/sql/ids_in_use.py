@@ -1,4 +1,4 @@
-"""Ids and names that jobs have already, and what is left under an id of earlier jobs and their executions."""
+"""Finds the ids and names that are in use, and rows that earlier jobs have left under an id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentoolkit.database.session import Session
 from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.stores.sql.inserting import LAST_PLACES
 
-# One question for each, because an OR, or a list, may make a database read a whole index, as a join may make SQLite that has statistics.
+# A subquery for each, because with OR or a list a database may read a whole index, and with a join SQLite with statistics may.
 _TAKEN = """
     SELECT r.place, (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_id),
         (SELECT j.job_id FROM agentool_jobs j WHERE j.live <> 0 AND j.job_id = r.job_name),
@@ -22,23 +22,23 @@ _NAMES = {"place": "BIGINT", "job_id": "TEXT", "job_name": "TEXT"}
 
 
 class Held(NamedTuple):
-    """What there is where a job is to be written."""
+    """The rows that conflict with a new job's id or name."""
 
     taken: list[str]
-    """The ids of those that can fire and have its id or name."""
+    """Ids of jobs that can fire and have its id or name."""
     is_known: bool
-    """Is there a row of its id, if only of a job that is over?"""
+    """True if there is a row with its id, even of a job that is over."""
     last_place: int | None
-    """The place of the newest execution under its id."""
+    """Place of the newest execution under its id."""
 
 
 def taken_by(session: Session, jobs: Sequence[Job]) -> list[list[str]]:
-    """Return for each job the ids of those that can fire and have its id or name."""
+    """Return for each job the ids of jobs that can fire and have its id or name."""
     return [[job_id for job_id in ids if job_id is not None] for ids in _looked_up(session, jobs, f"{_TAKEN} FROM r")]
 
 
 def held_by(session: Session, jobs: Sequence[Job]) -> list[Held]:
-    """Return what there is where jobs are to be written."""
+    """Return the conflicting rows for each job."""
     found: list[Held] = []
     for *ids, known, finished, unfinished in _looked_up(session, jobs, f"{_TAKEN} {_HELD} FROM r"):
         places = [place for place in (finished, unfinished) if place is not None]
@@ -47,6 +47,6 @@ def held_by(session: Session, jobs: Sequence[Job]) -> list[Held]:
 
 
 def _looked_up(session: Session, jobs: Sequence[Job], sql: str) -> list[list[Any]]:
-    """Return for each job the row that a statement has for it, without its place."""
+    """Return the row of a statement for each job, without its place."""
     found = session.from_rows(sql, _NAMES, [(place, job.job_id, job.job_name) for place, job in enumerate(jobs)])
     return [rest for _, *rest in sorted(found, key=itemgetter(0))]

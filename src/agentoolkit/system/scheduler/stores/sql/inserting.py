@@ -1,4 +1,4 @@
-"""Executions that no schedule asked for now: those of all who ask at once are written together, each in its job's next place."""
+"""Inserts executions that are not claimed from a schedule. Concurrent calls share a statement; each record gets its job's next place."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _KNOWN = "SELECT e.execution_id FROM r JOIN agentool_executions e ON e.execution
 _PLACES = "SELECT j.job_id, j.sequence FROM r JOIN agentool_jobs j ON j.job_id = r.job_id ORDER BY j.job_id"
 _COUNT = "UPDATE agentool_jobs SET sequence = r.sequence FROM r WHERE agentool_jobs.job_id = r.job_id"
 _JOB_ID = {"job_id": "TEXT"}
-# Two queries, because each has an index of its own.
+# Two queries, because each uses its own index.
 LAST_PLACES = """
     (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NOT NULL),
     (SELECT MAX(e.sequence) FROM agentool_executions e WHERE e.job_id = r.job_id AND e.finished_at IS NULL)
 """
-"""The places of the newest execution of a job that is finished, and of the newest that is not."""
+"""The places of a job's newest finished and newest unfinished execution."""
 FIRST_HOMELESS_PLACE = -1_000_000_000_000
-"""Where the places of executions without a job begin, so that all of them are below zero."""
+"""First place of executions without a job, so that all their places are below zero."""
 
 
 class _Insertion(NamedTuple):
-    """What one caller wants to be inserted."""
+    """The arguments of one call of `insert`."""
 
     executions: Sequence[Execution]
     messages: Sequence[Message]
@@ -51,14 +51,14 @@ async def insert(
 
 
 def _last_places(session: Session, job_ids: Iterable[str]) -> dict[str, int]:
-    """Return the place of the newest execution of each job, or of what is called so, that has one."""
+    """Return the place of the newest execution under each job id that has one."""
     sql = f"SELECT r.job_id, {LAST_PLACES} FROM r"  # noqa: S608  SQL of ours
     rows = session.from_rows(sql, _JOB_ID, [(job_id,) for job_id in job_ids])
     return {job_id: max(known) for job_id, *places in rows if (known := [place for place in places if place is not None])}
 
 
 def _insert(tx: Transaction, wanted: Sequence[_Insertion]) -> list[list[str]]:
-    """Write what is new of what all want, and tell each what of its own that is."""
+    """Write the new executions of all calls. Return for each call the ids of its own new ones."""
     first: dict[str, tuple[int, Execution]] = {}
     for number, one in enumerate(wanted):
         for execution in one.executions:
@@ -75,9 +75,9 @@ def _insert(tx: Transaction, wanted: Sequence[_Insertion]) -> list[list[str]]:
 
 
 def _insert_new(tx: Transaction, executions: Sequence[Execution]) -> dict[str, Execution]:
-    """Write those that are not there yet, each in the next place of its job, and return them by their ids."""
+    """Write the executions that do not exist yet, each in the next place of its job. Return them by id."""
     session = tx.session
-    # Until the transaction ends, nobody else may give out the place after the last one of a job.
+    # The lock keeps other transactions from taking the same place in a job.
     job_ids = sorted({execution.job_id for execution in executions})
     lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
     found: dict[str, int] = dict(session.from_rows(_PLACES + lock, _JOB_ID, [(job_id,) for job_id in job_ids]))

@@ -1,4 +1,4 @@
-"""The statements that change jobs: added, replaced, exchanged, removed."""
+"""The statements that add, replace, exchange and remove jobs."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _STILL_RUNNING = f"""
 
 
 class _Addition(NamedTuple):
-    """A job that somebody wants to be added."""
+    """The arguments of one call of `add`."""
 
     job: Job
     state: JobState
@@ -68,7 +68,7 @@ class _Addition(NamedTuple):
 
 
 class _New(NamedTuple):
-    """A job that is written for the first time."""
+    """A job to be written, with its new revision."""
 
     job: Job
     state: JobState
@@ -81,7 +81,7 @@ async def add(store: Transactions, job: Job, state: JobState, note: AuditEntry |
 
 
 class _Replacement(NamedTuple):
-    """What somebody wants a job to be that stood so before."""
+    """The arguments of one call of `replace`."""
 
     job: Job
     state: JobState
@@ -111,7 +111,7 @@ def exchange(tx: Transaction, old: StoredJob, job: Job, state: JobState, at: dat
 
 
 class _Removal(NamedTuple):
-    """A job that somebody wants to be gone."""
+    """The arguments of one call of `remove`."""
 
     job_id: str
     at: datetime
@@ -125,10 +125,10 @@ async def remove(store: Transactions, job_id: str, at: datetime, reason: str = "
 
 
 def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
-    """Add the jobs of all; refuse those whose id or name is taken, also by one before it, and those that close a circle."""
+    """Add the jobs of all calls. Refuse those whose id or name is in use, even by an earlier call, and those that close a circle."""
     jobs = [one.job for one in wanted]
     held = held_by(tx.session, jobs)
-    if all(there.taken for there in held):  # nothing is written, so nobody waits for a commit
+    if all(there.taken for there in held):  # nothing is written, so there is no commit to wait for
         return [_exists(job, there.taken[0]) for job, there in zip(jobs, held, strict=True)]
     first = _take_revisions(tx.session, len(wanted))
     answers: list[int | Exception] = []
@@ -148,7 +148,7 @@ def _add(tx: Transaction, wanted: Sequence[_Addition]) -> list[int | Exception]:
         new[job_id] = _New(one.job, one.state, revision)
         places.append(there)
         names[job_id] = job_id
-        if one.state.status is not JobStatus.DONE:  # else its name is free again
+        if one.state.status is not JobStatus.DONE:  # a job that is over does not occupy its name
             names[job_name] = job_id
     _insert(tx, list(zip(new.values(), places, strict=True)))
     add_notes(tx.session, [one.note for one, answer in zip(wanted, answers, strict=True) if isinstance(answer, int)])
@@ -159,7 +159,7 @@ def _insert(tx: Transaction, new: Sequence[tuple[_New, Held]]) -> None:
     tx.session.from_rows(_DELETE, _JOB_ID, [(one.job.job_id,) for one, held in new if held.is_known])
     rows: list[Row] = []
     for (job, state, revision), (_, _, place) in new:
-        # Earlier runs under its id count, all of them as one full history, so that each further outcome looks whether it is too long.
+        # Executions left under its id may fill the history: the high place makes every further outcome check its length.
         sequence = 0 if place is None else place if place > 0 else tx.history_length
         stands = (*STATE.row(state), int(state.status is not JobStatus.DONE), sequence, revision, micros(job.created_at))
         rows.append((job.job_id, job.job_name, definition_of(job), *stands, job.upstream_id or ""))
@@ -168,13 +168,13 @@ def _insert(tx: Transaction, new: Sequence[tuple[_New, Held]]) -> None:
 
 
 def _label(session: Session, jobs: Sequence[Job]) -> None:
-    """Write down what jobs, and their executions through them, are found by."""
+    """Write the labels by which jobs and their executions are searched."""
     rows = [(job.job_id, kind, value) for job in jobs for kind, value in sorted(labels_of(job))]
     session.from_rows(_LABEL, {"job_id": "TEXT", "kind": "TEXT", "value": "TEXT"}, rows)
 
 
 def _replace(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bool | Exception]:
-    """Replace the jobs of all, as if one after the other: those that share an id or a name are not written at once."""
+    """Replace the jobs of all calls, as if one after the other: jobs that share an id or name go into separate portions."""
     answers: list[bool | Exception] = []
     portion: list[_Replacement] = []
     names: set[str] = set()
@@ -228,7 +228,7 @@ def _remove_all(tx: Transaction, wanted: Sequence[_Removal]) -> list[Removed]:
 
 
 def _remove(session: Session, wanted: Sequence[_Removal], revision: int) -> list[Removed]:
-    """Remove jobs and what waits of them, each with a revision of its own from this one on; of the same job only the first."""
+    """Remove jobs and cancel their waiting executions. Revisions count from `revision`; a job is removed by the first call."""
     first: dict[str, int] = {}
     for place, one in enumerate(wanted):
         first.setdefault(one.job_id, place)
@@ -250,14 +250,21 @@ def _by_job(rows: Sequence[Row]) -> defaultdict[str, list[Execution]]:
 
 
 def _stands(session: Session, job_ids: Sequence[str]) -> dict[str, JobState]:
-    """Return where jobs stand, and let nobody else change that until the transaction ends."""
+    """Return the states of jobs, and lock their rows until the transaction ends."""
     lock = " FOR UPDATE OF j" if session.dialect == "postgres" else ""
     return {job_id: state_of(stands) for job_id, *stands in session.from_rows(_STANDS + lock, _JOB_ID, [(each,) for each in job_ids])}
 
 
 def _check_circle(session: Session, job: Job, new: Mapping[str, _New]) -> None:
-    """Refuse a job that would come after itself, by way of those that are written with it too. Raises `InvalidSchedule`."""
-    check_circle(job, lambda job_id: new[job_id].job.upstream_id if job_id in new else _upstream_of(session, job_id))
+    """Refuse a job that would come after itself, also through jobs that are written with it. Raises `InvalidSchedule`."""
+
+    def upstream_of(job_id: str) -> str | None:
+        if job_id in new:
+            return new[job_id].job.upstream_id
+        row = session.row(_UPSTREAM, {"job_id": job_id})
+        return row[0] if row else None
+
+    check_circle(job, upstream_of)
 
 
 def _exists(job: Job, job_id: str) -> JobExists:
@@ -265,12 +272,7 @@ def _exists(job: Job, job_id: str) -> JobExists:
 
 
 def _take_revisions(session: Session, number: int) -> int:
-    """Take as many revisions, and return the first of them."""
+    """Take `number` consecutive revisions, and return the first."""
     sql = "UPDATE agentool_counters SET value = value + :number WHERE name = 'revision' RETURNING value"
     row = session.row(sql, {"number": number})
     return row[0] - number + 1 if row else 0
-
-
-def _upstream_of(session: Session, job_id: str) -> str | None:
-    row = session.row(_UPSTREAM, {"job_id": job_id})
-    return row[0] if row else None

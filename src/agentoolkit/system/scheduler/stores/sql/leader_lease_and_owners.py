@@ -1,4 +1,4 @@
-"""Who has the database open, who leads, and who is gone."""
+"""The leader's lease, the processes that have the database open, and the detection of ended ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from agentoolkit.time_source import TimeSource
 
 HEARTBEAT_SECONDS = 3.0
 OWNER_SECONDS = 20.0
-"""Silence after which a process counts as ended, unless it is known to be."""
+"""Seconds without a heartbeat after which a process counts as ended. On the same host its pid tells sooner."""
 _LATEST = 253_402_300_799_999_999
-"""The last instant that there is, in microseconds; what is later was damaged."""
+"""The last valid instant, in microseconds. A later one is damaged."""
 LEASE_SECONDS = 12.0
-"""Silence after which the lead goes to another process."""
+"""Seconds without renewal after which the lead goes to another process."""
 
 _NOW = {"postgres": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)", "sqlite": "CAST(:machine_now AS BIGINT)"}
-"""The present instant by the clock that all of the database's processes share. Those of a SQLite file are on one machine."""
+"""The current instant by the clock that all processes share. Processes with the same SQLite file are on one machine."""
 
 _BEAT = """
     INSERT INTO agentool_owners (owner, host, pid, started_at, heartbeat_at) VALUES (:owner, :host, :pid, :now, :now)
@@ -48,7 +48,7 @@ _TAKE = """
 
 
 class Ownership:
-    """This process's place among those that share a database. A new id for every opening, so that no restart inherits one."""
+    """This process among those that share the database. Every opening has a new id, so that a restart inherits none."""
 
     def __init__(self, time: TimeSource) -> None:
         self._time = time
@@ -56,35 +56,35 @@ class Ownership:
         self.place = process_place()
         self.pid = os.getpid()
         self._beaten_at = 0
-        """When this process has told the database last that it is alive."""
+        """Time of this process's latest heartbeat."""
         self._heard_since = 0
-        """When the server was reached again after it was not; 0: it always was."""
+        """Time at which the server was reached again after an outage; 0 if there was none."""
 
     def now(self, session: Session) -> int:
-        """Return the present instant by the clock that all of the database's processes share."""
+        """Return the current instant by the clock that all processes of the database share."""
         if session.dialect == "sqlite":
             return self._machine_now
         row = session.row(f"SELECT {_NOW[session.dialect]}")
         return int(row[0]) if row else 0
 
     def beat(self, session: Session) -> None:
-        """Say that this process is alive, and keep the lead if it has it."""
+        """Write a heartbeat, and renew the lease if this process leads."""
         now = self.now(session)
         if self._was_away(session, now):
             self._heard_since = now
         self._beaten_at = now
         me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
         session.run(_RENEW, {"owner": self.owner, "now": now, "expires": now + _micros(LEASE_SECONDS)})
-        session.run(_BEAT, me)  # after the lease, as in every transaction that has both
+        session.run(_BEAT, me)  # after the lease: every transaction locks them in this order
 
     def leads_now(self, session: Session) -> bool:
-        """Is this process the leader at this moment?"""
+        """Tell whether this process leads at this moment."""
         return self._holds_lease(session, "")
 
     def leads(self, session: Session) -> bool:
-        """Is this process the leader, and will it be until this transaction ends?
+        """Tell whether this process leads, and will until this transaction ends.
 
-        A lease that ran out while nobody took it, as when the machine slept, is taken up again here.
+        An expired lease that no other process took, as after the machine slept, is renewed here.
         """
         if self._holds_lease(session, " FOR SHARE" if session.dialect == "postgres" else ""):
             return True
@@ -103,11 +103,11 @@ class Ownership:
 
     @property
     def _machine_now(self) -> int:
-        """The present instant by this machine's clock."""
+        """The current instant by this machine's clock."""
         return micros(self._time.now()) or 0
 
     def take_lead(self, session: Session) -> bool:
-        """Become the leader if nobody is, or if whoever was has ended."""
+        """Become the leader if there is none, or if the leader has ended. Return True if this process leads."""
         now = self.now(session)
         row = session.row("SELECT owner, fence, expires_at FROM agentool_leases WHERE name = 'leader'")
         before, fence, expires_at = (row[0], row[1], _whole(row[2])) if row else ("", 0, 0)
@@ -119,17 +119,17 @@ class Ownership:
         return session.run(_TAKE, taken) == 1
 
     def leader(self, session: Session) -> Owner | None:
-        """Return the process that leads."""
+        """Return the leading process, if there is one."""
         row = session.row(_LEASE)
         if row is None or row[2] is None or _whole(row[1]) <= self.now(session):
             return None
         owner, _, host, pid, started_at, heartbeat_at = row
         if self._has_ended(host, pid, heartbeat_at, self.now(session)):
-            return None  # its lease runs on, and it does not
+            return None  # the process has ended before its lease
         return _owner(owner, host, pid, started_at, heartbeat_at)
 
     def owners(self, session: Session) -> list[Owner]:
-        """Return the processes that have the database open, without those that can be seen to have ended."""
+        """Return the processes that have the database open, without those that have visibly ended."""
         rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY started_at, owner")
         alive = self.alive(session)
         return [_owner(*row) for row in rows if row[0] in alive]
@@ -137,29 +137,29 @@ class Ownership:
     def alive(self, session: Session) -> set[str]:
         """Return the ids of the processes that have not ended, this one included."""
         now = self.now(session)
-        # Once in a silence: whoever only reads, and does not beat, would else renew it with each look.
+        # Once in an outage: a process that only reads, without heartbeats, would otherwise renew it with each look.
         if self._was_away(session, now) and self._heard_since <= self._beaten_at:
             self._heard_since = now
         rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
         return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
 
     def forget_ended(self, session: Session) -> None:
-        """Strike those that ended from the list of processes: who is not on it counts as ended."""
+        """Delete ended processes from the list: a process that is not listed counts as ended."""
         alive = self.alive(session)
         ended = [{"owner": owner} for (owner,) in session.rows("SELECT owner FROM agentool_owners") if owner not in alive]
         session.run_many("DELETE FROM agentool_owners WHERE owner = :owner", ended)
 
     def step_down(self, session: Session) -> None:
-        """Give up the lead."""
+        """Release the lead."""
         session.run("DELETE FROM agentool_leases WHERE name = 'leader' AND owner = :owner", {"owner": self.owner})
 
     def resign(self, session: Session) -> None:
-        """Give up the lead and leave the list of processes."""
+        """Release the lead, and delete this process from the list."""
         self.step_down(session)
         session.run("DELETE FROM agentool_owners WHERE owner = :owner", {"owner": self.owner})
 
     def set_stopped(self, session: Session, stopped: bool, seconds: float | None) -> None:
-        """Note 0 where processes may claim, 1 where they may not, and else the instant from which on they may again."""
+        """Write 0 if processes may claim, 1 if not, or else the instant from which on they may claim again."""
         value = int(stopped) if seconds is None else self.now(session) + _micros(seconds)
         session.run("UPDATE agentool_counters SET value = :value WHERE name = 'halted'", {"value": value})
 
@@ -175,7 +175,7 @@ class Ownership:
         return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
     def _was_away(self, session: Session, now: int) -> bool:
-        """Was the server away since our latest beat? All were silent then, and none of them has ended for that."""
+        """Tell whether the server was unreachable since our latest heartbeat. Then silence is no sign that a process ended."""
         return session.dialect == "postgres" and 0 < self._beaten_at < now - _micros(3 * HEARTBEAT_SECONDS)
 
     def _has_ended(self, host: str, pid: object, heartbeat_at: object, now: int) -> bool:
@@ -185,7 +185,7 @@ class Ownership:
 
 
 class Heartbeat:
-    """A thread with a connection of its own, so that neither a blocked event loop nor a long commit stops it."""
+    """A thread with its own connection, so that neither a blocked event loop nor a long commit stops the heartbeat."""
 
     def __init__(self, dialect: Dialect, ownership: Ownership) -> None:
         self._dialect = dialect
@@ -203,7 +203,7 @@ class Heartbeat:
         while not self._stopping.wait(HEARTBEAT_SECONDS):
             try:
                 self._beat()
-            except Exception:  # the next beat opens a new connection; silence is what the others go by
+            except Exception:  # the next heartbeat opens a new connection, and other processes tolerate a gap
                 self._disconnect()
         self._disconnect()
 
@@ -223,9 +223,9 @@ class Heartbeat:
 
 
 def process_place() -> str:
-    """Return the host's name and where the pids of this process count: two containers may share the name, and know other pids.
+    """Return the host's name and its pid namespace: two containers may share the name but not the pids.
 
-    What cannot be read is a place of its own, in which no pid is asked for: then the heartbeat alone tells.
+    If the namespace cannot be read, the place is unique, so that only the heartbeat shows whether a process lives.
     """
     if sys.platform != "linux":
         return socket.gethostname()
@@ -237,7 +237,7 @@ def process_place() -> str:
 
 
 def damaged_owners(session: Session) -> list[str]:
-    """Name the processes whose rows cannot be read: their heartbeat tells whether they live, and if that is damaged, they do not."""
+    """Describe damaged rows of processes. A damaged heartbeat counts as an ended process."""
     rows = session.rows("SELECT owner, host, pid, started_at, heartbeat_at FROM agentool_owners ORDER BY owner LIMIT 100")
     return [f"process {row[0]!r}: its row cannot be read" for row in rows if not all(_is_whole(number) for number in row[2:])]
 
@@ -252,7 +252,7 @@ def _is_whole(stored: object) -> bool:
 
 
 def _whole(stored: object) -> int:
-    """Return an instant as it is compared; one that was damaged lies before all others."""
+    """Return a stored instant for comparisons; a damaged one counts as 0."""
     return stored if isinstance(stored, int) and _is_whole(stored) else 0
 
 
@@ -261,7 +261,7 @@ def _is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is another's, or no number that a process can have: its heartbeat tells
+    except (OSError, OverflowError):  # another user's process, or an invalid pid: its heartbeat decides
         return True
     return True
 

@@ -1,4 +1,4 @@
-"""The statements on messages that are on their way to a queue."""
+"""The statements on the outbox: messages to be delivered to queues and web addresses."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _PUT_OUT = """
 """
 _MESSAGES = "SELECT execution_id, queue_name, payload, attempts, owner FROM agentool_outbox"
 _OWNER = 4
-"""Where its owner stands in a row of a message."""
+"""Index of the owner in a message's row."""
 _ANY = "SELECT 1 FROM agentool_outbox LIMIT 1"
 _DAMAGED_AT_MOST = 100
-"""Damaged messages that may come before those that a page is made of."""
+"""Maximum damaged messages that are skipped on one page."""
 
 
 def put_out(session: Session, outcomes: Sequence[tuple[Execution, Message, str]]) -> None:
-    """Put messages into the outbox, each with the outcome it is of and the owner who delivers it."""
+    """Put messages into the outbox, each with its execution and the owner that delivers it."""
     rows = [
         (message.execution_id, message.queue_name, encode(message.payload), micros(execution.finished_at), owner)
         for execution, message, owner in outcomes
@@ -41,7 +41,7 @@ def put_out(session: Session, outcomes: Sequence[tuple[Execution, Message, str]]
 @reads
 def outbox(tx: Transaction, limit: int) -> list[Message]:
     """See `JobStore.outbox`."""
-    if tx.session.row(_ANY) is None:  # mostly so, and it is asked whenever workers have ended something
+    if tx.session.row(_ANY) is None:  # the usual case: this is called whenever workers have ended executions
         return []
     alive = tx.ownership.alive(tx.session) if tx.ownership.leads_now(tx.session) else None
     others = f"owner NOT IN ({EACH[tx.session.dialect]})" if alive is not None else "FALSE"
@@ -84,12 +84,12 @@ def _take_out(session: Session, execution_id: str, delivery: DeliveryStatus) -> 
 
 
 def _readable(rows: Sequence[Row], limit: int) -> list[Message]:
-    """Return the messages that can be read; a damaged one costs itself alone."""
+    """Return the readable messages; a damaged one is skipped."""
     return list(islice((message for row in rows if (message := message_or_none(row)) is not None), limit))
 
 
 def message_or_none(row: Row) -> Message | None:
-    """Read a message; None if it was damaged."""
+    """Read a message; None if it is damaged."""
     try:
         return message_of(row)
     except ValueError:

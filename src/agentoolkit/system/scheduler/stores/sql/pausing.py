@@ -1,4 +1,4 @@
-"""Pausing jobs that failed again and again, in the transaction that writes a failure."""
+"""Pauses jobs that fail repeatedly, in the transaction that writes a failure."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _OUTCOMES = """
 
 
 def pause_failing(tx: Transaction, job_ids: Collection[str]) -> None:
-    """Pause those of these jobs, of which an execution has just failed, that have failed too often in a row."""
+    """Pause those of the jobs that have now failed too often in a row."""
     session = tx.session
     if not job_ids:
         return
-    # Without a lock: two processes that write failures of one job at once pause it at the next one, and block nobody.
+    # Without a lock, which would block others: if two processes write failures of a job at once, the next failure pauses it.
     rows = session.rows(f"{_STANDS} ({EACH[session.dialect]})", {"ids": json.dumps(sorted(job_ids))})
     for job_id, revision, definition, *stands in rows:
         try:
             job, state = tx.definitions.read(job_id, revision, definition), state_of(stands)
-        except Exception:  # noqa: S112  a damaged job is told of when it is claimed, and its failure is written all the same
+        except Exception:  # noqa: S112  a damaged job is reported at its claim, and its failure is written nevertheless
             continue
         if job.policies.pause_after_failures is None:
             continue

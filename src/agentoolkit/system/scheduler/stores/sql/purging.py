@@ -1,4 +1,4 @@
-"""Forgetting: jobs that are over, and history that belongs to no job."""
+"""Deletes old jobs that are over, and history that belongs to no job."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from agentoolkit.database.database import Session
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 
-# A job is over since its last execution ended; one without executions, since it was made.
+# A job is over since its last execution ended or, without executions, since it was created.
 _OVER = """
     SELECT j.job_id AS id, COALESCE(
         (SELECT e.finished_at FROM agentool_executions e WHERE e.job_id = j.job_id AND e.finished_at IS NOT NULL
@@ -15,7 +15,7 @@ _OVER = """
     FROM agentool_jobs j WHERE j.live = 0
     AND NOT EXISTS (SELECT 1 FROM agentool_executions u WHERE u.job_id = j.job_id AND u.finished_at IS NULL)
 """
-# Only executions that no job counts have places up to 0, by which an index finds them.
+# Only executions without a job have places up to 0, by which an index finds them.
 _HOMELESS = """
     SELECT e.execution_id AS id, e.finished_at AS ended FROM agentool_executions e WHERE e.sequence <= 0 AND e.finished_at IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM agentool_jobs j WHERE j.job_id = e.job_id)
@@ -23,18 +23,18 @@ _HOMELESS = """
 _YOUNG = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM ({of}) AS those WHERE ended >= :before LIMIT :kept) AS young"
 _OLD = "SELECT id FROM ({of}) AS those WHERE ended < :before ORDER BY ended DESC, id LIMIT :most OFFSET :kept"
 MAX_AT_ONCE = 500
-"""Jobs, and executions without a job, that are forgotten in one transaction: with their histories, fifty thousand rows."""
+"""Jobs, and executions without a job, that one transaction deletes: with their histories, fifty thousand rows."""
 
 
 def purge(session: Session, before: int, kept: int) -> bool:
-    """Forget some of what `JobStore.purge` says, and tell whether there may be more.
+    """Delete a portion of the records of `JobStore.purge`. Return True if there may be more.
 
     Args:
-        session: Where.
-        before: The instant, in microseconds, up to which history is old.
-        kept: How many of each kind stay however old they are.
+        session: The session.
+        before: The instant, in microseconds, before which records are old.
+        kept: Number of records of each kind that stay however old they are.
     """
-    # Nothing is over since before it was made: those that were made lately need not be looked at.
+    # A job cannot be over before it was created, so recently created jobs need not be read.
     jobs = _old(session, _OVER, _OVER + " AND j.created_at < :before", before, kept)
     _delete(session, "agentool_executions", "finished_at IS NOT NULL AND job_id", jobs)
     _delete(session, "agentool_jobs", "job_id", jobs)
@@ -44,7 +44,7 @@ def purge(session: Session, before: int, kept: int) -> bool:
 
 
 def _old(session: Session, all_: str, candidates: str, before: int, kept: int) -> list[str]:
-    """Return the ids of some that are old and not among the newest that are kept; what is young takes their places first."""
+    """Return the ids of old records beyond the `kept` newest. Young records count among the newest."""
     young = session.row(_YOUNG.format(of=all_), {"before": before, "kept": kept}) or (0,)
     limits = {"before": before, "kept": kept - young[0], "most": MAX_AT_ONCE}
     return [id_ for (id_,) in session.rows(_OLD.format(of=candidates), limits)]

@@ -1,4 +1,4 @@
-"""The statements that only read: jobs and executions, one or a page at a time."""
+"""The statements that read jobs and executions, one or a page at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from agentoolkit.system.scheduler.stores.sql.records import (
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, Transactions, reads
 
 JOB = f"SELECT job_id, revision, definition, {STATE.selected}, job_name, created_at FROM agentool_jobs"  # noqa: S608  column names of ours
-# Three questions, each with an index of its own: one with OR would read the whole table.
+# Three subqueries, each with its own index: OR would read the whole table.
 _FIND = f"""
     SELECT r.key, j.job_id, j.revision, j.definition, {", ".join(f"j.{name}" for name in STATE.names)}, j.job_name, j.created_at
     FROM r JOIN agentool_jobs j ON j.job_id = COALESCE(
@@ -63,9 +63,9 @@ _LAST_OUTCOMES = """
 """
 _OUTCOMES = frozenset(status.value for status in ExecutionStatus)
 INDEXED_OUTCOMES = "status <> 'success' AND status <> 'running' AND status <> 'queued' AND status <> 'retrying'"
-"""The index on outcomes leaves out what most executions are: it would cost each of them, and find nothing that is rare."""
+"""The condition of the index on outcomes. It excludes the frequent statuses: indexing them costs much and narrows little."""
 _LOOKED_AT = 1_000
-"""Records among which damaged ones are looked for."""
+"""Number of records that are checked for damage."""
 
 
 async def find(store: Transactions, id_or_name: str) -> StoredJob | None:
@@ -138,7 +138,7 @@ def upcoming(tx: Transaction) -> list[Change]:
 
 @reads
 def changes_since(tx: Transaction, seen: int) -> tuple[list[Change], int]:
-    """Return the jobs that were changed since a revision, and the latest one."""
+    """Return the jobs that were changed since a revision, and the latest revision."""
     rows = tx.session.rows(_CHANGE + " WHERE revision > :seen", {"seen": seen})
     return [_change(row) for row in rows], max([seen, *(row[4] for row in rows)])
 
@@ -183,18 +183,18 @@ def executions(
 
 
 def executions_sql(selected: str, *, of_job: bool, status: ExecutionStatus | None, paged: bool) -> str:
-    """Return the query for a page of executions, so that an index serves each combination of filters."""
+    """Return the query for a page of executions. Each combination of filters uses an index."""
     conditions = ["status = :status"] if status is not None else []
     if paged:
         conditions.append("(scheduled_at, execution_id) < (:at, :id)")
     order = "ORDER BY scheduled_at DESC, execution_id DESC LIMIT :limit"
     if of_job:
-        # A job has few, in two indexes; read all of them rather than look for it among everything that is in order.
+        # A job has few executions, in two indexes: reading all of them beats searching the ordered index of all jobs.
         where = " AND ".join(["job_id = :job_id", *conditions])
         each = [f"SELECT * FROM agentool_executions WHERE {where} AND finished_at IS {null}" for null in ("NOT NULL", "NULL")]  # noqa: S608
         return f"SELECT {selected} FROM ({' UNION ALL '.join(each)}) AS found {order}"  # noqa: S608  names of ours
     if status in UNFINISHED:
-        # They are few beside all: read them, rather than look for them among everything that is in order.
+        # They are few: reading all of them beats searching the ordered index of all executions.
         conditions.append("finished_at IS NULL")
         order = order.replace("scheduled_at DESC", "scheduled_at + 0 DESC")
     elif status is not None and status is not ExecutionStatus.SUCCESS:
@@ -220,8 +220,13 @@ def damaged(tx: Transaction, limit: int) -> list[str]:
 
 
 def _find(tx: Transaction, keys: Sequence[str]) -> list[StoredJob | Exception | None]:
-    rows = tx.session.from_rows(_FIND, _KEY, [(key,) for key in dict.fromkeys(keys)])
-    found = {row[0]: _stored_or_damaged(tx, row[1:]) for row in rows}
+    found: dict[str, StoredJob | Exception] = {}
+    for key, *row in tx.session.from_rows(_FIND, _KEY, [(key,) for key in dict.fromkeys(keys)]):
+        try:
+            found[key] = _stored(tx, row)
+        except Exception as error:
+            found[key] = damaged = DamagedJob(_known(tx, row), repr(error))
+            damaged.__cause__ = error
     return [found.get(key) for key in keys]
 
 
@@ -239,31 +244,22 @@ def _downstream(tx: Transaction, job_ids: Sequence[str]) -> list[list[str]]:
     return [found[job_id] for job_id in job_ids]
 
 
-def _stored_or_damaged(tx: Transaction, row: Row) -> StoredJob | DamagedJob:
-    try:
-        return _stored(tx, row)
-    except Exception as error:
-        damaged = DamagedJob(_known(tx, row), repr(error))
-        damaged.__cause__ = error
-        return damaged
-
-
-def _stored(tx: Transaction, row: Row) -> StoredJob:
+def _stored(tx: Transaction, row: Sequence[Any]) -> StoredJob:
     job_id, revision, definition, status, *more, _, _ = row
     state = state_of([JobStatus.CANCELLED.value if status == "removed" else status, *more])
     return StoredJob(tx.definitions.read(job_id, revision, definition), state)
 
 
 def as_far_as_known(tx: Transaction, row: Row) -> StoredJob:
-    """Read a row of `JOB`; of a damaged one what can be read, as broken."""
+    """Read a row of `JOB`. A damaged one is returned as broken, with the fields that can be read."""
     try:
         return _stored(tx, row)
     except Exception as error:
         return StoredJob(_known(tx, row), unreadable_state(error))
 
 
-def _known(tx: Transaction, row: Row) -> Job:
-    """Return the job of a damaged row: its definition, if that is what was left whole."""
+def _known(tx: Transaction, row: Sequence[Any]) -> Job:
+    """Return the job of a damaged row: its definition if that can be read, else a placeholder."""
     job_id, revision, definition, *_, job_name, created_at = row
     try:
         return tx.definitions.read(job_id, revision, definition)

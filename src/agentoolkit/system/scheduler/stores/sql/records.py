@@ -1,4 +1,4 @@
-"""Facts as rows and rows as facts. Each column is declared once: its name, its type, and how a fact is written and read."""
+"""Converts facts to rows and back. Each column is declared once: its name, type, and how its field is written and read."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.definitions import encode
 
 _BLANKS: dict[str, object] = {"TEXT": "", "BIGINT": 0, "DOUBLE PRECISION": -1.0}
-"""What stands for null among many rows: there a null costs ``sqlite3`` as much as ten texts."""
+"""Stand-ins for null in bulk rows, because for ``sqlite3`` a null there costs as much as ten texts."""
 
 
 class Column(NamedTuple):
-    """A column of a table, and the field of a fact that it holds."""
+    """A column of a table, and the field of the fact that it stores."""
 
     name: str
     type: str
     field: str
-    """The field's path, as it is written behind the fact and a dot."""
+    """The field's attribute path."""
     write: Callable[[Any], object] | None = None
-    """Turns the field's value, unless it is None, into what is stored; None: it is stored as it is."""
+    """Converts a field's value, unless it is None, to the stored value; None stores it unchanged."""
     read: Callable[[Any], Any] | None = None
     nullable: bool = False
 
 
 class Columns:
-    """Columns of one table, in order."""
+    """Some columns of one table, in order."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self._columns = {column.name: column for column in columns}
@@ -44,20 +44,20 @@ class Columns:
 
     @cached_property
     def row(self) -> Callable[[Any], Row]:
-        """What returns what is stored of a fact as one of many rows, with a blank for null. See `value`."""
+        """A function that converts a fact to a bulk row, with a blank for null. See `value`."""
         return self._compiled("fact", [_written(column, repr(_BLANKS[column.type])) for column in self._columns.values()])
 
     @cached_property
     def facts(self) -> Callable[[Sequence[Any]], Row]:
-        """What returns the fields' values of a row. It raises `ValueError`, `KeyError` or `TypeError` if that was damaged."""
+        """A function that converts a row to field values. It raises `ValueError`, `KeyError` or `TypeError` if damaged."""
         return self._compiled("row", [_read(column, place) for place, column in enumerate(self._columns.values())])
 
     def only(self, *names: str) -> Columns:
-        """Return some of these columns, in another order."""
+        """Return the named columns, in this order."""
         return Columns([self._columns[name] for name in names])
 
     def parameters(self, fact: object) -> dict[str, Any]:
-        """Return what is stored of a fact, by the names of the columns."""
+        """Return a fact's stored values by column name."""
         return dict(zip(self.names, self._stored(fact), strict=True))
 
     @cached_property
@@ -65,7 +65,7 @@ class Columns:
         return self._compiled("fact", [_written(column, "None") for column in self._columns.values()])
 
     def value(self, name: str) -> str:
-        """Return a column of the table ``r`` of many rows as SQL, with null for the blank."""
+        """Return a column of the bulk table ``r`` as SQL, with null for the blank."""
         column = self._columns[name]
         if not column.nullable:
             return f"r.{name}"
@@ -73,9 +73,9 @@ class Columns:
         return f"NULLIF(r.{name}, {blank!r})"
 
     def _compiled(self, given: str, values: Sequence[str]) -> Callable[[Any], Row]:
-        """Make a function that returns these expressions, as `dataclasses` makes its own.
+        """Compile a function that returns these expressions, as `dataclasses` does.
 
-        Every firing makes five rows and reads one: a loop over the columns took more than twice as long.
+        Every firing writes five rows and reads one: a loop over the columns took more than twice as long.
         """
         converters = {f"{way}_{name}": getattr(column, way) for name, column in self._columns.items() for way in ("write", "read")}
         return eval(f"lambda {given}: ({', '.join(values)},)", converters)  # noqa: S307  names of ours
@@ -92,13 +92,13 @@ def _read(column: Column, place: int) -> str:
 
 
 def _member_of(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
-    """Return what reads a member by its value: to call the enum takes five times as long."""
+    """Return a function that reads a member by its value: calling the enum takes five times as long."""
     members = {member.value: member for member in kind}
     return lambda stored: members.get(stored) or kind(stored)
 
 
 def plain(text: str) -> str:
-    """Return text that every database can hold: without lone surrogates and NUL."""
+    """Return text that every database accepts: without lone surrogates and NUL."""
     return text if text.isprintable() else text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
@@ -121,7 +121,7 @@ def _error_of(stored: str) -> ErrorRecord:
 
 _due = lru_cache(maxsize=256)(instant)
 _shared = lru_cache(maxsize=256)(micros)
-"""Many jobs are due at one instant, and begin at one. It has the same hash and the same text for all of them then."""
+"""Cached, because many jobs are due, and begin, at the same instant."""
 
 STATE = Columns(
     (
@@ -135,11 +135,11 @@ STATE = Columns(
         Column("failures_from", "BIGINT", "failures_from", micros, instant, nullable=True),
     )
 )
-"""Of a job, the columns that hold where it stands, in the order of the fields of a `JobState`."""
+"""The columns of a job's state, in the order of the fields of `JobState`."""
 
 UNFINISHED = "COALESCE(agentool_executions.finished_at, 0) = 0"
-"""Of executions that are known by their ids. It keeps PostgreSQL from the index on all that are unfinished, which statistics of a
-quiet hour take for nearly empty: in a burst each of many ids would be looked for among all that wait."""
+"""The condition for executions found by id. It keeps PostgreSQL from using the index on unfinished ones, which statistics of
+a quiet hour show as nearly empty: in a burst, each id would be searched among all that wait."""
 
 EXECUTION = Columns(
     (
@@ -167,24 +167,24 @@ EXECUTION = Columns(
 _ATTEMPTS = EXECUTION.names.index("attempts")
 
 WITHOUT_RESULT = ", ".join("NULL" if name == "result" else name for name in EXECUTION.names)
-"""What is selected of an execution whose result, which may be large, is not asked for."""
+"""The columns of an execution without its result, which may be large."""
 
 
 _state, _execution = maker_of(JobState), maker_of(Execution)
 
 
 def state_of(row: Sequence[Any]) -> JobState:
-    """Read the columns `STATE`. Raises `ValueError` or `OverflowError` if they were damaged."""
+    """Read the columns `STATE`. Raises `ValueError` or `OverflowError` if they are damaged."""
     return _state(STATE.facts(row))
 
 
 def unreadable_state(error: Exception) -> JobState:
-    """Return where a job stands whose row cannot be read."""
+    """Return the state of a job whose row cannot be read."""
     return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")
 
 
 def execution_of(row: Row) -> Execution:
-    """Read the columns `EXECUTION`. Raises `ValueError`, `TypeError` or `OverflowError` if they were damaged."""
+    """Read the columns `EXECUTION`. Raises `ValueError`, `TypeError` or `OverflowError` if they are damaged."""
     facts = list(EXECUTION.facts(row))
     if facts[_ATTEMPTS] is None:
         facts[_ATTEMPTS] = ()
@@ -192,7 +192,7 @@ def execution_of(row: Row) -> Execution:
 
 
 def execution_or_damaged(row: Row) -> Execution:
-    """Read the columns `EXECUTION`; of a damaged row what can be read, as lost, with a reason that says what cannot."""
+    """Read the columns `EXECUTION`. A damaged row is returned as lost, with a reason that names the damage."""
     try:
         return execution_of(row)
     except Exception as error:
@@ -200,7 +200,7 @@ def execution_or_damaged(row: Row) -> Execution:
 
 
 def damaged_execution(row: Row, error: Exception) -> Execution:
-    """Return what stands for an execution whose row cannot be read."""
+    """Return the stand-in for an execution whose row cannot be read."""
     stored = dict(zip(EXECUTION.names, row, strict=True))
     known = Execution(
         str(stored["execution_id"]), str(stored["job_id"]), str(stored["agentool_name"]), time_or_first(stored["scheduled_at"])
@@ -211,12 +211,12 @@ def damaged_execution(row: Row, error: Exception) -> Execution:
 
 
 def message_of(row: Row) -> Message:
-    """Read ``execution_id, queue_name, payload, attempts``. Raises `ValueError` if it was damaged."""
+    """Read ``execution_id, queue_name, payload, attempts``. Raises `ValueError` if they are damaged."""
     return Message(row[0], row[1], json.loads(row[2]), row[3])
 
 
 def time_or_first(stored: object) -> datetime:
-    """Read an instant; of a damaged one the first that there is."""
+    """Read an instant; a damaged one is read as 1970-01-01."""
     try:
         return instant(int(str(stored)))
     except (ValueError, OverflowError):

@@ -1,6 +1,6 @@
-"""Searches on a database: an index says where to look, SQL narrows, and `matching` decides on what only text tells.
+"""Searches jobs and executions: an index chooses the part to read, SQL narrows it, and `matching` decides on texts.
 
-Where no index holds what is looked for, the newest `WINDOW` records are looked through, and the answer says where it stopped.
+If no index covers a search, the newest `WINDOW` records are read, and the answer says where reading stopped.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, re
 from agentoolkit.system.scheduler.stores.sql.walk import EXECUTIONS, JOBS, Base, Walk
 
 SLOW = 1.0
-"""Seconds from which on executions are in the index on how long they took."""
+"""Minimum duration in seconds of the executions in the index on durations."""
 SOON = 1_000
-"""Jobs that are due next of all, among which those of an owner with many are looked for."""
+"""Number of jobs due next that are searched for those of an owner with many jobs."""
 IS_ACTIVE = "state || '' = 'active'"
-"""Written as the index on due times has it, so that no other question about a state takes that one."""
+"""The condition of the index on due times, written so that no other query on states uses that index."""
 
 
 @reads
 def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | None = None) -> FoundJobs:
-    """See `JobStore.search_jobs`. Where few of those that were looked at are the owner's, its own are sorted: others may be any number."""
+    """See `JobStore.search_jobs`. If too few of the records read are the owner's, all jobs of the owner are sorted instead."""
     values, few = Values(tx.session.dialect, JOBS.table), few_jobs(tx.session, search)
     conditions = job_conditions(search if few is None else without_labels(search), values)
     bases = _job_bases(tx, search, few, values)
@@ -59,7 +59,7 @@ def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | N
 def search_executions(
     tx: Transaction, search: Search, limit: int, before: Position | None = None, with_results: bool = True
 ) -> FoundExecutions:
-    """See `JobStore.search_executions`. An owner's are looked for as in `search_jobs`."""
+    """See `JobStore.search_executions`. An owner's executions are searched as in `search_jobs`."""
     values, few = Values(tx.session.dialect, EXECUTIONS.table), few_jobs(tx.session, search)
     conditions = execution_conditions(search if few is None else without_labels(search), values)
     own = _histories(_owned(tx, search.owner, values)) if search.owner is not None else []
@@ -78,7 +78,7 @@ def search_executions(
 
 @reads
 def due_next(tx: Transaction, limit: int, owner: str | None = None) -> list[StoredJob]:
-    """See `JobStore.due_next`. Where few of the jobs that are due next are the owner's, its own are sorted: others may be any number."""
+    """See `JobStore.due_next`. If too few of the jobs due next are the owner's, all jobs of the owner are sorted instead."""
     if owner is None:
         return _due_first(tx, IS_ACTIVE, "next_run_at", limit, Values(tx.session.dialect, JOBS.table))
     search = Search("jobs", owner=owner)
@@ -91,7 +91,7 @@ def due_next(tx: Transaction, limit: int, owner: str | None = None) -> list[Stor
         if len(found) == limit:
             return found
     values = Values(tx.session.dialect, JOBS.table)
-    # COALESCE keeps SQLite, which has no statistics, from reading all active jobs instead of these.
+    # COALESCE keeps SQLite, which has no statistics, from reading all active jobs instead.
     where = f"{_owned(tx, owner, values) if few is None else _among(tx, few, values)} AND COALESCE(state, '') = 'active'"
     return _due_first(tx, where, "next_run_at + 0", limit, values)
 
@@ -111,7 +111,7 @@ def _job_bases(tx: Transaction, search: Search, few: Sequence[str] | None, value
 
 
 def _has_status(search: Search, values: Values) -> str:
-    """Say how a job stands. COALESCE keeps SQLite, which has no statistics, from reading all of a status instead of a few jobs."""
+    """Return a condition on the status. COALESCE keeps SQLite, which has no statistics, from reading all jobs of a status."""
     states = values.list_of([STORED_STATUS.get(status, status.value) for status in sorted(search.job_statuses)])
     return f"COALESCE(state, '') IN ({states})"
 
@@ -121,7 +121,7 @@ def _of_status(status: JobStatus) -> Base:
 
 
 def _execution_bases(tx: Transaction, search: Search, few: Sequence[str] | None, values: Values) -> list[Base]:
-    """Return the parts of the history that hold all that fits: the smallest that an index has for one of the terms."""
+    """Return the smallest indexed parts of the history that contain all matching executions."""
     if few is not None:
         return _histories(_among(tx, few, values))
     if (trigger := search.only("trigger")) and "schedule" not in trigger.values:
@@ -138,7 +138,7 @@ def _execution_bases(tx: Transaction, search: Search, few: Sequence[str] | None,
 
 
 def _histories(of_jobs: str) -> list[Base]:
-    """Return the parts with all executions of some jobs."""
+    """Return the parts with all executions of the given jobs."""
     return [Base(f"{of_jobs} AND finished_at IS {null}", is_ordered=False) for null in ("NOT NULL", "NULL")]
 
 
@@ -149,7 +149,7 @@ def _of_outcome(status: ExecutionStatus) -> Base:
 
 
 def _rare(tx: Transaction, search: Search, values: Values) -> Base | None:
-    """Return the executions that took so long, or cost so much, if they are few."""
+    """Return the executions with the searched duration or cost, if they are few."""
     took, cost = search.only("took"), search.only("cost")
     if cost is not None:
         where = f"{compared('cost', cost.values, values)} AND cost IS NOT NULL"

@@ -1,7 +1,7 @@
-"""Executions claimed, begun and finished by one statement each: what happens most often, without the room of jobs.
+"""Claims, begins and finishes executions by one statement each: the most frequent writes, without the room of jobs.
 
-Used where statements lock rows (PostgreSQL). Such a statement waits for no row, so it is in no circle of waiting; what it
-passes over, and what concerns more than the execution itself, is done in the room of jobs (docs/decisions/0037).
+Used if statements lock rows (PostgreSQL). Such a statement waits for no row, so it cannot deadlock. Rows that it skips,
+and changes that concern more than the execution itself, are written in the room of jobs (docs/decisions/0037).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CLAIMED = {
     "new_owner": "TEXT",
     "begun_at": "BIGINT",
 }
-"""By what an execution is known as it was read, and what it gets. An instant of 0: it does not begin yet."""
+"""The state of an execution when it was read, and its new values. A `begun_at` of 0 means that it does not begin yet."""
 _CLAIM = f"""
     , free AS (
         SELECT r.* FROM r JOIN agentool_executions e ON e.execution_id = r.id
@@ -57,7 +57,7 @@ _BEGIN = f"""
     UPDATE agentool_executions SET status = 'running', started_at = free.started_at, retry_at = NULL, reason = {REASON_HERE}
     FROM free WHERE agentool_executions.execution_id = free.execution_id RETURNING agentool_executions.execution_id
 """  # noqa: S608  a constant of ours
-# The end itself is not seen by the rest of its statement, so one less of the others is kept.
+# The rest of the statement does not see the new outcome, so one less of the others is kept.
 _FINISH = f"""
     , free AS (
         SELECT r.*, agentool_executions.job_id,
@@ -82,7 +82,7 @@ _RESULT = ENDED.names.index("result")
 
 
 class _Message(NamedTuple):
-    """What somebody claims together."""
+    """The arguments of one call of `claim_executions`."""
 
     execution_ids: Sequence[str]
     now: datetime
@@ -91,14 +91,14 @@ class _Message(NamedTuple):
 
 
 class _Answer(NamedTuple):
-    """What was claimed of a message, and what is left to be looked at in the room of jobs."""
+    """The claimed executions of a call, and those that remain for the room of jobs."""
 
     claimed: Sequence[Claimed]
     left: Sequence[str]
 
 
 class _Free(NamedTuple):
-    """An execution that may be claimed: as it was read, and as it is then."""
+    """An execution that may be claimed, before and after the claim."""
 
     before: Execution
     job: Job
@@ -155,7 +155,8 @@ def _claim(tx: Transaction, messages: Sequence[_Message]) -> list[_Answer]:
         if (found := _read_free(tx, row, messages[place])) is None:
             left[place].append(row[0])
         elif messages[place].can_run(found.job):
-            free[row[0]] = _begun(found, messages[place])
+            begins = messages[place].begins(row[0], found.job)
+            free[row[0]] = found._replace(after=found.after.begun(messages[place].now)) if begins else found
     rows = [_claimed_row(each) for each in free.values()]
     done = {id_ for (id_,) in tx.session.write_rows(_CLAIM, _CLAIMED, rows)}
     claimed: list[list[Claimed]] = [[] for _ in messages]
@@ -168,7 +169,7 @@ def _claim(tx: Transaction, messages: Sequence[_Message]) -> list[_Answer]:
 
 
 def _read_free(tx: Transaction, row: Row, message: _Message) -> _Free | None:
-    """Read the columns of `_FIND`; None: it is not free, or not all of it can be read."""
+    """Read the columns of `_FIND`. Return None if the execution is not free or is damaged."""
     *stored, revision, definition = row
     try:
         execution, job = execution_of(tuple(stored)), tx.definitions.read(row[1], revision, definition)
@@ -179,12 +180,6 @@ def _read_free(tx: Transaction, row: Row, message: _Message) -> _Free | None:
     reason = "" if tells_of_workers(execution.reason) else execution.reason
     after = execution._replace(owner=tx.owner, reason=reason)
     return _Free(execution, job, revision, after) if waits and execution.owner != tx.owner else None
-
-
-def _begun(free: _Free, message: _Message) -> _Free:
-    """Return what is claimed as begun, if it begins by its claim."""
-    begins = message.begins(free.before.execution_id, free.job)
-    return free._replace(after=free.after.begun(message.now)) if begins else free
 
 
 def _claimed_row(free: _Free) -> Row:
@@ -202,7 +197,7 @@ def _begin(tx: Transaction, asked: Sequence[Sequence[Execution]]) -> list[set[st
 
 
 def _finish(tx: Transaction, asked: Sequence[Sequence[Ending]]) -> list[set[str]]:
-    """Finish what all ask for, one execution of a job at a time, and none whose result is large."""
+    """Finish the executions of all calls: one execution of a job at a time, and none with a large result."""
     first = _first_of([[ending.execution.execution_id for ending in endings] for endings in asked])
     by_job = {ending.execution.job_id: ending for endings in reversed(asked) for ending in reversed(endings)}
     rows = [(*ENDED.row(ending.execution), ending.seen or "") for ending in by_job.values()]
@@ -213,13 +208,13 @@ def _finish(tx: Transaction, asked: Sequence[Sequence[Ending]]) -> list[set[str]
 
 
 def _is_plain(ending: Ending) -> bool:
-    """Does an end concern the execution alone, as far as it tells by itself?"""
+    """Tell whether an outcome concerns the execution alone: it has no message, is no failure, and has no cost."""
     execution = ending.execution
     return ending.message is None and execution.status not in FAILURES and execution.agentool_name != AGENT
 
 
 def _first_of(asked: Sequence[Iterable[str]]) -> dict[str, int]:
-    """Return who asks for each execution first: only one of several can get it."""
+    """Return for each id the place of the first call that names it: only one call can get it."""
     first: dict[str, int] = {}
     for place, ids in enumerate(asked):
         for execution_id in ids:
@@ -228,7 +223,7 @@ def _first_of(asked: Sequence[Iterable[str]]) -> dict[str, int]:
 
 
 def _by_asker(rows: Iterable[Row], first: Mapping[str, int], askers: int) -> list[set[str]]:
-    """Tell each who asked the ids that were written for it."""
+    """Return the written ids by call."""
     written: list[set[str]] = [set() for _ in range(askers)]
     for (execution_id,) in rows:
         written[first[execution_id]].add(execution_id)

@@ -1,4 +1,4 @@
-"""The `JobStore` on a `Database`."""
+"""The `JobStore` on a `Database`: assembles the statements of this folder."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class SqlJobStore:
     """Jobs, executions and messages in SQLite or PostgreSQL, shared by every process that opens it.
 
     Args:
-        database: Where; it is opened and closed with the store.
+        database: The database. It is opened and closed with the store.
         time: The time source.
-        delivers: Does this process deliver outcomes and start downstream executions? If not, the leader does so for it.
+        delivers: True if this process delivers outcomes and starts downstream executions; if not, the leader does.
         kept: See `retention.KEPT`.
         retention: See `retention.RETENTION`.
-        history_length: Finished executions kept for each job.
-        history_size: Bytes of JSON that are kept of their results together.
+        history_length: Number of finished executions kept for each job.
+        history_size: Maximum bytes of JSON of a job's results together.
     """
 
     survives_restart = True
@@ -127,33 +127,33 @@ class SqlJobStore:
     undelivered = outgoing.undelivered
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
-        """Do work that only reads."""
+        """Run work that only reads."""
         return await self._database.read(lambda session: work(self._transaction(session)))
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Do work in a transaction, and return when it is committed."""
+        """Run work in a transaction, and return when it is committed."""
         return await self._database.write(lambda session: work(self._transaction(session)))
 
     async def read_together(self, statement: Together[F, T], fact: F) -> T:
-        """Do work that only reads, in one statement for all who ask for the same now."""
+        """Run work that only reads, in one statement for all concurrent calls of the same statement."""
         return _answer(await self._database.read_together(self._bound(statement), fact))
 
     async def write_together(self, statement: Together[F, T], fact: F) -> T:
-        """Do work in a transaction, in one statement for all who ask for the same now, and return when it is committed."""
+        """Run work in a transaction, together with all concurrent calls of the same statement, and return when it is committed."""
         return _answer(await self._database.write_together(self._bound(statement), fact))
 
     async def write_alone(self, statement: Together[F, T], fact: F) -> T:
-        """Do work that writes rows of executions by one statement, for all who ask for the same now. See `LockOrder.EXECUTIONS`."""
+        """As `write_together`, for work that writes rows of executions by one statement. See `LockOrder.EXECUTIONS`."""
         return _answer(await self._database.write_together(self._bound(statement), fact, order=LockOrder.EXECUTIONS))
 
     @property
     def locks_rows(self) -> bool:
-        """Does a statement lock the rows that it writes, and no more? SQLite has one writer."""
+        """True if a statement locks only the rows that it writes. SQLite has a single writer."""
         return self._database.dialect.name == "postgres"
 
     async def open(self) -> None:
         if self._heartbeat is None:
-            if self._ownership.pid != os.getpid():  # it was made before this process was forked off
+            if self._ownership.pid != os.getpid():  # the store was created before this process was forked
                 self._become_owner()
             await self._database.open()
             self._seen = await self._database.write(self._enter)
@@ -166,7 +166,7 @@ class SqlJobStore:
                 await asyncio.to_thread(heartbeat.stop)
                 await self._database.write(self._ownership.resign)
         except DatabaseError:
-            logger.warning("The database did not hear that this process ends; others will notice by its silence", exc_info=True)
+            logger.warning("The database was not told that this process ends; others notice by its missing heartbeat", exc_info=True)
         finally:
             await self._database.leave()
 
@@ -196,7 +196,7 @@ class SqlJobStore:
     async def purge(self, now: datetime) -> None:
         before = micros(now - self._retention) or 0
         while await self._database.write(lambda session: purging.purge(session, before, self._kept)):
-            """Others may write between two transactions."""
+            """Repeat, so that other processes can write between two transactions."""
         await self._database.write(self._ownership.forget_ended)
 
     def _become_owner(self) -> None:
@@ -205,7 +205,7 @@ class SqlJobStore:
         self._deliverer = self.owner if self._delivers else ""
 
     def _bound(self, statement: Together[Any, Any]) -> BulkWork:
-        """Return the same work for the same statement: what is the same is done together."""
+        """Return the same work object for the same statement: the database groups calls by it."""
         if statement not in self._together:
             self._together[statement] = lambda session, facts: statement(self._transaction(session), facts)
         return self._together[statement]

@@ -1,4 +1,4 @@
-"""How a statement becomes a method of the store: a function of a transaction, marked as one that reads or writes."""
+"""Turns statements into methods of the store. A statement is a function of a transaction, marked by `reads` or `writes`."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ F = TypeVar("F")
 
 
 class Transaction(NamedTuple):
-    """A session, and what the store's statements need besides."""
+    """A session, and the context of the store's statements."""
 
     session: Session
     definitions: Definitions
     ownership: Ownership
     owner: str
     deliverer: str
-    """The owner who delivers messages and starts downstream executions; empty: the process that leads."""
+    """The owner that delivers messages and starts downstream executions; empty means the leader."""
     history_length: int
     history_size: int
 
 
 Together = Callable[[Transaction, Sequence[F]], Sequence[T | Exception]]
-"""A statement for all who ask for the same at the same time: it answers each in order, or says why not with an exception."""
+"""A statement for several concurrent calls. It returns an answer, or an exception, for each call in order."""
 
 
 class Transactions(Protocol):
@@ -51,7 +51,7 @@ class Transactions(Protocol):
 
 
 def reads(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
-    """Make a statement that only reads a method of the store."""
+    """Turn a statement that only reads into a method of the store."""
 
     @wraps(statement)
     async def method(store: Transactions, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -61,7 +61,7 @@ def reads(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Conca
 
 
 def writes(statement: Callable[Concatenate[Transaction, P], T]) -> Callable[Concatenate[Transactions, P], CoroutineType[Any, Any, T]]:
-    """Make a statement that writes a method of the store."""
+    """Turn a statement that writes into a method of the store."""
 
     @wraps(statement)
     async def method(store: Transactions, *args: P.args, **kwargs: P.kwargs) -> T:

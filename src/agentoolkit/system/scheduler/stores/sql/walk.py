@@ -1,4 +1,4 @@
-"""Pages of a large table, by going through the parts of it that an index holds."""
+"""Reads pages of a large table, by walking through the parts of it that an index contains."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from agentoolkit.system.scheduler.ports import WINDOW, Position
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
 
 GROWTH = 10
-"""Times as many places are asked for as before, where too little fits: what has no order is sorted anew each time."""
+"""Factor by which the next query asks for more places if too few match: unordered parts are sorted anew each time."""
 LOADED = 1_000
-"""Records that are loaded at once, so that they need not all be in memory."""
+"""Records that are loaded at once, to bound the memory."""
 
 
 class Listing(NamedTuple):
@@ -22,7 +22,7 @@ class Listing(NamedTuple):
     at: str
     id: str
     beyond: str
-    """How a record compares with the one before which it does not come."""
+    """The operator by which a record compares with an earlier one."""
     order: str
 
 
@@ -31,30 +31,30 @@ EXECUTIONS = Listing("agentool_executions", "scheduled_at", "execution_id", "<",
 
 
 class Base(NamedTuple):
-    """A part of a table that an index holds."""
+    """A part of a table that an index contains."""
 
     where: str
     is_ordered: bool = True
-    """Does the index hold it in the order of the pages? If not, it is sorted: it is small, or an owner's."""
+    """True if the index has the order of the pages. If not, the part is sorted: it is small, or an owner's."""
 
 
 class ListedAt(NamedTuple):
-    """Where a record stands in its listing."""
+    """The place of a record in its listing."""
 
     at: int
     id: str
 
 
 class Walk:
-    """Goes through parts of a table in the order of its pages.
+    """Walks through parts of a table in the order of its pages.
 
     Args:
-        tx: Where.
+        tx: The transaction.
         listing: The table.
-        bases: Its parts, none of which overlap.
-        conditions: What holds for all that is found.
-        parameters: The values in both, and in `own`.
-        own: Parts that have all that is still to be found where `WINDOW` has ended: of what SQL leaves of them, `WINDOW` more.
+        bases: Its parts, which do not overlap.
+        conditions: Conditions on all records.
+        parameters: The values in bases, conditions and `own`.
+        own: Parts with all remaining records, read after the first `WINDOW` records: up to `WINDOW` that SQL selects from them.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Walk:
         load: Callable[[Sequence[str]], dict[str, Any]],
         fits: Callable[[Any], bool],
     ) -> tuple[list[Any], Position | None]:
-        """Return what fits, at most `limit`, and where the next page begins; None: there is none."""
+        """Return the first `limit` matching records and the cursor of the next page; None on the last page."""
         found: list[Any] = []
         following: ListedAt | None = None
         for portion in self._portions(limit, ListedAt(micros(start.at) or 0, start.id) if start else None):
@@ -93,7 +93,7 @@ class Walk:
         return found, Position(instant(following.at), following.id) if following else None
 
     def _portions(self, limit: int, place: ListedAt | None) -> Iterator[tuple[Sequence[ListedAt], ListedAt | None]]:
-        """Yield places that are looked at, and after which one what comes next begins; None: nothing does."""
+        """Yield portions of places, each with the place after which the next one begins; None after the last."""
         for bases in filter(None, (self._bases, self._own)):
             end, size, left = self._end(bases, place), limit, WINDOW
             while left > 0:
@@ -107,14 +107,14 @@ class Walk:
                 return
 
     def _end(self, bases: Sequence[Base], start: ListedAt | None) -> ListedAt | None:
-        """Return the last record of a part in order that is looked at; None: all are."""
+        """Return the place of the last record that is read in ordered parts; None if all are read."""
         ordered = [base for base in bases if base.is_ordered]
         return next(iter(self._places(ordered, [], f"1 OFFSET {WINDOW - 1}", start=start)), None) if ordered else None
 
     def _places(
         self, bases: Sequence[Base], conditions: Sequence[str], limit: str, *, start: ListedAt | None = None, end: ListedAt | None = None
     ) -> list[ListedAt]:
-        """Return where records stand that meet conditions, after `start` and up to `end`: the database puts all parts in one order."""
+        """Return the places of matching records after `start` and up to `end`. The database sorts all parts together."""
         table, at, id_, beyond, order = self._listing
         bounds: list[str] = []
         parameters = dict(self._parameters)
@@ -125,7 +125,7 @@ class Walk:
         parts: list[str] = []
         for base in bases:
             where = " AND ".join([base.where, *conditions, *bounds])
-            # With "+ 0" no index in the order of the pages serves: it would lead past all that the base leaves out.
+            # "+ 0" keeps the database from using an index in page order, which would read all records outside of the base.
             by = at if base.is_ordered else f"{at} + 0"
             part = f"SELECT {at}, {id_} FROM {table} WHERE {where} ORDER BY {{at}} {order}, {id_} {order} LIMIT {limit}"  # noqa: S608
             parts.append(f"SELECT * FROM ({part.replace('{at}', by)}) AS part")  # noqa: S608
@@ -134,7 +134,7 @@ class Walk:
 
 
 def _loaded(places: Sequence[ListedAt], load: Callable[[Sequence[str]], dict[str, Any]]) -> Iterator[tuple[ListedAt, Any]]:
-    """Yield the records at some places, without those that are gone."""
+    """Yield the records at these places, without deleted ones."""
     for first in range(0, len(places), LOADED):
         portion = places[first : first + LOADED]
         records = load([place.id for place in portion])
