@@ -18,7 +18,7 @@ from agentool.caller import OWN, Caller, acting_as
 from agentool.toolset import AgenToolset
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agent_settings import RunLimits
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.agents.scheduling import Scheduling
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.testing import TestToolkit

@@ -15,7 +15,7 @@ from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agent_settings import Budget
 from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, SqlLedger
-from agentoolkit.agents.transcript import MAX_MESSAGES, MAX_TEXT, transcript
+from agentoolkit.agents.run_summaries import MAX_MESSAGES, MAX_TEXT, transcript
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS

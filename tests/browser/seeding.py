@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agentool.caller import OWN, Caller, acting_as
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit, toolkit

@@ -15,7 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from pydantic_ai.usage import RunUsage
 
 from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
-from agentoolkit.agents.approval_records import Approval, ApprovalStore, MemoryApprovals, SqlApprovals, WaitingCall, decided
+from agentoolkit.agents.approval_store import Approval, ApprovalStore, MemoryApprovals, SqlApprovals, WaitingCall, decided
 from agentoolkit.agents.conversations import SqlConversationStore
 from agentoolkit.agents.errors import BudgetReached
 from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, Spent, SqlLedger

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from agentool.caller import ADMIN, Caller, acting_as
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.moments import PageClock
 from agentoolkit.entrypoints.dashboard.queues import grouped
 from agentoolkit.entrypoints.dashboard.rendering import editable

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agentool.caller import OWN, Caller, acting_as
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_tool
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit

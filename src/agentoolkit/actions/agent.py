@@ -18,12 +18,12 @@ from agentool.core.injector import Injector, get_injector
 from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.agent_jobs import AgentJobs
-from agentoolkit.agents.approval_records import Approval, MemoryApprovals, SqlApprovals
+from agentoolkit.agents.approval_store import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
+from agentoolkit.agents.parked_runs import ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
-from agentoolkit.agents.runs_awaiting_approval import ParkedRuns
 from agentoolkit.agents.schemas import (
     AgentInput,
     AgentNames,

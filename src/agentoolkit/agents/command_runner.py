@@ -11,7 +11,7 @@ from agentool.errors import ConfigurationError
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.errors import AgentFailed, AgentTimeout
-from agentoolkit.agents.registry import AgentTask, Ran
+from agentoolkit.agents.registry import AgentTask, RunSummary
 
 PROMPT = "{prompt}"
 _BASIC = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
@@ -34,7 +34,7 @@ class CommandRunner:
         """A program has none."""
         return False
 
-    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         """See `Runner.run`."""
         # The instructions come first, so that no prompt can begin with a dash and be read as an option.
         prompt = f"{task.instructions}\n\n{task.prompt}".replace("\0", "")
@@ -47,7 +47,7 @@ class CommandRunner:
         if ended.exit_code != 0:
             tail = ended.tail(_TAIL)
             raise AgentFailed(f"The program of agent {name!r} ended with exit code {ended.exit_code}: {tail or 'it wrote nothing'}")
-        return Ran(output=ended.stdout.strip(), model=self.source.command[0])
+        return RunSummary(output=ended.stdout.strip(), model=self.source.command[0])
 
     def _command(self, prompt: str) -> Command:
         source = self.source

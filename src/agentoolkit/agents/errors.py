@@ -32,7 +32,7 @@ class AgentError(AgenToolError):
     """Seconds after which the provider asks to try again."""
     result: Any = None
     ran: Any = None
-    """A `Ran`: what the run used before; None where nothing is known."""
+    """A `RunSummary`: what the run used before; None where nothing is known."""
 
 
 class UnknownAgent(AgentError, InvalidInput):

@@ -17,12 +17,13 @@ from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from agentoolkit.agent_settings import AgentRules
-from agentoolkit.agents.approval_records import WaitingCall
-from agentoolkit.agents.call_approval import answers_of, calls_waiting, make_decider
+from agentoolkit.agents.approval_store import WaitingCall
+from agentoolkit.agents.deferred_calls import answers_of, calls_waiting, make_decider
 from agentoolkit.agents.errors import AgentFailed
+from agentoolkit.agents.model_errors import to_agent_error
 from agentoolkit.agents.recorded_steps import RecordedSteps
-from agentoolkit.agents.registry import AgentTask, Ran
-from agentoolkit.agents.run_records import classed, ran_so_far
+from agentoolkit.agents.registry import AgentTask, RunSummary
+from agentoolkit.agents.run_summaries import summary_of
 from agentoolkit.endings import GoesOnLater
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from agentoolkit.agents.durable_runs import DurableRuns
 
 Deps = Callable[[], Any] | AbstractContextManager[Any] | None
-Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], Ran], Awaitable[Exception]]
+Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], RunSummary], Awaitable[Exception]]
 """Keeps the calls that wait, and returns what ends the execution."""
 
 
@@ -65,7 +66,7 @@ class PydanticRunner:
     """Has its requests wait for the provider's batches, where they may."""
     counts_tokens = True
 
-    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         """See `Runner.run`."""
         if self.batches is not None and self.batches.takes(task):
             return await self._run_by_batches(self.batches, name, rules, task)
@@ -76,7 +77,7 @@ class PydanticRunner:
         with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order
             return await self.steps.run(task.execution, lambda: self._run(begun, name, rules, task, recorded))
 
-    async def _run_by_batches(self, batches: ProviderBatches, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def _run_by_batches(self, batches: ProviderBatches, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         waiting = await batches.waiting(task)
         begun = await self._begun(name, rules, task) if waiting is None else _Begun(waiting, prompt=None)
         try:
@@ -103,7 +104,7 @@ class PydanticRunner:
         task: AgentTask,
         capabilities: Sequence[AbstractCapability[Any]] = (),
         outputs: Sequence[Any] = (),
-    ) -> Ran:
+    ) -> RunSummary:
         token, run = CancellationToken(), None
         parked = [DeferredToolRequests] if rules.approvals == "park" else []
         try:
@@ -128,17 +129,17 @@ class PydanticRunner:
                     """Each step is the agent's own."""
             return await self._concluded(run, begun, name, rules, task)
         except exceptions.AgentRunError as error:
-            failed = classed(error)
-            failed.ran = run and ran_so_far(run, begun.conversation.conversation_id, begun.messages)
+            failed = to_agent_error(error)
+            failed.ran = run and summary_of(run, begun.conversation.conversation_id, begun.messages)
             raise failed from error
         except BaseException as error:
             token.cancel()
-            error.ran = run and ran_so_far(run, begun.conversation.conversation_id, begun.messages)  # type: ignore[attr-defined]
+            error.ran = run and summary_of(run, begun.conversation.conversation_id, begun.messages)  # type: ignore[attr-defined]
             raise
 
-    async def _concluded(self, run: AgentRun[Any, Any], begun: _Begun, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def _concluded(self, run: AgentRun[Any, Any], begun: _Begun, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         conversation_id = begun.conversation.conversation_id
-        ran, result = ran_so_far(run, conversation_id, begun.messages), run.result
+        ran, result = summary_of(run, conversation_id, begun.messages), run.result
         if result is None:
             raise AgentFailed("The run ended without a result.")
         if self.batches is not None and isinstance(result.output, self.batches.pending):

@@ -12,7 +12,7 @@ from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.errors import UnknownAgent
 
 if TYPE_CHECKING:
-    from agentoolkit.agents.approval_records import Approval
+    from agentoolkit.agents.approval_store import Approval
     from agentoolkit.system.scheduler.jobs import Execution
 
 
@@ -36,7 +36,7 @@ class AgentTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class RunSummary:
     """What a run came to. Tokens and cost are None where they are not known."""
 
     output: Any = None
@@ -69,14 +69,14 @@ class Runner(Protocol):
 
     counts_tokens: bool
 
-    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> Ran:
+    async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         """Run it once.
 
         Raises:
             AgentError: It did not come to an answer.
             EndedEarly: It waits for approval.
 
-        Whatever it raises has a `Ran` as its attribute ``ran`` where anything was used.
+        Whatever it raises has a `RunSummary` as its attribute ``ran`` where anything was used.
         """
         ...
 

@@ -16,9 +16,9 @@ from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.errors import AgentError, BudgetReached
 from agentoolkit.agents.ledger import Ledger, RunEntry, Used
-from agentoolkit.agents.registry import AgentRegistry, AgentTask, Ran, RegisteredAgent
+from agentoolkit.agents.parked_runs import Parked, ParkedRuns
+from agentoolkit.agents.registry import AgentRegistry, AgentTask, RegisteredAgent, RunSummary
 from agentoolkit.agents.run_stores import RunStores
-from agentoolkit.agents.runs_awaiting_approval import Parked, ParkedRuns
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest
 from agentoolkit.endings import GoesOnLater
 from agentoolkit.system.scheduler import current_execution
@@ -112,14 +112,14 @@ class AgentService:
                 await self.jobs.pause(task.execution.job_id, str(error.problem), tomorrow if error.field == "per_day" else None)
             raise
         task = replace(task, limits=_capped(task.limits, agent.rules, reserved))
-        used: Ran | None = None
+        used: RunSummary | None = None
         inside = _within.set(task.execution.execution_id if task.execution else "")
         try:
             ran = used = await agent.runner.run(agent.name, agent.rules, task)
         except BaseException as error:
             used = _ran_until(error, agent, task)
             if isinstance(error, AgentError):
-                error.result = (used or Ran()).details()
+                error.result = (used or RunSummary()).details()
             raise
         finally:
             _within.reset(inside)
@@ -188,15 +188,15 @@ def _waited(execution: Execution | None, now: datetime) -> timedelta | None:
     return None if first is None else now - first
 
 
-def _ran_until(error: BaseException, agent: RegisteredAgent, task: AgentTask) -> Ran | None:
+def _ran_until(error: BaseException, agent: RegisteredAgent, task: AgentTask) -> RunSummary | None:
     """Return what a run used before an error; None where that is not known or it goes on, so that its reservation stays."""
     if isinstance(error, GoesOnLater):
         return None
     ran = getattr(error, "ran", None)
-    if isinstance(ran, Ran):
+    if isinstance(ran, RunSummary):
         return ran
     goes_on = agent.rules.attempts_are_one_run and task.is_whole and task.execution is not None and task.execution.attempt > 1
-    return None if goes_on else Ran()  # what ended before it began has used nothing, unless earlier attempts have
+    return None if goes_on else RunSummary()  # what ended before it began has used nothing, unless earlier attempts have
 
 
 def _instructions(execution: Execution | None, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """Calls of a run's tools that need approval: granted beforehand, denied, left for a person, and answered by one.
 
-The run that waits meanwhile is kept by `runs_awaiting_approval`.
+The run that waits meanwhile is kept by `parked_runs`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic_ai.tools import DeferredToolResults, RunContext, ToolApproved, Too
 
 from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
-from agentoolkit.agents.approval_records import Approval, WaitingCall
+from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.agents.errors import AgentFailed
 
 

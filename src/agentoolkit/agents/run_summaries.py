@@ -1,12 +1,15 @@
-"""What was said in a run of an agent, as its history keeps it: by whom, in text, and not too much."""
+"""Sums up a run of a pydantic-ai agent for its history: what it used, what it called, and who said what."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from opentelemetry import trace
+from pydantic_ai import AgentRun
 from pydantic_ai.messages import (
     ModelMessage,
+    ModelResponse,
     RetryFeedbackPart,
     SystemPromptPart,
     TextPart,
@@ -15,9 +18,38 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from agentoolkit.agents.registry import RunSummary
+
+MAX_TOOL_CALLS_KEPT = 50
+"""Calls of tools that the history names."""
 MAX_MESSAGES = 50
 MAX_TEXT = 2_000
 """Characters of one message."""
+
+
+def summary_of(run: AgentRun[Any, Any], conversation_id: str, earlier: int) -> RunSummary:
+    """Return what a run has used, called and said so far.
+
+    Args:
+        run: The run.
+        conversation_id: Its conversation.
+        earlier: How many messages of the conversation belong to earlier runs.
+    """
+    usage, messages = run.usage, run.all_messages()[earlier:]
+    responses = [message for message in messages if isinstance(message, ModelResponse)]
+    calls = [part for response in responses for part in response.parts if isinstance(part, ToolCallPart)]
+    span = trace.get_current_span().get_span_context()
+    return RunSummary(
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost=None if usage.cost is None else f"{usage.cost.normalize():f}",
+        model=next((response.model_name for response in reversed(responses) if response.model_name), ""),
+        tool_calls=[{"tool": call.tool_name, "arguments": call.args_as_json_str()[:500]} for call in calls[:MAX_TOOL_CALLS_KEPT]],
+        messages=transcript(messages),
+        trace_id=f"{span.trace_id:032x}" if span.is_valid else "",
+        conversation_id=conversation_id,
+    )
 
 
 def transcript(messages: Iterable[ModelMessage]) -> list[dict[str, str]]:

@@ -12,9 +12,9 @@ from agentool.caller import get_caller
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.agent_jobs import AgentJobs
-from agentoolkit.agents.approval_records import Approval, ApprovalStore, WaitingCall, decided
+from agentoolkit.agents.approval_store import Approval, ApprovalStore, WaitingCall, decided
 from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
-from agentoolkit.agents.registry import AgentTask, Ran
+from agentoolkit.agents.registry import AgentTask, RunSummary
 from agentoolkit.endings import EndedEarly
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.jobs import Execution
@@ -28,7 +28,7 @@ _GOES_ON = "@requested-approval-"
 class Parked(EndedEarly):
     """A run that waits for a person. It has used something nevertheless."""
 
-    def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any, ran: Ran) -> None:
+    def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any, ran: RunSummary) -> None:
         super().__init__(status, reason, result)
         self.ran = ran
 
@@ -82,7 +82,7 @@ class ParkedRuns:
         return outcome
 
     async def park(
-        self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: Ran
+        self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: RunSummary
     ) -> Exception:
         """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
         execution, now = task.execution, self.time.now()
