@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING, asdict, fields
 
-from agentool.caller import Caller
-from agentoolkit.system.scheduler.jobs import Job, Policies
-from agentoolkit.system.scheduler.schedules import Schedule
-from agentoolkit.system.scheduler.stores.sql.definitions import definition_of, job_of
+import pytest
 
-from .job_store_steps import make
+from agentool.caller import Caller
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
+from agentoolkit.system.scheduler.schedules import Schedule
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore
+from agentoolkit.system.scheduler.stores.sql.claims import claim
+from agentoolkit.system.scheduler.stores.sql.definitions import definition_of, job_of
+from agentoolkit.system.scheduler.stores.sql.job_changes import _add, _Addition
+from agentoolkit.system.scheduler.stores.sql.transactions import Transaction
+
+from .job_store_steps import add, at, make
 
 POLICIES = {
     **dict.fromkeys(("max_runs", "timeout", "catch_up", "catch_up_window", "concurrency_key", "pause_after_failures"), None),
@@ -57,3 +63,20 @@ def test_defaults_stay_as_they_are():
     """No default of a definition changes: jobs that are stored without it would change with it."""
     defaults = {kind: {each.name: each.default for each in fields(kind) if each.default is not MISSING} for kind in (Schedule, Job)}
     assert (asdict(Policies()), defaults) == (POLICIES, {Schedule: SCHEDULE, Job: JOB})
+
+
+async def test_what_was_undone_is_not_remembered(first: SqlJobStore, second: SqlJobStore):
+    """A job that was added and claimed in a transaction that came to nothing is not taken for the one that gets its revision."""
+
+    def undone(tx: Transaction) -> None:
+        job = make()
+        assert _add(tx, [_Addition(job, JobState(JobStatus.ACTIVE, at(1)), None)])
+        assert claim.__wrapped__(tx, ["job"], at(1)).records  # type: ignore[attr-defined]
+        raise RuntimeError("undone")
+
+    with pytest.raises(RuntimeError, match="undone"):
+        await first.write(undone)
+    await add(second, agentool_name="other")
+    (claimed,) = (await first.claim(["job"], at(1))).records
+    assert claimed.job is not None
+    assert claimed.job.agentool_name == "other"

@@ -105,7 +105,7 @@ class Dialect(Protocol):
 class Session:
     """Runs statements. Somebody else begins and ends their transaction; what only reads has none where it would see no more in one."""
 
-    __slots__ = ("_cursor", "_dialect", "_translated", "kept", "wrote")
+    __slots__ = ("_cursor", "_dialect", "_translated", "kept", "written", "wrote")
 
     def __init__(self, cursor: DriverCursor, dialect: Dialect, translated: dict[str, str], kept: dict[str, Any] | None = None) -> None:
         self._cursor = cursor
@@ -113,6 +113,8 @@ class Session:
         self._translated = translated
         self.kept: dict[str, Any] = {} if kept is None else kept
         """What work keeps as long as the connection lasts."""
+        self.written: dict[str, Any] = {}
+        """What this transaction has written, for later work in the same transaction. Not to be remembered before the commit."""
         self.wrote = False
         """Was the statement sent by which work in `LockOrder.EXECUTIONS` writes?"""
 
