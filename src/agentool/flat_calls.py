@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from agentool.errors import FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
+from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
     from agentool.core.injector import Injector
@@ -56,7 +57,7 @@ def words(error: Exception) -> str:
         said = " ".join(part for part in (sentence(error.problems), error.remedy, *map(words, error.also)) if part)
     else:
         said = str(error) or type(error).__name__
-    return said if len(said) <= MAX_REFUSAL else f"{said[:MAX_REFUSAL]}…"
+    return said if len(said) <= MAX_REFUSAL else f"{beginning_of(said, MAX_REFUSAL)}…"
 
 
 def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> str:

@@ -29,6 +29,7 @@ from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean
 from agentool.flat_calls import checked_arguments, with_example, words
+from agentool.secrets_here import beginning_of
 
 MAX_ANSWER = 32_000
 """Characters of an answer that a model is shown, about 8,000 tokens."""
@@ -232,7 +233,7 @@ def answer(output: Any) -> Any:
         return output
     if len(text) <= MAX_ANSWER:
         return text
-    return f"{text[:MAX_ANSWER]}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
+    return f"{beginning_of(text, MAX_ANSWER)}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
 
 
 __all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "for_agents", "refusal", "words"]

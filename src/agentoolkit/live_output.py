@@ -7,22 +7,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
 from threading import Lock
 from typing import Any, NamedTuple, Self
 
 from agentool.caller import get_caller
-from agentoolkit.redaction import REDACTED, redacted_text, without_texts
+from agentool.secrets_here import secrets_here, without_cut_end, without_texts
+from agentoolkit.redaction import redacted_text
 
 MAX_KEPT = 20_000
 """Characters shown of one execution. Up to twice as many are kept, so that not every line costs a copy."""
 MAX_EXECUTIONS = 200
 """Executions that are kept: those that wrote last."""
-_SHORTEST_BEGINNING = 4
-"""Characters from which the end of an output can count as the beginning of a secret."""
-
-secrets_here: ContextVar[Sequence[str]] = ContextVar("agentool_secrets", default=())
-"""Secrets that the code in this context may write and nobody may see, longest first. Threads and programs inherit it."""
 
 
 class _Written(NamedTuple):
@@ -60,7 +55,7 @@ class LiveOutput:
         """Return the end of an execution's output, without secrets; empty if it has written nothing here."""
         with self._lock:
             text, secrets = self._kept.get(execution_id, _Written())
-        return redacted_text(_end_of(_without_beginning(without_texts(text, secrets), secrets)))
+        return redacted_text(_end_of(without_cut_end(without_texts(text, secrets), secrets)))
 
 
 def _end_of(text: str) -> str:
@@ -69,15 +64,6 @@ def _end_of(text: str) -> str:
         return text
     lines = text[-MAX_KEPT:].partition("\n")[2]
     return lines or redacted_text(text[-2 * MAX_KEPT :])[-MAX_KEPT:]
-
-
-def _without_beginning(text: str, secrets: Sequence[str]) -> str:
-    """Hide the end of a text if it is the beginning of a secret that is still being written."""
-    for secret in secrets:
-        for length in range(len(secret) - 1, _SHORTEST_BEGINNING - 1, -1):
-            if text.endswith(secret[:length]):
-                return text[:-length] + REDACTED
-    return text
 
 
 class _RecordFactory:

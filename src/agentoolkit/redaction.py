@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 from urllib.parse import quote, quote_plus
 
-REDACTED = "[redacted]"
+from agentool.secrets_here import REDACTED
 
 _NAMES = (
     *("password", "passwords", "passwd", "passphrase", "pwd", "secret", "secrets", "token", "apikey", "authorization"),
@@ -111,13 +111,6 @@ def written_forms(secret: str) -> Iterator[str]:
     if len(secret) <= _MAX_IN_URL:
         yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
     yield from (line for part in secret.splitlines() if len(line := part.strip()) >= _SHORTEST_LINE)
-
-
-def without_texts(text: str, secrets: Sequence[str]) -> str:
-    """Return text with each of these secrets replaced. A secret that is part of another must come after it."""
-    for secret in secrets:
-        text = text.replace(secret, REDACTED)
-    return text
 
 
 def restored(edited: Any, original: Any) -> Any:

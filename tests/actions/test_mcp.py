@@ -256,6 +256,16 @@ async def test_what_a_server_was_given_is_not_shown(server):
     assert "S3CRET-VALUE" not in str(failed.value)
 
 
+@pytest.mark.parametrize("shown", [6, 500, 2_000 - 6])
+async def test_no_part_of_what_a_server_was_given_is_shown(shown: int):
+    """Also where the end that is shown, or that is kept, begins within it."""
+    script = f"import os, sys; sys.stderr.write('.' * 3_000 + os.environ['KEY'] + '.' * {shown - 6}); sys.exit(1)"
+    loud = McpServer(command=sys.executable, args=("-S", "-c", script), env={"KEY": SecretStr("S3CRET-VALUE")})
+    with pytest.raises(McpFailed, match="It wrote") as failed:
+        await mcp(time=loud)("list_tools", server_name="time")
+    assert [part for part in ("S3CR", "CRET", "VALU", "ALUE") if part in str(failed.value)] == []
+
+
 async def test_an_address_where_nobody_listens_is_a_failure():
     """A server that is down is a failure, and a job may try again."""
     with pytest.raises(McpFailed, match="MCP server 'time'"):

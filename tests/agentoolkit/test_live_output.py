@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from agentool.caller import CODE, acting_as
-from agentoolkit import live_output
+from agentool.secrets_here import secrets_here
 from agentoolkit.live_output import MAX_EXECUTIONS, MAX_KEPT, LiveOutput, LogListener
 
 PASSWORD = "hunter2-hunter2"
@@ -25,9 +25,9 @@ def write(output: LiveOutput, *texts: str, execution_id: str = "job@1") -> str:
 @pytest.fixture
 def secret() -> Iterator[str]:
     """A text that nobody may see of what this context writes."""
-    token = live_output.secrets_here.set((PASSWORD,))
+    token = secrets_here.set((PASSWORD,))
     yield PASSWORD
-    live_output.secrets_here.reset(token)
+    secrets_here.reset(token)
 
 
 def test_the_end_is_kept() -> None:

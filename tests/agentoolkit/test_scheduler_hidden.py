@@ -209,6 +209,45 @@ async def test_within_a_secret_object_what_has_a_secrets_name_is_hidden(settings
     assert record["result"]["result"] == {"got": {"user": "admin", "stage": "test", "password": "[redacted]"}}
 
 
+def parts_in(record: dict[str, Any]) -> list[str]:
+    """Return what is in a record of the secret, four characters at a time."""
+    text = json.dumps(record)
+    return [part for start in range(len(SECRET) - 3) if (part := SECRET[start : start + 4]) in text]
+
+
+def complain_at_length(value: Any) -> None:
+    """Say what is given in an error that is too long for a record, where its middle is left out."""
+    raise ValueError("." * (5_000 - 6) + value + "." * 6_000)
+
+
+CUT = {
+    "error's end": command(f"import sys; sys.exit('.' * 50 + sys.argv[1] + '.' * {2_000 - 6})", "!ref:storage_kv:api_key"),
+    "output": command(f"import sys; print('.' * {1_000_000 - 6} + sys.argv[1])", "!ref:storage_kv:api_key"),
+    "middle": call("complain_at_length", "!ref:storage_kv:api_key"),
+    "template": (
+        "templates",
+        {"operation": "render", "template": "{{ {}['.' * 1962 + k] }}", "variables": {"k": "!ref:storage_kv:api_key"}},
+    ),
+}
+"""Calls that write a secret where a limit goes through it."""
+
+
+@pytest.mark.parametrize("target", CUT.values(), ids=CUT)
+async def test_no_part_of_a_secret_stays_where_a_limit_cuts_it(settings: Settings, target: tuple[str, dict[str, Any]]):
+    """Whatever cuts: neither the part before it nor the part behind it is in the record."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "api_key", SECRET, target)
+    assert (parts_in(record), "[redacted]" in json.dumps(record)) == ([], True)
+
+
+async def test_no_part_of_a_secret_is_forwarded(settings: Settings):
+    """Nor is it in the message of the error queue."""
+    async with toolkit(settings=settings) as kit:
+        await record_of(kit, "api_key", SECRET, CUT["error's end"], error_queue="wrong")
+        taken = await kit.injector.run("queue", {"operation": "dequeue", "queue_name": "wrong"})
+    assert ("[redacted]" in json.dumps(taken.data), parts_in(taken.data)) == (True, [])
+
+
 WRITES = "import sys, time; k = sys.argv[1]; print(k[:5], end='', flush=True); print(k[5:], 'written', flush=True); time.sleep(60)"
 
 

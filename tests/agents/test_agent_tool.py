@@ -108,6 +108,18 @@ async def test_the_history_tells_usage_model_tools_and_cost(kit: Toolkit, time: 
     assert result["tool_calls"] == [{"tool": "look", "arguments": '{"where":"inbox"}'}]
 
 
+@pytest.mark.parametrize("before", [487, 1_989])
+async def test_the_history_keeps_no_part_of_a_secret(kit: Toolkit, time: ManualTime, before: int) -> None:
+    """A model was given one, and what it calls a tool with is cut in the middle of it, in the list of calls or in what was said."""
+    agent = Agent(scripted(("look", {"where": "." * (before - len('{"where":"')) + "S3CR3T-VALUE"}), "empty"))
+    agent.tool_plain(look)
+    register_agent("a", agent)
+    await kit.injector.run("storage_kv", {"operation": "set", "key": "api_key", "value": "S3CR3T-VALUE"})
+    await schedule(kit, prompt="!ref:storage_kv:api_key")
+    (run,) = await run_hours(kit, time)
+    assert (run["status"], [part for part in ("S3CR", "3CR3", "VALU", "ALUE") if part in str(run["result"])]) == ("success", [])
+
+
 async def look(where: str) -> str:
     """Look somewhere."""
     return f"nothing in {where}"

@@ -20,6 +20,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentool.secrets_here import beginning_of
 from agentoolkit.actions.addresses import AddressRules, check_allowed
 from agentoolkit.actions.web import SIGNATURE, Answered, Asked, Web, framing_header, wrong_header
 from agentoolkit.settings import HttpSettings
@@ -162,10 +163,12 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
             duration=answered.duration,
         )
     rejected = 300 <= status < 500 and status not in _PASSING
-    to = f" to {answered.headers['location'][:_SHOWN]}, which was not followed" if status < 400 and "location" in answered.headers else ""
-    problem = f"The server answered {status}{to}: {text[:_SHOWN].strip() or 'nothing more'}"
+    shown = beginning_of(text, _SHOWN)
+    location = beginning_of(answered.headers.get("location", ""), _SHOWN) if status < 400 else ""
+    to = f" to {location}, which was not followed" if location else ""
+    problem = f"The server answered {status}{to}: {shown.strip() or 'nothing more'}"
     error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
-    error.status, error.text = status, text[:_SHOWN]
+    error.status, error.text = status, shown
     error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
     raise error
 

@@ -15,11 +15,12 @@ from pydantic import SecretStr
 
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
 from agentool.references import SizeBudget
+from agentool.secrets_here import beginning_of, end_of, secrets_here, without_texts
 from agentoolkit.actions.mcp_program import AnswerLimit, program_streams
 from agentoolkit.actions.process_group import Program
-from agentoolkit.actions.program_output import StandardError, few_lines, standard_error
+from agentoolkit.actions.program_output import TAIL, StandardError, few_lines, standard_error
 from agentoolkit.actions.web import framing_header, wrong_header
-from agentoolkit.redaction import REDACTED, is_secret, redacted_text
+from agentoolkit.redaction import is_secret, redacted_text
 from agentoolkit.settings import McpServer, McpSettings
 
 if TYPE_CHECKING:
@@ -131,15 +132,14 @@ class McpConnections:
                     stack.enter_context(few_lines(_LOGGERS))
                     yield await stack.enter_async_context(await self._client(server_name, stack, said, limit))
             except TimeoutError as error:
-                wrote = _without_secrets(server, await said.tail())
-                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{wrote}"
+                problem = f"MCP server {server_name!r} did not answer within {seconds:g} s.{await _last_words(server, said)}"
                 raise McpTimedOut(problem, field="server_name", value=server_name) from error
             except Exception as error:
                 if limit.exceeded:
                     problem = f"MCP server {server_name!r} sent a message longer than {limit.size:,} bytes."
                     remedy = "Ask for less, or raise the setting `mcp_answer_size` (AGENTOOL_MCP_ANSWER_SIZE)."
                     raise McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy=remedy) from None
-                raise _failure(server_name, server, _innermost(error), await said.tail()) from error
+                raise _failure(server_name, server, _innermost(error), await _last_words(server, said)) from error
 
     async def _client(self, server_name: str, stack: AsyncExitStack, said: StandardError, limit: AnswerLimit) -> Client:
         from mcp import Client
@@ -208,20 +208,26 @@ def _failure(server_name: str, server: McpServer, error: Exception, wrote: str) 
         return error
     if isinstance(error, TimeoutError):
         return McpTimedOut(f"MCP server {server_name!r} did not answer in time.", field="server_name", value=server_name)
-    reason = (str(error) or type(error).__name__)[:_SHOWN].rstrip(".")
-    problem = _without_secrets(server, f"MCP server {server_name!r}: {reason}.{wrote}")
-    return McpFailed(problem, field="server_name", value=server_name)
+    reason = beginning_of(_without_secrets(server, str(error) or type(error).__name__), _SHOWN).rstrip(".")
+    return McpFailed(f"MCP server {server_name!r}: {reason}.{wrote}", field="server_name", value=server_name)
+
+
+async def _last_words(server: McpServer, said: StandardError) -> str:
+    """Tell the end of what a server wrote to its standard error, after a sentence's end; nothing if it wrote nothing."""
+    text = _without_secrets(server, await said.written([*_secrets_of(server), *secrets_here.get()]))
+    return f" It wrote: {end_of(text, TAIL)}" if text else ""
 
 
 def _without_secrets(server: McpServer, text: str) -> str:
-    """Hide what the server was given and may have written out: its variables, its headers, and arguments with a secret's name."""
-    secrets = [*_revealed(server.env).values(), *(value.strip() for value in _revealed(server.headers).values())]
-    secrets += [value for option, value in pairwise(server.args) if is_secret(option) and "=" not in option]
-    secrets += [value for name, _, value in (arg.partition("=") for arg in server.args) if is_secret(name)]
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= _MIN_SECRET_LENGTH:
-            text = text.replace(secret, REDACTED)
-    return redacted_text(text)
+    return redacted_text(without_texts(text, _secrets_of(server)))
+
+
+def _secrets_of(server: McpServer) -> list[str]:
+    """Return what the server was given and may write out, the longest first: variables, headers, and arguments with a secret's name."""
+    given = [*_revealed(server.env).values(), *(value.strip() for value in _revealed(server.headers).values())]
+    given += [value for option, value in pairwise(server.args) if is_secret(option) and "=" not in option]
+    given += [value for name, _, value in (arg.partition("=") for arg in server.args) if is_secret(name)]
+    return sorted({secret for secret in given if len(secret) >= _MIN_SECRET_LENGTH}, key=len, reverse=True)
 
 
 def _innermost(error: Exception) -> Exception:

@@ -8,9 +8,8 @@ from typing import Any, cast
 from pydantic import BaseModel, Field, ValidationError
 
 from agentool.errors import AgenToolError
-from agentoolkit.live_output import secrets_here
+from agentool.secrets_here import secrets_here, without_texts
 from agentoolkit.newest import keep_newest
-from agentoolkit.redaction import without_texts
 
 MAX_TAKEN = 1_000
 """Records of which is known that an attempt has taken them, those taken last."""

@@ -11,6 +11,7 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentool.secrets_here import end_of, without_cut_end
 from agentoolkit.actions.process_group import LINGER, Program, start_program, wait_for
 from agentoolkit.actions.program_output import pause
 
@@ -47,8 +48,8 @@ class ProgramResult:
     duration: float
 
     def tail(self, length: int) -> str:
-        """Return the end of its standard error, or of its standard output where that is empty."""
-        return (self.stderr.strip() or self.stdout.strip())[-length:]
+        """Return the end of its standard error, or of its standard output where that is empty, without a part of a secret at the cut."""
+        return end_of(self.stderr.strip() or self.stdout.strip(), length)
 
 
 async def run_command(command: Command) -> ProgramResult:
@@ -104,6 +105,7 @@ class _Capture(asyncio.SubprocessProtocol):
         self._kept = {1: bytearray(), 2: bytearray()}
         self._decoders = {fd: getincrementaldecoder("utf-8")(errors="replace") for fd in self._kept}
         self._open = {1, 2}
+        self._cut: set[int] = set()
         self._transport: asyncio.SubprocessTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,6 +118,7 @@ class _Capture(asyncio.SubprocessProtocol):
         self._kept[fd] += data[:room]
         if beyond := len(data) - room if room < len(data) else 0:
             self.dropped += beyond
+            self._cut.add(fd)
             pipe = self._transport.get_pipe_transport(fd) if self._transport is not None else None
             if isinstance(pipe, asyncio.ReadTransport):
                 pause(pipe)
@@ -136,7 +139,8 @@ class _Capture(asyncio.SubprocessProtocol):
             self._context.run(self._heard, text)
 
     def text(self, fd: int) -> str:
-        return self._kept[fd].decode(errors="replace")
+        text = self._kept[fd].decode(errors="replace")
+        return without_cut_end(text) if fd in self._cut else text
 
 
 def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:

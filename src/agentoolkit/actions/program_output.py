@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Generator, Iterable
+from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import IO
+
+from agentool.secrets_here import without_cut_beginning
 
 MAX_LINES = 10
 """Lines that a library logs about one call."""
@@ -49,12 +51,12 @@ class StandardError(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed.set_result(None)
 
-    async def tail(self) -> str:
-        """Return the end of what was written, after a sentence's end; empty if nothing was."""
+    async def written(self, secrets: Sequence[str]) -> str:
+        """Return the end of what was written, without a part of one of these at the cut; empty if nothing was."""
         self.source.close()
         await asyncio.wait({self._closed}, timeout=_LINGER)
-        text = self._kept.decode(errors="replace").strip()
-        return f" It wrote: {text[-TAIL:]}" if text else ""
+        text = self._kept.decode(errors="replace")
+        return (without_cut_beginning(text, secrets) if self._read > len(self._kept) else text).strip()
 
 
 def pause(pipe: asyncio.ReadTransport) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from agentool.errors import ConfigurationError, MissingExtra
+from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
     from apprise import Apprise
@@ -63,7 +64,7 @@ class Services:
             secrets = {part for url in self._urls.values() for part in _parts(url.get_secret_value())}
             for secret in sorted(secrets, key=len, reverse=True):
                 reason = reason.replace(secret, "…")
-            raise ServiceRefused(reason[:_MAX_REASON_LENGTH] or result.status.name.lower())
+            raise ServiceRefused(beginning_of(reason, _MAX_REASON_LENGTH) or result.status.name.lower())
 
     def _opened(self, name: str) -> Apprise:
         try:

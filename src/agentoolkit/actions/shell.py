@@ -16,6 +16,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import UNSHOWN, AgenToolError, InvalidInput, Refusals, are_values_shown, excerpt
+from agentool.secrets_here import end_of
 from agentoolkit.actions.command_text import check_passable, encoded, words
 from agentoolkit.actions.processes import Command, ProgramResult, run_command
 from agentoolkit.live_output import LiveOutput
@@ -102,20 +103,16 @@ class ShellRules(ShellSettings):
 
     def _program(self, program: str, cwd: Path) -> Path:
         allowed = [found for name in self.programs if (found := _located(name))]
-        if os.sep in program:
-            wanted = _placed(cwd / program)
-            program = program if wanted == _placed(Path(program)) else str(wanted)
-            found = wanted if wanted in allowed else None
-        else:
-            found = next((path for path in allowed if path.name == program), None)
-        if found is None and program in self.programs:
+        wanted = _placed(cwd / program) if os.sep in program else None
+        for path in allowed:
+            if path == wanted or (wanted is None and path.name == program):
+                return path
+        if wanted is None and program in self.programs:
             remedy = "Install it, or put its folder on the PATH of this process, or allow it by its whole path."
             raise InvalidInput(f"Program {excerpt(program)} is allowed, and is not there.", field="command", value=program, remedy=remedy)
-        if found is None:
-            problem = f"Program {excerpt(program)} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
-            remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
-            raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
-        return found
+        problem = f"Program {excerpt(str(wanted or program))} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
+        remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
+        raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
 
     def _folder(self, asked: str | None) -> Path:
         if asked is None:
@@ -249,6 +246,6 @@ def _signal_name(number: int) -> str:
 def _timed_out(wanted: Command, ended: ProgramResult) -> CommandTimedOut:
     tail = ended.tail(TAIL)
     problem = f"It did not end within {wanted.timeout:g} s and was ended, with the children that could be found."
-    error = CommandTimedOut(f"{problem} It had written: {tail[-200:]}" if tail else problem, field="timeout", value=wanted.timeout)
+    error = CommandTimedOut(f"{problem} It had written: {end_of(tail, 200)}" if tail else problem, field="timeout", value=wanted.timeout)
     error.output = tail
     return error

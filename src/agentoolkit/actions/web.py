@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from agentool.errors import AgenToolError, InvalidInput
+from agentool.secrets_here import without_cut_end
 from agentoolkit.actions.addresses import AddressRules
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ class Web:
             raise Unreachable(f"It cannot be reached: {error or type(error).__name__}.", field="url", value=asked.url) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
         text = body.decode(_codec(response.charset_encoding), errors="replace")
+        text = without_cut_end(text) if truncated else text
         duration = time.monotonic() - began
         logger.debug("%s %s answered %d in %.3f s", asked.method, response.url.host, response.status_code, duration)
         return Answered(response.status_code, str(response.url), headers, text, truncated, duration)

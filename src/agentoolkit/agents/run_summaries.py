@@ -18,10 +18,13 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 
+from agentool.secrets_here import beginning_of
 from agentoolkit.agents.registry import RunSummary
 
 MAX_TOOL_CALLS_KEPT = 50
 """Calls of tools that the history names."""
+MAX_ARGUMENTS = 500
+"""Characters of a call's arguments that it keeps."""
 MAX_MESSAGES = 50
 MAX_TEXT = 2_000
 """Characters of one message."""
@@ -37,7 +40,7 @@ def summary_of(run: AgentRun[Any, Any], conversation_id: str, earlier: int) -> R
     """
     usage, messages = run.usage, run.all_messages()[earlier:]
     responses = [message for message in messages if isinstance(message, ModelResponse)]
-    calls = [part for response in responses for part in response.parts if isinstance(part, ToolCallPart)]
+    calls = [part for response in responses for part in response.parts if isinstance(part, ToolCallPart)][:MAX_TOOL_CALLS_KEPT]
     span = trace.get_current_span().get_span_context()
     return RunSummary(
         requests=usage.requests,
@@ -45,7 +48,7 @@ def summary_of(run: AgentRun[Any, Any], conversation_id: str, earlier: int) -> R
         output_tokens=usage.output_tokens,
         cost=None if usage.cost is None else f"{usage.cost.normalize():f}",
         model=next((response.model_name for response in reversed(responses) if response.model_name), ""),
-        tool_calls=[{"tool": call.tool_name, "arguments": call.args_as_json_str()[:500]} for call in calls[:MAX_TOOL_CALLS_KEPT]],
+        tool_calls=[{"tool": call.tool_name, "arguments": beginning_of(call.args_as_json_str(), MAX_ARGUMENTS)} for call in calls],
         messages=transcript(messages),
         trace_id=f"{span.trace_id:032x}" if span.is_valid else "",
         conversation_id=conversation_id,
@@ -56,7 +59,7 @@ def transcript(messages: Iterable[ModelMessage]) -> list[dict[str, str]]:
     """Return who said what, the first of it; what a model only thinks is left out."""
     told: list[dict[str, str]] = []
     for by, text, tool in _said(messages):
-        told.append({"by": by, "text": text if len(text) <= MAX_TEXT else f"{text[:MAX_TEXT]}…", "tool": tool})
+        told.append({"by": by, "text": text if len(text) <= MAX_TEXT else f"{beginning_of(text, MAX_TEXT)}…", "tool": tool})
         if len(told) == MAX_MESSAGES:
             break
     return told

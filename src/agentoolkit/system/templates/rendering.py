@@ -20,6 +20,7 @@ from typing import IO, Any, cast
 from pydantic_core import to_json
 
 from agentool.errors import ConfigurationError
+from agentool.secrets_here import without_cut_end
 from agentoolkit.settings import TemplateSettings
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError
 
@@ -150,7 +151,7 @@ class Renderer:
             self._threads = ThreadPoolExecutor(self.limits.processes, thread_name_prefix="agentool-templates")
         answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer, request, load)
         if "failure" in answer:
-            said, line = answer["said"].rstrip("."), answer.get("line")
+            said, line = _said(answer), answer.get("line")
             error = _beyond_a_limit(answer["failure"], self.limits) or _wrong(answer["failure"], said, f" in line {line}" if line else "")
             error.line = line
             raise error
@@ -163,7 +164,7 @@ class Renderer:
             answer = worker.ask(request, load, self.limits.seconds)
         except Ended as error:
             worker.end()
-            return {"failure": "time" if isinstance(error, Expired) else "crash", "said": ""}
+            return {"failure": "time" if isinstance(error, Expired) else "crash", "said": "", "length": 0}
         except BaseException:
             worker.end()
             raise
@@ -181,6 +182,12 @@ class Renderer:
                 return worker
             worker.end()
         return Worker(self.limits.memory)
+
+
+def _said(answer: Message) -> str:
+    """Return what a process said of a failure, and how long that was where it has only sent the beginning."""
+    said, length = answer["said"], answer["length"]
+    return said.rstrip(".") if len(said) == length else f"{without_cut_end(said)}… ({length:,} characters)"
 
 
 def _nothing(name: str) -> None:

@@ -119,10 +119,10 @@ def validate(request: Message) -> Message:
 
 
 def failure(error: BaseException) -> Message:
-    """Describe what went wrong: a kind, a sentence, and the line if it is known."""
-    said = _beginning(str(error) or type(error).__name__)
+    """Describe what went wrong: a kind, a sentence, and the line if it is known; of a long sentence its beginning, and how long it is."""
+    said = str(error) or type(error).__name__
     if isinstance(error, TemplateSyntaxError):
-        return {"failure": "syntax", "said": _beginning(error.message or said), "line": error.lineno, "name": error.name}
+        return {"failure": "syntax", **_beginning(error.message or said), "line": error.lineno, "name": error.name}
     kinds: dict[type[BaseException], str] = {
         SecurityError: "forbidden",
         TemplateNotFound: "missing",
@@ -136,11 +136,11 @@ def failure(error: BaseException) -> Message:
         if "__jinja_exception__" in trace.tb_frame.f_globals:
             line = trace.tb_lineno
         trace = trace.tb_next
-    return {"failure": kind, "said": said if known else f"{type(error).__name__}: {said}", "line": line}
+    return {"failure": kind, **_beginning(said if known else f"{type(error).__name__}: {said}"), "line": line}
 
 
-def _beginning(text: str) -> str:
-    return text if len(text) <= MAX_SAID_LENGTH else f"{text[:MAX_SAID_LENGTH]}… ({len(text):,} characters)"
+def _beginning(text: str) -> Message:
+    return {"said": text[:MAX_SAID_LENGTH], "length": len(text)}
 
 
 def serve() -> None:

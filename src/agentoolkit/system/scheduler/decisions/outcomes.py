@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from datetime import datetime
 
+from agentool.secrets_here import beginning_of, end_of
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, Work
@@ -61,7 +62,7 @@ def _cut(text: str, most: int) -> str:
     """Cut out the middle of a text that is too long: both ends say what happened and where."""
     if len(text) <= most:
         return text
-    return f"{text[: most // 2]} … ({len(text) - most:,} characters left out) … {text[-(most // 2) :]}"
+    return f"{beginning_of(text, most // 2)} … ({len(text) - most:,} characters left out) … {end_of(text, most // 2)}"
 
 
 def record_cancellation(execution: Execution, reason: str, now: datetime, duration: float | None = None) -> Execution:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from agentool.references import PREFIX, Resolved
-from agentoolkit.redaction import is_secret, is_secret_option, without_texts, written_forms
+from agentool.secrets_here import without_texts
+from agentoolkit.redaction import is_secret, is_secret_option, written_forms
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution
 
 _SHORTEST = 4

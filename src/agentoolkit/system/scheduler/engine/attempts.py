@@ -14,11 +14,10 @@ from typing import Any
 from agentool.caller import current_caller
 from agentool.core.injector import Injector
 from agentool.references import PREFIX, resolve_references
+from agentool.secrets_here import secrets_here, without_texts
 from agentoolkit.endings import GoesOnLater, part_done
 from agentoolkit.failure_log import log_failure
 from agentoolkit.interrupts import ends_the_loop
-from agentoolkit.live_output import secrets_here
-from agentoolkit.redaction import without_texts
 from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.secrets_in_records import secrets_in, without_secrets
 from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase

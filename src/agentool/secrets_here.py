@@ -1,0 +1,62 @@
+"""Secrets that what runs here was given, and texts shortened so that no part of one stays.
+
+A whole secret is found, and hidden, wherever what ran here is written down. Half of one would not be: it is taken out where it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextvars import ContextVar
+
+REDACTED = "[redacted]"
+
+_SHORTEST_PART = 4
+"""Characters from which on the end of a text counts as the beginning of a secret, and its beginning as the end of one."""
+_HALF_A_CHARACTER = "\ufffd"
+"""What decoding makes of a character that was cut."""
+
+secrets_here: ContextVar[Sequence[str]] = ContextVar("agentool_secrets", default=())
+"""Texts that what runs in this context may write and nobody may see, the longest first. Threads and programs inherit it."""
+
+
+def without_texts(text: str, secrets: Sequence[str]) -> str:
+    """Return text with each of these replaced; one that is part of another comes after it."""
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
+
+
+def beginning_of(text: str, most: int) -> str:
+    """Return the first characters of a text, without a part of a secret at the cut."""
+    return text if len(text) <= most else without_cut_end(text[:most])
+
+
+def end_of(text: str, most: int) -> str:
+    """Return the last characters of a text, without a part of a secret at the cut."""
+    return text if len(text) <= most else without_cut_beginning(text[-most:])
+
+
+def without_cut_end(text: str, secrets: Sequence[str] | None = None) -> str:
+    """Return a text whose rest was cut off, without the beginning of a secret at its end; by default of those that are here."""
+    secrets = secrets_here.get() if secrets is None else secrets
+    whole = text.rstrip(_HALF_A_CHARACTER) if secrets else text
+    overlap = max((_overlap(whole, secret) for secret in secrets), default=0)
+    return whole[:-overlap] + REDACTED if overlap else text
+
+
+def without_cut_beginning(text: str, secrets: Sequence[str] | None = None) -> str:
+    """Return a text whose beginning was cut off, without the end of a secret there; by default of those that are here."""
+    secrets = secrets_here.get() if secrets is None else secrets
+    whole = text.lstrip(_HALF_A_CHARACTER) if secrets else text
+    overlap = max((_overlap(whole[: len(secret)][::-1], secret[::-1]) for secret in secrets), default=0)
+    return REDACTED + whole[overlap:] if overlap else text
+
+
+def _overlap(text: str, secret: str) -> int:
+    """Count the characters at the end of a text that are the beginning of a secret, but not all of it."""
+    place = text.find(secret[:_SHORTEST_PART], max(0, len(text) - len(secret) + 1))
+    while place >= 0:
+        if secret.startswith(text[place:]):
+            return len(text) - place
+        place = text.find(secret[:_SHORTEST_PART], place + 1)
+    return 0
