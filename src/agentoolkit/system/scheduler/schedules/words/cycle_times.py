@@ -13,6 +13,7 @@ from fractions import Fraction
 
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import CycleBounds
 from agentoolkit.system.scheduler.schedules.words.cycle_days import EVERY_DAY, Days
+from agentoolkit.system.scheduler.schedules.words.small_hours import night_of_days
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 
 _MINUTE_OF_HOUR = re.compile(
@@ -37,6 +38,8 @@ class Cycle:
         limits: From when and until when it was said to hold.
         minute: The minute of each hour that was named; None: none was.
         unless_given: ``minute hour`` where no clock times are given.
+        unit: The unit it was said to repeat by: ``month`` of ``monthly``; None where it was not, or days in it are named.
+        head: The places of the first token of what names it, and of the first one after.
     """
 
     every: Fraction | None = None
@@ -48,6 +51,8 @@ class Cycle:
     limits: CycleBounds = field(default_factory=CycleBounds)
     minute: int | None = None
     unless_given: str = "0 0"
+    unit: str | None = None
+    head: tuple[int, int] = (0, 0)
 
     @property
     def crontabs(self) -> list[str]:
@@ -57,7 +62,7 @@ class Cycle:
 
     def on(self, days: Days) -> Cycle:
         """Return it on these days. A length stays only where it was asked for without days."""
-        return replace(self, days=days, every=self.every if self.days is None else None)
+        return replace(self, days=days, every=self.every if self.days is None else None, unit=None)
 
 
 def crontab_of_length(seconds: Fraction) -> str | None:
@@ -121,6 +126,8 @@ def _without_clock(every: Fraction) -> str:
 
 def at_times(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:
     """Put clock times to days; where none are named, that of the start, those that ``twice a day`` implies, or midnight."""
+    if cursor.small_hour is not None and found.days != EVERY_DAY:
+        raise night_of_days(cursor)
     if not times and found.minutes:
         return found
     if not times and found.limits.clock is not None:

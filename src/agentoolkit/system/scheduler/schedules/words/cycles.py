@@ -22,7 +22,6 @@ from agentoolkit.system.scheduler.schedules.words.cycle_clauses import hours_bet
 from agentoolkit.system.scheduler.schedules.words.cycle_days import (
     EVERY_DAY,
     date_of_year,
-    in_quarter,
     listed,
     months,
     names_date_of_year,
@@ -32,31 +31,17 @@ from agentoolkit.system.scheduler.schedules.words.cycle_days import (
     weekdays,
     weekdays_of,
 )
+from agentoolkit.system.scheduler.schedules.words.cycle_on_days import with_days
 from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, at_times, minute_of_hour, starts_minute_of_hour, stepping
+from agentoolkit.system.scheduler.schedules.words.cycle_units import ADVERBS, LAST_DAYS, SECONDS, UNITS
 from agentoolkit.system.scheduler.schedules.words.dates import day_number
-from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, starts_quantity, whole_number
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit, starts_quantity, whole_number
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, ORDINALS, TIMES
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, MONTHS, ORDINALS, TIMES
 
-_NAMED = {
-    "hourly": "hour",
-    "daily": "day",
-    "weekly": "week",
-    "monthly": "month",
-    "quarterly": "quarter",
-    "yearly": "year",
-    "annually": "year",
-}
-_PLAIN = {"second": 1, "minute": 60, "hour": 3_600, "day": 86_400, "week": 604_800, "fortnight": 1_209_600}
 _MAX_WEEKS = 52
-
-
 _HOURLY = Cycle(Fraction(3_600), EVERY_DAY, ("0 *",))
-_LAST_OF_UNIT = {
-    "day": EVERY_DAY, "week": ("*", "*", "0"), "month": ("L", "*", "*"), "quarter": ("L", "3,6,9,12", "*"), "year": ("31", "12", "*"),
-}  # fmt: skip
-_OF_UNIT = {"day": EVERY_DAY, "week": ("*", "*", "0"), "month": ("1", "*", "*"), "quarter": ("1", "1,4,7,10", "*"), "year": ("1", "1", "*")}
 
 
 def starts_cycle(cursor: Cursor) -> bool:
@@ -65,7 +50,7 @@ def starts_cycle(cursor: Cursor) -> bool:
     text, following = cursor.peek(ahead).text, cursor.peek(ahead + 1).text
     if weekday_of(text.partition("-")[0]) is not None and ("-" in text or following in ("to", "through", "-")):
         return True
-    if text in ("every", "each", "fortnightly", *_NAMED, "weekdays", "weekends") or _count(cursor) is not None:
+    if text in ("every", "each", "fortnightly", *ADVERBS, "weekdays", "weekends") or _count(cursor) is not None:
         return True
     if (text, following) == ("business", "days") or starts_minute_of_hour(cursor) or _starts_end_of(cursor):
         return True
@@ -80,14 +65,15 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
     Raises:
         InvalidSchedule: when it means two things, or no crontab can say it.
     """
-    found, times = _cycle(cursor), list(earlier)
+    start, times = cursor.place, list(earlier)
+    found = replace(_cycle(cursor), head=(start, cursor.place))
     is_length, hours = found.days is None and found.weeks == 1, None
     while not cursor.at_end():
         if starts_hours(cursor):
             hours = hours_between(cursor)
         elif _is_hours(found) and (minute := minute_of_hour(cursor)) is not None:
             found = replace(found, minute=minute)
-        elif starts_clock(cursor):
+        elif starts_clock(cursor) or _starts_bare_hour(cursor, found):
             times += clocks(cursor)
         else:
             found = _clause(cursor, found, timezone)
@@ -100,6 +86,16 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
     return at_times(cursor, found, times)
 
 
+def _starts_bare_hour(cursor: Cursor, found: Cycle) -> bool:
+    """Whether an hour comes next without ``at``: ``every day 9``, ``mondays 9 and 17``, and not ``every month 15``."""
+    hour, following = cursor.peek(), cursor.peek(1)
+    if hour.kind != "number" or not hour.text.isdigit() or len(hour.text) > 2 or found.days is None:
+        return False
+    if found.unit not in (None, "day") or weekdays_of(found.days) is None:
+        return False
+    return following.kind in ("end", "word") and not is_unit(following.text) and following.text not in ("to", "times", "of", *MONTHS)
+
+
 def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
     """Take days, months or a limit, and return the cycle with them."""
     if cursor.take_one_of("except", "but"):
@@ -107,12 +103,12 @@ def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
     if cursor.sees("from") and weekday_of(cursor.peek(1).text) is not None and cursor.peek(2).text in ("to", "through", "-"):
         cursor.next()
     if cursor.take("on") or _starts_weekdays(cursor):
-        return _with_days(cursor, found)
+        return with_days(cursor, found)
     if cursor.take_one_of("in", "of"):
         days = found.days or EVERY_DAY
         if days[1] != "*" or found.weeks > 1:
             raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday in june at 9:00'.")
-        return found.on((days[0], months(cursor), days[2]))
+        return replace(found.on((days[0], months(cursor), days[2])), unit=found.unit)
     if (limits := take_limit(cursor, found.limits, timezone)) is not None:
         return replace(found, limits=limits)
     raise cursor.unexpected()
@@ -126,17 +122,16 @@ def _cycle(cursor: Cursor) -> Cycle:
         # ``the end of every month`` is its last day, at 23:59 unless a time is named.
         cursor.take("the")
         cursor.place += 3
-        unit = cursor.take_one_of(*_LAST_OF_UNIT)
+        unit = cursor.take_one_of(*LAST_DAYS)
         if unit is None:
             raise cursor.unexpected()
-        return Cycle(days=_LAST_OF_UNIT[unit], unless_given="59 23")
+        return Cycle(days=LAST_DAYS[unit], unless_given="59 23")
     if starts_minute_of_hour(cursor):
         return Cycle(every=Fraction(3_600), minute=minute_of_hour(cursor))
     if cursor.take("fortnightly"):
-        return _of_length(cursor, Fraction(_PLAIN["fortnight"]))
-    named = cursor.take_one_of(*_NAMED)
-    if named:
-        return _HOURLY if named == "hourly" and cursor.at_end() else _unit(_NAMED[named])
+        return _of_length(cursor, Fraction(SECONDS["fortnight"]))
+    if (adverb := cursor.take_one_of(*ADVERBS)) is not None:
+        return _HOURLY if adverb == "hourly" and cursor.at_end() else _unit(ADVERBS[adverb])
     if cursor.take_one_of("every", "each"):
         return _thing(cursor)
     return Cycle(days=positions(cursor) or weekdays(cursor))
@@ -144,7 +139,7 @@ def _cycle(cursor: Cursor) -> Cycle:
 
 def _is_hours(found: Cycle) -> bool:
     """Whether it is so many hours, so that a minute of the hour may be named."""
-    return found.every is not None and found.days is None and found.every % 3_600 == 0 and found.every < _PLAIN["day"]
+    return found.every is not None and found.days is None and found.every % 3_600 == 0 and found.every < SECONDS["day"]
 
 
 def _starts_weekdays(cursor: Cursor) -> bool:
@@ -186,7 +181,8 @@ def _times_a_unit(cursor: Cursor, count: int) -> Cycle:
 
 
 def _unit(unit: str) -> Cycle:
-    return Cycle(Fraction(_PLAIN[unit]) if unit in _PLAIN else None, _OF_UNIT.get(unit))
+    seconds = UNITS[unit].seconds
+    return Cycle(None if seconds is None else Fraction(seconds), UNITS[unit].first, unit=unit)
 
 
 def _thing(cursor: Cursor) -> Cycle:
@@ -200,11 +196,11 @@ def _thing(cursor: Cursor) -> Cycle:
         return Cycle(days=date_of_year(cursor))
     if days := positions(cursor):
         return Cycle(days=days)
-    if cursor.peek().text in _PLAIN and cursor.peek(1).text == "and":
+    if cursor.peek().text in SECONDS and cursor.peek(1).text == "and":
         return Cycle(every=_seconds(cursor, duration(cursor, unsaid=Fraction(1))))
-    unit = cursor.take_one_of(*_PLAIN, "month", "quarter", "year")
+    unit = cursor.take_one_of(*SECONDS, "month", "quarter", "year")
     if unit:
-        return _of_length(cursor, Fraction(_PLAIN[unit])) if unit == "fortnight" else _unit(unit)
+        return _of_length(cursor, Fraction(SECONDS[unit])) if unit == "fortnight" else _unit(unit)
     if starts_quantity(cursor):
         return _of_length(cursor, _seconds(cursor, duration(cursor)))
     return Cycle(days=weekdays(cursor))
@@ -212,7 +208,7 @@ def _thing(cursor: Cursor) -> Cycle:
 
 def _of_length(cursor: Cursor, seconds: Fraction) -> Cycle:
     """Return a length of time, or a number of weeks if days or a time of day follow."""
-    weeks = seconds / _PLAIN["week"]
+    weeks = seconds / SECONDS["week"]
     if weeks.denominator != 1 or not 1 < weeks <= _MAX_WEEKS or not (cursor.sees("on") or starts_clock(cursor)):
         return Cycle(every=seconds)
     return Cycle(weeks=int(weeks))
@@ -230,7 +226,7 @@ def _every_nth(cursor: Cursor) -> Cycle | None:
         return None
     if what in ("minute", "hour", "week") or (what == "second" and said != "second"):
         cursor.place += 2
-        return _of_length(cursor, Fraction(number * _PLAIN[what]))
+        return _of_length(cursor, Fraction(number * SECONDS[what]))
     weekday = weekday_of(what) is not None
     if (weekday or what == "day") and cursor.peek(2).text != "of":
         every = f"every other {what}" if number == 2 else f"every {number} weeks on {what}" if weekday else f"every {number} days"
@@ -248,10 +244,10 @@ def _every_other(cursor: Cursor) -> Cycle:
             "Write '0 9 1 */2 *' for every other month." if what == "month" else "Name the weekday, e.g. 'every other saturday at 9:00'."
         )
         raise cursor.refusal(f"no crontab says 'every other {what}'", remedy)
-    unit = cursor.take_one_of(*_PLAIN)
+    unit = cursor.take_one_of(*SECONDS)
     if unit is None:
         raise cursor.unexpected()
-    return _of_length(cursor, Fraction(2 * _PLAIN[unit]))
+    return _of_length(cursor, Fraction(2 * SECONDS[unit]))
 
 
 def _seconds(cursor: Cursor, length: Length) -> Fraction:
@@ -259,22 +255,6 @@ def _seconds(cursor: Cursor, length: Length) -> Fraction:
         remedy = "Count in days, e.g. 'every 30 days', or give a crontab, e.g. '0 9 1 */3 *' for every third month."
         raise cursor.refusal("months and years differ in length", remedy)
     return length.seconds
-
-
-def _with_days(cursor: Cursor, found: Cycle) -> Cycle:
-    """Read the days after ``on``: ``weekly on monday``, ``every month on the 15th``, ``every 15 minutes on weekdays``."""
-    days = positions(cursor)
-    if days is None and found.days == _OF_UNIT["year"]:
-        days = date_of_year(cursor)
-    if days is None:
-        days = weekdays(cursor)
-    if found.days == _OF_UNIT["quarter"]:
-        days = in_quarter(cursor, days)
-    of_week = found.days == _OF_UNIT["week"] or found.weeks > 1
-    is_span = any(sign in days[2] for sign in ",-")
-    if (found.days == _OF_UNIT["day"] and found.every and not is_span) or (of_week and days[0] != "*"):
-        raise cursor.refusal("those days do not fit together", "Write e.g. 'every monday at 9:00' or 'every month on the 15th'.")
-    return found.on(days)
 
 
 def _without_days(cursor: Cursor, found: Cycle) -> Cycle:

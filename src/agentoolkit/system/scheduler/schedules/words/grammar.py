@@ -139,7 +139,7 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
     remarks = [f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague)]
     zone, offset = _take_zone(tokens, text)
     name = zone or offset or timezone
-    cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, remarks, parts)
+    cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, remarks, parts, zone=zone or offset or "")
     meaning = _meaning(cursor, name)
     if not cursor.at_end():
         raise cursor.unexpected()

@@ -15,6 +15,7 @@ from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
 from agentoolkit.system.scheduler.schedules.words.days import months_from
 from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit, quantity, whole_number
+from agentoolkit.system.scheduler.schedules.words.small_hours import night_of_date
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock, take_part, within_part
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 
@@ -127,6 +128,8 @@ def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -
     if _has_passed(cursor, chosen, clock_time, timezone):
         said = datetime.combine(chosen, clock_time)
         raise cursor.refusal(f"{said:%A} {said.isoformat(' ', 'minutes')} is in the past", "Name a time to come, e.g. 'tomorrow at 14:00'.")
+    if cursor.small_hour is not None:
+        raise night_of_date(cursor, chosen, clock_time)
     return _instant(cursor, chosen, clock_time, timezone)
 
 

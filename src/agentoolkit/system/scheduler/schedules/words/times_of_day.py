@@ -77,6 +77,7 @@ def within_part(cursor: Cursor, said: time, part: str) -> time:
         return afternoon
     if said.hour in fits or (part == "night" and said.hour < 5):
         cursor.bare_times.pop(said, None)
+        cursor.small_hour = said if said.hour < 5 and part == "night" else cursor.small_hour
         return said
     raise cursor.refusal(f"{said:%H:%M} is not in the {part}", "Write the time alone, e.g. '14:00'.")
 
@@ -162,6 +163,7 @@ def _past(cursor: Cursor, ahead: int) -> tuple[int, int] | None:
 
 
 def _past_hour(cursor: Cursor, minutes: int, words: int) -> time:
+    start = cursor.place
     cursor.place += words
     token = cursor.next()
     if token.text in _NAMED:
@@ -171,7 +173,7 @@ def _past_hour(cursor: Cursor, minutes: int, words: int) -> time:
     total = (hour.hour * 60 + minutes) % 1_440
     found = time(total // 60, total % 60)
     if said is not None:
-        cursor.bare_times[found] = f"{found:%H:%M}"
+        cursor.bare_times[found] = cursor.words(start, cursor.place)
     return found
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.words.day_names import NAME_WORDS
-from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, VOCABULARY
+from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, UNIT_MONTHS, UNIT_SECONDS, VOCABULARY
 
 KNOWN_WORDS = VOCABULARY | NAME_WORDS
 """What is here is never called unknown."""
@@ -41,6 +41,9 @@ _MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
 _UTC_OFFSET = re.compile(r"\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?([0-5]\d))?\b")
 """``UTC+2``, as people mean it: two hours ahead."""
 _WEEKDAY = "(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
+_NUMBER_OF_DAY = r"(?:[1-9]|[12]\d|3[01])"
+_NO_DATE = rf"\s?(?:[:.]\d|(?:[ap]m|o'clock|{'|'.join((*UNIT_SECONDS, *UNIT_MONTHS))})\b)"
+"""What follows a number that is no day of the month: ``day 9 am``, ``a day 3 hours``."""
 _REWRITTEN = (
     (re.compile(r"\bat (\d{1,2})([ap])\b(?!\.?m)\.?"), r"at \1 \2m"),  # at 3p
     (re.compile(r"(?<=\bat )([01]?\d|2[0-3])\.([0-5]\d)\b(?!\.)"), r"\1:\2"),  # at 23.00
@@ -68,7 +71,10 @@ _REWRITTEN = (
     (re.compile(r"\bat the (end|start|beginning) of\b"), r"the \1 of"),
     (re.compile(r"\bstart of\b"), "beginning of"),
     (re.compile(r"\bpenultimate\b|\b(?:last but one|second to last)\b"), "second last"),
-    (re.compile(r"\bday ([1-9]|[12]\d|3[01])\b(?!\s?(?:days?|:))"), r"\1th"),  # on day 15 of every month
+    (
+        re.compile(rf"(?:(?:(?<=\bon )|(?<=\bthe )|^\s*)day ({_NUMBER_OF_DAY})\b(?!{_NO_DATE})|\bday ({_NUMBER_OF_DAY})(?= of\b))"),
+        r"\1\2th",
+    ),  # on day 15, day 15 of every month
     (re.compile(rf"\b({_WEEKDAY})/(?={_WEEKDAY})"), r"\1 and "),  # tue/thu
     (re.compile(rf"(?<=\bat )([01]?\d|2[0-3]) ([0-5]\d)\b(?!\s?(?:[:/.-]|st|nd|rd|th|of\b|{_MONTH}))"), r"\1:\2"),  # at 3 15
 )
@@ -114,6 +120,8 @@ class Cursor:
         parts: The times of ``morning`` … ``night``.
         bare_times: The times of day that were said without am or pm, and how.
         is_elapsed: Whether only time from now on was named, which is the same in every zone.
+        zone: The zone that the text names at its end; empty: none.
+        small_hour: The time after midnight that was said to be at night: that of the day named, or of the next one.
     """
 
     source: str
@@ -124,6 +132,8 @@ class Cursor:
     place: int = 0
     bare_times: dict[time, str] = field(default_factory=dict[time, str])
     is_elapsed: bool = False
+    zone: str = ""
+    small_hour: time | None = None
 
     def peek(self, ahead: int = 0) -> TextToken:
         """Return a token without taking it; an empty one after the end."""
@@ -166,6 +176,14 @@ class Cursor:
         """Return the refusal of this text, to be raised."""
         return InvalidSchedule(f"{problem}.", field="schedule", value=self.source, remedy=remedy)
 
+    def words(self, start: int = 0, end: int | None = None) -> str:
+        """Return the words of some tokens, as the grammar has them."""
+        return " ".join(token.text for token in self.tokens[start:end]).replace(" ,", ",")
+
+    def either(self, problem: str, *texts: str) -> InvalidSchedule:
+        """Return the refusal of a text that may mean each of these, to be raised."""
+        return self.refusal(problem, f"Write {' or '.join(repr(f'{text} {self.zone}'.strip()) for text in dict.fromkeys(texts))}.")
+
     def unexpected(self) -> InvalidSchedule:
         """Return the refusal of the next token, which fits nowhere; a word that no phrase has is named first."""
         rest = self.tokens[self.place :]
@@ -185,13 +203,26 @@ class Cursor:
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
         if self.place == 0 and token.kind != "word":
             return self.refusal(f"{token.text!r} is not understood", EXAMPLES)
-        where = f"out of place after {' '.join(each.text for each in self.tokens[: self.place])!r}" if self.place else "no time by itself"
-        return self.refusal(f"{token.text!r} is {where}", EXAMPLES)
+        where = f"out of place after {_as_written(self.source, self.words(0, self.place))!r}" if self.place else "no time by itself"
+        return self.refusal(f"{_as_written(self.source, token.text)!r} is {where}", EXAMPLES)
 
 
 EXAMPLES = "Write e.g. 'in 30 minutes', 'tomorrow at 14:00', 'every weekday at 9am', 'every 5 minutes' or '0 9 * * 1-5'."
 
 _END = TextToken("end", "")
+
+
+def _as_written(source: str, words: str) -> str:
+    """Return words of the grammar as the text has them: what stands for another word is that word again."""
+    said, was = source.casefold(), dict[str, str]()
+    for shape, instead in _REWRITTEN:
+        was |= {found.expand(instead).strip(): found[0].strip() for found in shape.finditer(said)}
+        said = shape.sub(instead, said)
+    for made, text in was.items():
+        if made and words != made and words not in source.casefold() and re.search(rf"\b{re.escape(words)}\b", made):
+            return text
+        words = words.replace(made, text) if made else words
+    return words
 
 
 def plain(text: str) -> str:
