@@ -60,7 +60,7 @@ class InvalidSchedule(SchedulerError, ValueError):
         """Say what was given, where the problem itself quotes none of it: people see no more of an error than its text."""
         if self.value is None or "'" in self.problem or str(self.value) in self.problem:
             return super().__str__()
-        return self._told(self.field, f"{self.problem.rstrip('.')} (given: {excerpt(self.value)}).")
+        return self._message(self.field, f"{self.problem.rstrip('.')} (given: {excerpt(self.value)}).")
 
 
 class InvalidJob(SchedulerError, InvalidInput):
