@@ -111,6 +111,17 @@ async def test_what_fails_among_many_is_named(api: Api, kit: TestToolkit) -> Non
     assert (await api("GET", "/tasks/daily"))["reason"] == "move"
 
 
+@pytest.mark.parametrize("action", ["delete", "pause", "run", "cancel"])
+@pytest.mark.parametrize("query", ["", "  "])
+async def test_an_empty_query_is_not_all(api: Api, kit: TestToolkit, action: str, query: str) -> None:
+    """An unset variable of a script does nothing; who means everything writes so."""
+    await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})
+    refused = await api("POST", "/bulk", status=422, json={"action": action, "query": query})
+    assert (refused["field"], "Write job:* for all." in refused["detail"]) == ("query", True)
+    assert (await api("GET", "/tasks/daily"))["status"] == "scheduled"
+    assert (await bulk(api, kit, action="delete", query="job:*"))["done"] == 1
+
+
 async def test_what_was_aborted_stays_aborted(api: Api, kit: TestToolkit) -> None:
     """A second abort, after all has ended, does not turn it into something that was done."""
     await api("POST", "/tasks", status=201, json={"name": "daily", "schedule": "0 9 * * *", **LIST})

@@ -100,9 +100,9 @@ def test_all_that_fit_are_retried(cli: Cli, failed: str) -> None:
     assert cli("retry", "--query", "status:failed since:1h").stdout.endswith("1 execution retried, 0 refused.\n")
 
 
-@pytest.mark.parametrize("words", [("fine",), ("fine@2030-01-01T00:00:00+00:00",), (), ("a", "--query", "status:failed")])
+@pytest.mark.parametrize("words", [("fine",), ("fine@2030-01-01T00:00:00+00:00",), (), ("a", "--query", "status:failed"), ("--query", ""), ("--query", " ")])
 def test_what_cannot_be_retried(cli: Cli, words: tuple[str, ...]) -> None:
-    """A job without a failure, an execution that is not there, nothing, and both at once are mistakes."""
+    """A job without a failure, an execution that is not there, nothing, both at once, and a query that says nothing are mistakes."""
     cli.greeting("fine")
     assert cli("retry", *words, code=2).stderr
 

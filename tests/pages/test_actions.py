@@ -77,6 +77,12 @@ async def test_the_same_form_twice_is_done_once(kit: TestToolkit, client: httpx2
     assert [one["trigger"] for one in history.data["history"]] == ["requested"]
 
 
+async def test_a_query_without_a_term_chooses_nothing(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """An address that was cut or badly joined asks for no job, not for all of them."""
+    await schedule(kit, "hourly")
+    assert "Write job:* for all." in (await client.get("/act?do=cancel&q=%20")).text
+
+
 async def test_all_that_match_are_paused(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
     """The question gives their number and a sample; each is paused."""
     for number in range(12):

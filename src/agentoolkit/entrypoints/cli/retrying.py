@@ -12,6 +12,7 @@ from agentoolkit.entrypoints.cli.session import Toolkit, call
 from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
 from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
+from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_RETRIED = 10_000
 """Executions of one query."""
@@ -35,7 +36,12 @@ async def retry_named(kit: Toolkit, names: Sequence[str]) -> RetriedExecutions:
 
 
 async def retry_found(kit: Toolkit, query: str) -> RetriedExecutions:
-    """Retry all executions that fit, `MAX_RETRIED` at most, those due latest first."""
+    """Retry all executions that fit, `MAX_RETRIED` at most, those due latest first.
+
+    Raises:
+        InvalidJob: The query has no term, or cannot be read.
+    """
+    check_narrows(query)
     return await _retry(kit, (await find_executions(kit, query, MAX_RETRIED)).history)
 
 

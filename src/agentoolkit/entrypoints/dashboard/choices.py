@@ -8,6 +8,7 @@ from typing import Any
 
 from agentoolkit.entrypoints.dashboard.lists import Noun, find_all
 from agentoolkit.entrypoints.dashboard.page import View
+from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_CHOSEN = 10_000
 """Items of one batch."""
@@ -51,6 +52,7 @@ class Choice:
     async def items(self, view: View, noun: Noun) -> list[str]:
         """Return the ids of what is chosen, at most `MAX_CHOSEN`: of jobs or of executions."""
         if self.q:
+            check_narrows(self.q)
             wanted: dict[str, Any] = {"query": self.q}
         elif self.all_jobs:
             wanted = {"job_status": None if self.all_jobs == "live" else self.all_jobs}

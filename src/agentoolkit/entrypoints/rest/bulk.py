@@ -21,6 +21,7 @@ from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
 from agentoolkit.portions import IN_A_TURN, done_in_portions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
+from agentoolkit.system.scheduler.search import check_narrows
 
 router = guarded_router("bulk")
 
@@ -60,7 +61,7 @@ class BulkRequest(Body):
     """What is to be done with which tasks or executions."""
 
     action: Action = Field(description="retry and cancel: of executions; the others: of tasks")
-    query: str | None = Field(default=None, max_length=500, description="All that fit", examples=["status:failed since:24h"])
+    query: str | None = Field(default=None, max_length=500, description="All that fit; it has a term, and job:* is all", examples=["status:failed since:24h"])
     ids: list[Annotated[str, Field(min_length=1, max_length=1_000)]] | None = Field(
         default=None, min_length=1, max_length=10_000, description="These, in place of a query"
     )
@@ -114,6 +115,8 @@ async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> Bul
     """Do something with all that fit a query, or with some by their ids. The answer says how many; its id tells the progress."""
     if (asked.query is None) == (asked.ids is None):
         raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
+    if asked.query is not None:
+        check_narrows(asked.query)
     chosen = asked.ids or await _chosen(tools, asked)
     noun = "execution" if asked.action in _ON_EXECUTIONS else "job"
     batch = Batch(

@@ -139,9 +139,9 @@ def retry(
     from agentoolkit.entrypoints.cli.session import visit
     from agentoolkit.text import counted
 
-    if bool(failed) == bool(query):
+    if bool(failed) == (query is not None):
         raise InvalidInput("Name what is retried, or give a query.", field="failed", remedy="Write e.g. `agentool retry nightly`.")
-    retried = visit(lambda kit: retry_found(kit, query) if query else retry_named(kit, failed or []))
+    retried = visit(lambda kit: retry_found(kit, query) if query is not None else retry_named(kit, failed or []))
     for refusal in retried.refusals[:MAX_NAMED]:
         tell(refusal)
     if json:

@@ -139,6 +139,16 @@ def read_search(text: str, subject: Subject, *, me: str, now: datetime) -> Searc
     return Search(subject, tuple(_term(found, subject, me, now) for found in _TERM.finditer(text.strip())))
 
 
+def check_narrows(query: str) -> None:
+    """Refuse a query without a term where something is done to all that fit: an unset variable must not mean everything.
+
+    Raises:
+        InvalidJob: It has no term.
+    """
+    if not query.strip():
+        raise _wrong("It is empty.", query, "Write job:* for all.")
+
+
 def _term(found: re.Match[str], subject: Subject, me: str, now: datetime) -> Term:
     key, text = found["key"] or "", found["value"]
     if not key and text.endswith(":"):
