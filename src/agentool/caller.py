@@ -42,6 +42,8 @@ class Caller:
     """Number of scheduled runs around this call."""
     lineage: tuple[str, ...] = ()
     """Execution ids of the scheduled runs around this call, outermost first."""
+    acts_for: str = ""
+    """The owner of what it makes, where an administrator makes it for somebody else; empty: itself."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > MAX_NAME:
@@ -69,6 +71,10 @@ class Caller:
         lineage = (*self.lineage, execution_id)[-MAX_LINEAGE:]
         return Caller(self.name, "schedule", self.scopes, self.depth + 1, lineage)
 
+    def owner_of_new(self) -> Caller:
+        """Return the owner of what it makes, with the rights that this has when it runs: never those of who made it for another."""
+        return Caller(self.acts_for, self.door, OWN) if self.acts_for else self
+
     def at(self, door: Door, scopes: Iterable[Scope] | None = None) -> Caller:
         """Return this caller at another door, with at most these scopes."""
         kept = self.scopes if scopes is None else frozenset(scope for scope in scopes if self.may(scope))
@@ -76,13 +82,8 @@ class Caller:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        return {
-            "name": self.name,
-            "door": self.door,
-            "scopes": sorted(self.scopes),
-            "depth": self.depth,
-            "lineage": list(self.lineage),
-        }
+        told = {"name": self.name, "door": self.door, "scopes": sorted(self.scopes), "depth": self.depth, "lineage": list(self.lineage)}
+        return {**told, "acts_for": self.acts_for} if self.acts_for else told
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Caller:
@@ -91,7 +92,8 @@ class Caller:
         Raises:
             KeyError, TypeError: The record is damaged.
         """
-        return cls(record["name"], record["door"], frozenset(record["scopes"]), int(record["depth"]), tuple(record["lineage"]))
+        scopes, depth, lineage = frozenset(record["scopes"]), int(record["depth"]), tuple(record["lineage"])
+        return cls(record["name"], record["door"], scopes, depth, lineage, record.get("acts_for", ""))
 
 
 CODE = Caller()

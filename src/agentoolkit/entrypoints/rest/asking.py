@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -34,8 +35,8 @@ class Tools:
         return (await self.run("scheduler", operation, **fields)).data or {}
 
     def acting_for(self, owner: str) -> Tools:
-        """Return the same for what is made in the name of another owner; only an administrator may."""
-        return Tools(self.injector, Caller(owner, self.caller.door, self.caller.scopes))
+        """Return the same for what is made for another owner; only an administrator may."""
+        return Tools(self.injector, replace(self.caller, acts_for=owner))
 
 
 async def tools_of(request: Request) -> Tools:

@@ -41,8 +41,8 @@ class ScheduledTask(BaseModel):
     runs: int | None = Field(default=None, description="Executions that its schedule has started; left out in lists")
     version: int | None = Field(default=None, description="Counts its changes; left out in lists")
     created_at: str | None = None
-    created_by: dict[str, Any] | None = Field(default=None, description="Who made it, and at which door; left out in lists")
-    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last; left out in lists")
+    created_by: dict[str, Any] | None = Field(default=None, description="Whose it is, and the door at which it was made; left out in lists")
+    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or made it for its owner; left out in lists")
     options: dict[str, Any] | None = Field(default=None, description="Further fields of it; left out in lists")
 
 

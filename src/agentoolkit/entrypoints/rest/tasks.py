@@ -87,7 +87,7 @@ async def create_task(task: NewTask, tools: Asking, response: Response) -> TaskR
 
 
 async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
-    """Schedule a task as its agent.
+    """Schedule a task for its agent.
 
     Raises:
         ApiError: It is another agent's.

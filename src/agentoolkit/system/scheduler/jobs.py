@@ -163,7 +163,7 @@ class Job:
     created_by: Annotated[Caller, _AS_JSON] = CODE
     """Whose it is, and with which scopes its executions act."""
     changed_by: Annotated[Caller, _AS_JSON] | None = None
-    """Who changed its definition last."""
+    """Who changed its definition last, or made it for its owner."""
     is_bounded: bool = False
     """Whether end and spread of its schedule were set for its owner, who gave none."""
 

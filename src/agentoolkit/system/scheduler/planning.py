@@ -64,7 +64,7 @@ def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failure
 
 
 def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:
-    """Check the fields of a new job and make it: its maker is the current caller.
+    """Check the fields of a new job and make it for the current caller, or for whom the caller acts.
 
     Raises:
         UnknownTarget: The target, or the ``queue`` AgenTool that an outcome queue needs, does not exist.
@@ -78,7 +78,9 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     told: dict[str, Any] = {"job_name": id_, **_definition(given)}
     policies = _policies(USUAL_POLICIES, given)
     reading, told["input_data"] = _checked(lambda: read_when(given, id_, now, habits), told, policies, injector)
-    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, created_by=get_caller(), **told)
+    caller = get_caller()
+    told |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
+    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **told)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
     return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)
 
