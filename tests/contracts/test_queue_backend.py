@@ -574,6 +574,15 @@ async def test_a_requeued_message_may_have_another_payload(backend: QueueBackend
     assert (await take(backend, 1))[0].body == '"better"'
 
 
+async def test_those_that_died_of_the_same_are_requeued(backend: QueueBackend):
+    """A fingerprint chooses by the reason whatever its numbers, in the order they died, and the limit counts those."""
+    for place, reason in enumerate(["no", "disk 1 full", "disk 2 full", "disk 3 full"]):
+        await add(backend, str(place))
+        await backend.dead_letter("q", Receipt(str(place)), reason, at(0))
+    assert ids(await backend.requeue("q", Requeue(fingerprint="disk … full", limit=2), at(1))) == ["1", "2"]
+    assert ids(await backend.requeue("q", Requeue(fingerprint="disk … full"), at(1))) == ["3"]
+
+
 async def test_the_oldest_dead_letters_are_requeued_first(backend: QueueBackend):
     """Without an id all are, or as many as `limit` says."""
     await add(backend, *"abc")

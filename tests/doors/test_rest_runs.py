@@ -232,16 +232,35 @@ async def test_tasks_are_simulated(api: Api) -> None:
     assert ([one["due"][11:16] for one in simulated["due_times"]], simulated["is_cut"]) == (["00:00", "01:00", "02:00"], True)
 
 
+async def bury(kit: TestToolkit, *reasons: str) -> None:
+    """Fill a queue with dead letters, numbered from 0."""
+    for number, reason in enumerate(reasons):
+        letter = {"queue_name": "q", "message_id": str(number)}
+        await kit.injector.run("queue", {"operation": "enqueue", "message": number, **letter})
+        await kit.injector.run("queue", {"operation": "move_to_dlq", "reason": reason, **letter})
+
+
 async def test_dead_letters_are_grouped_and_put_back(api: Api, kit: TestToolkit) -> None:
-    """By what their reasons have in common, and all of one group at once."""
-    for number in range(3):
-        await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "q", "message": number, "message_id": str(number)})
-        reason = "no" if number == 2 else f"disk {number} full"
-        await kit.injector.run("queue", {"operation": "move_to_dlq", "queue_name": "q", "message_id": str(number), "reason": reason})
+    """By what their reasons have in common, the largest group first, and all of one group at once."""
+    await bury(kit, "no", "disk 0 full", "disk 0x1f full")
     dead = await api("GET", "/queues/q/dead-letters")
-    assert [(group["fingerprint"], group["count"]) for group in dead["groups"]] == [("disk 0 full", 2), ("no", 1)]
-    assert (await api("POST", "/queues/q/requeue", json={"fingerprint": "disk 0 full"}))["count"] == 2
-    assert [message["message"] for message in (await api("GET", "/queues/q/messages"))["messages"]] == [0, 1]
+    assert [(group["fingerprint"], group["count"]) for group in dead["groups"]] == [("disk … full", 2), ("no", 1)]
+    assert (await api("POST", "/queues/q/requeue", json={"fingerprint": "disk … full"}))["count"] == 2
+    assert [message["message"] for message in (await api("GET", "/queues/q/messages"))["messages"]] == [1, 2]
+
+
+async def test_one_dead_letter_and_those_like_it_are_two_questions(api: Api, kit: TestToolkit) -> None:
+    """Nothing is put back where both are asked: neither the one with its new payload, nor the others."""
+    await bury(kit, "bad", "bad")
+    both = {"message_id": "1", "message": {"n": 100}, "fingerprint": "bad"}
+    assert (await api("POST", "/queues/q/requeue", status=422, json=both))["field"] == "fingerprint"
+    assert (await api("GET", "/queues/q/dead-letters"))["count"] == 2
+
+
+async def test_dead_letters_of_a_group_are_all_put_back(api: Api, kit: TestToolkit) -> None:
+    """Also those behind a page of others."""
+    await bury(kit, *["other"] * 1_001, "bad")
+    assert (await api("POST", "/queues/q/requeue", json={"fingerprint": "bad"}))["message_ids"] == ["1001"]
 
 
 async def test_the_audit_tells_who_did_what(api: Api) -> None:
@@ -258,6 +277,33 @@ async def test_a_task_for_an_agent_is_that_agents(api: Api) -> None:
     await api("POST", "/tasks", status=201, json={"name": "other", "schedule": "0 9 * * *", **LIST})
     assert [task["name"] for task in (await api("GET", "/tasks?agent_name=email-agent"))["tasks"]] == ["mail"]
     assert (await api("GET", "/tasks/mail"))["agent_name"] == "email-agent"
+
+
+async def test_who_made_a_task_for_an_agent_is_on_record(api: Api) -> None:
+    """The agent owns it, with an owner's rights and no administrator's; who made it is named in the task and in the audit."""
+    task = {"name": "mail", "schedule": "0 9 * * *", "agent_name": "email-agent", **LIST}
+    await api("POST", "/tasks", status=201, json=task)
+    made = await api("GET", "/tasks/mail")
+    assert (made["created_by"]["name"], made["created_by"]["scopes"]) == ("email-agent", ["read", "write"])
+    assert (made["changed_by"]["name"], made["changed_by"]["acts_for"]) == ("local", "email-agent")
+    (entry,) = (await api("GET", "/audit?task_id=mail"))["entries"]
+    assert (entry["caller"]["name"], entry["caller"]["scopes"]) == ("local", ["admin"])
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/batch/tasks"])
+async def test_a_task_that_was_changed_for_an_agent_stays_its_own(api: Api, path: str) -> None:
+    """At both doors for new tasks: the second definition replaces the first, and the owner is who it was."""
+    task = {"name": "mail", "schedule": "0 9 * * *", "agent_name": "email-agent", "replace": True, **LIST}
+    for schedule in ("0 9 * * *", "0 10 * * *"):
+        body = {**task, "schedule": schedule}
+        await api(
+            "POST",
+            path,
+            status=201 if path == "/tasks" and schedule == "0 9 * * *" else 200,
+            json=body if path == "/tasks" else {"tasks": [body]},
+        )
+    changed = await api("GET", "/tasks/mail")
+    assert (changed["agent_name"], changed["created_by"]["name"], changed["changed_by"]["name"]) == ("email-agent", "email-agent", "local")
 
 
 async def test_a_simulation_holds_up_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,9 @@ def test_all_that_fit_are_retried(cli: Cli, failed: str) -> None:
     assert cli("retry", "--query", "status:failed since:1h").stdout.endswith("1 execution retried, 0 refused.\n")
 
 
-@pytest.mark.parametrize("words", [("fine",), ("fine@2030-01-01T00:00:00+00:00",), (), ("a", "--query", "status:failed"), ("--query", ""), ("--query", " ")])
+@pytest.mark.parametrize(
+    "words", [("fine",), ("fine@2030-01-01T00:00:00+00:00",), (), ("a", "--query", "status:failed"), ("--query", ""), ("--query", " ")]
+)
 def test_what_cannot_be_retried(cli: Cli, words: tuple[str, ...]) -> None:
     """A job without a failure, an execution that is not there, nothing, both at once, and a query that says nothing are mistakes."""
     cli.greeting("fine")
@@ -137,7 +139,7 @@ def test_queues_and_their_messages(cli: Cli) -> None:
 
 
 def test_dead_letters_are_put_back(cli: Cli) -> None:
-    """They are listed with the reason; one or all of them go back into their queue."""
+    """They are listed with the reason; one or all of them go back into their queue, and one and all is a mistake."""
     for number in ("1", "2"):
         cli("schedule", f"put{number}", "1 hour", "queue", "operation=enqueue", "queue_name=work", f"message_id={number}", "message=x")
         cli("run", f"put{number}")
@@ -145,6 +147,7 @@ def test_dead_letters_are_put_back(cli: Cli) -> None:
         cli("schedule", f"bury{number}", "1 hour", "queue", *dead)
         cli("run", f"bury{number}")
     assert [row["reason"] for row in rows_of(cli("dead-letters", "work", "-o", "csv").stdout)] == ["broken", "broken"]
+    assert "--requeue-all: It contradicts --requeue." in cli("dead-letters", "work", "--requeue", "1", "--requeue-all", code=2).stderr
     assert cli("dead-letters", "work", "--requeue", "1").stdout == "Put 1 message back into work.\n"
     assert cli("dead-letters", "work", "--requeue-all").stdout == "Put 1 message back into work.\n"
     assert cli("dead-letters", "work").stdout == "No dead letters.\n"

@@ -13,7 +13,6 @@ import pytest
 from agentool.caller import ADMIN, Caller, acting_as
 from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.moments import PageClock
-from agentoolkit.entrypoints.dashboard.queues import grouped
 from agentoolkit.entrypoints.dashboard.rendering import editable
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
 from agentoolkit.entrypoints.dashboard.week import density_of
@@ -188,12 +187,6 @@ async def test_dead_letters_are_grouped_and_made_ready(kit: TestToolkit, client:
     await kit.advance(seconds=1)
     size = (await kit.injector.run("queue", {"operation": "size", "queue_name": "out"})).data
     assert (size["ready"], size["dead"]) == (2, 1)
-
-
-def test_groups_are_in_order_of_size() -> None:
-    """The largest comes first."""
-    reasons = ["no such customer", "timeout after 3 s", "timeout after 30 s"]
-    assert [len(group.letters) for group in grouped([{"reason": reason} for reason in reasons])] == [2, 1]
 
 
 async def test_an_approval_is_denied_with_a_reason(kit: TestToolkit, client: httpx2.AsyncClient) -> None:

@@ -5,9 +5,6 @@ They belong to nobody, so all of it needs the scope ``admin``.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -18,20 +15,13 @@ from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, go_to, page_
 from agentoolkit.entrypoints.rest.batches import Batch, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import needing
+from agentoolkit.fingerprints import grouped
 
 LISTED = 500
-_VARIES = re.compile(r"0x[0-9a-f]+|\d[\d.,:-]*|'[^']*'|\"[^\"]*\"")
 
 router = page_router("queues")
 
 _ADMIN = needing("admin")
-
-
-class Group(NamedTuple):
-    """Dead letters that died of the same."""
-
-    reason: str
-    letters: Sequence[Mapping[str, Any]]
 
 
 @router.get("/queues", openapi_extra=_ADMIN)
@@ -85,14 +75,6 @@ async def requeue(view: Viewing, request: Request, name: str) -> Response:
     batch = Batch(batch_id=key, owner=me, told="Make ready", past="Made ready again", noun="dead letter", items=ids)
     batches_of(request.app.state).start(batch, one)
     return go_to(f"/act/{key}")
-
-
-def grouped(letters: Sequence[Mapping[str, Any]]) -> list[Group]:
-    """Put dead letters together whose reasons differ in numbers and quoted parts only; the largest group first."""
-    groups: dict[str, list[Mapping[str, Any]]] = {}
-    for letter in letters:
-        groups.setdefault(_VARIES.sub("…", letter["reason"]), []).append(letter)
-    return sorted((Group(found[0]["reason"], found) for found in groups.values()), key=lambda group: -len(group.letters))
 
 
 def queue_address(name: str) -> str:

@@ -61,7 +61,9 @@ class BulkRequest(Body):
     """What is to be done with which tasks or executions."""
 
     action: Action = Field(description="retry and cancel: of executions; the others: of tasks")
-    query: str | None = Field(default=None, max_length=500, description="All that fit; it has a term, and job:* is all", examples=["status:failed since:24h"])
+    query: str | None = Field(
+        default=None, max_length=500, description="All that fit; it has a term, and job:* is all", examples=["status:failed since:24h"]
+    )
     ids: list[Annotated[str, Field(min_length=1, max_length=1_000)]] | None = Field(
         default=None, min_length=1, max_length=10_000, description="These, in place of a query"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from fastapi import Query
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
+from agentoolkit.fingerprints import LONGEST, grouped
 
 router = guarded_router("queues")
 
@@ -89,7 +89,7 @@ class RequeueRequest(Body):
 
     message_id: str | None = Field(default=None, min_length=1, max_length=500, description="One; all by default")
     message: Any = Field(default=None, description="With a message_id: another payload in its place")
-    fingerprint: str | None = Field(default=None, max_length=2_000, description="Only those with this reason")
+    fingerprint: str | None = Field(default=None, max_length=LONGEST, description="In place of it: all with this reason")
 
 
 class RequeuedMessages(BaseModel):
@@ -118,31 +118,16 @@ async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query
     """List the dead letters of a queue, and group them by their reasons."""
     data = (await tools.run("queue", "get_dlq", queue_name=queue_name, limit=query.limit)).data
     messages = [QueuedMessage.model_validate(message) for message in data["messages"]]
-    return DeadLetterPage(messages=messages, groups=_grouped(messages), count=data["count"], dropped=data["dropped"])
+    groups = [
+        DeadLetterGroup(fingerprint=group.fingerprint, count=len(group.letters), example=QueuedMessage.model_validate(group.letters[0]))
+        for group in grouped(data["messages"])
+    ]
+    return DeadLetterPage(messages=messages, groups=groups, count=data["count"], dropped=data["dropped"])
 
 
 @router.post("/queues/{queue_name}/requeue", openapi_extra=_ADMIN)
 async def requeue_dead_letters(queue_name: Named, tools: Asking, requeue: RequeueRequest | None = None) -> RequeuedMessages:
     """Put dead letters back: one, all that have one reason, or all."""
-    wanted = requeue or RequeueRequest()
-    if wanted.fingerprint is None:
-        data = (await tools.run("queue", "requeue", queue_name=queue_name, message_id=wanted.message_id, message=wanted.message)).data
-        return RequeuedMessages(message_ids=data["message_ids"], count=data["count"])
-    dead = (await tools.run("queue", "get_dlq", queue_name=queue_name, limit=1_000)).data["messages"]
-    chosen = [message["message_id"] for message in dead if fingerprint(message["reason"]) == wanted.fingerprint]
-    for message_id in chosen:
-        await tools.run("queue", "requeue", queue_name=queue_name, message_id=message_id)
-    return RequeuedMessages(message_ids=chosen, count=len(chosen))
-
-
-def fingerprint(reason: str) -> str:
-    """Return what many reasons have in common: without numbers and without what is in quotes."""
-    return re.sub(r"\d+", "0", re.sub(r"'[^']*'|\"[^\"]*\"", "'…'", reason))[:2_000]
-
-
-def _grouped(messages: list[QueuedMessage]) -> list[DeadLetterGroup]:
-    groups: dict[str, list[QueuedMessage]] = {}
-    for message in messages:
-        groups.setdefault(fingerprint(message.reason), []).append(message)
-    made = [DeadLetterGroup(fingerprint=found, count=len(members), example=members[0]) for found, members in groups.items()]
-    return sorted(made, key=lambda group: -group.count)
+    wanted = requeue.model_dump() if requeue else {}
+    data = (await tools.run("queue", "requeue", queue_name=queue_name, **wanted)).data
+    return RequeuedMessages(message_ids=data["message_ids"], count=data["count"])

@@ -147,20 +147,28 @@ async def queue_get_dlq(ctx: Context, queue_name: str, limit: int | None = None)
 
 
 async def queue_requeue(
-    ctx: Context, queue_name: str, message_id: str | None = None, limit: int | None = None, message: JsonValue | None = None
+    ctx: Context,
+    queue_name: str,
+    message_id: str | None = None,
+    limit: int | None = None,
+    message: JsonValue | None = None,
+    fingerprint: str | None = None,
 ) -> QueueOutput:
-    """Make one dead letter, or the oldest of them, ready again with no failed attempts; one may be given another payload.
+    """Make one dead letter, or the oldest of them, or those that died of the same, ready again with no failed attempts.
+
+    One may be given another payload.
 
     Raises:
         QueueNotFound, MessageNotFound: There is no such dead letter.
         QueueFull: Not all of them have room; none was moved.
-        InvalidInput: A payload without a message_id, or a limit with one.
+        InvalidInput: A payload without a message_id, or a limit or fingerprint with one.
     """
     if message is not None and message_id is None:
         raise InvalidInput("Which message gets this payload?", field="message_id", remedy="Give the message_id of one dead letter.")
-    if limit is not None and message_id is not None:
-        raise InvalidInput("One message_id needs no limit.", field="limit", value=limit, remedy="Leave one of them out.")
-    message_ids = [requeued.message_id for requeued in await ctx.deps.requeue(queue_name, message_id, limit, message)]
+    for name, value in (("limit", limit), ("fingerprint", fingerprint)):
+        if value is not None and message_id is not None:
+            raise InvalidInput(f"One message_id needs no {name}.", field=name, value=value, remedy="Leave one of them out.")
+    message_ids = [requeued.message_id for requeued in await ctx.deps.requeue(queue_name, message_id, limit, message, fingerprint)]
     result = Requeued(queue_name=queue_name, message_ids=message_ids, count=len(message_ids))
     return _answer("requeue", f"Ready again in queue {queue_name!r}: {counted(result.count, 'message')}.", result)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple, Protocol
 
+from agentoolkit.fingerprints import fingerprint
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
 
 
@@ -70,6 +72,17 @@ class Requeue(NamedTuple):
     limit: int | None = None
     body: str | None = None
     """JSON text in place of the payload."""
+    fingerprint: str | None = None
+    """Of all, only those whose reason has it."""
+
+    def most_read(self, dead: int) -> int:
+        """Return how many of so many dead letters have to be looked at."""
+        return dead if self.limit is None or self.fingerprint is not None else self.limit
+
+    def among(self, dead: Iterable[QueueMessage]) -> list[QueueMessage]:
+        """Return those that are wanted of all dead letters, the first to die first."""
+        fits = (letter for letter in dead if self.fingerprint in (None, fingerprint(letter.reason)))
+        return list(islice(fits, self.limit))
 
 
 class QueueContents(NamedTuple):

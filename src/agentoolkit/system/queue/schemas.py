@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, JsonValue, SerializeAsAny, ValidationInfo
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
+from agentoolkit.fingerprints import LONGEST
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
 from agentoolkit.text import check_storable
 
@@ -81,6 +82,12 @@ class QueueInput(BaseOperationInput):
     receipt: str | None = Field(None, max_length=600, description="Proof of having taken a message, as dequeue returned it")
     reason: str | None = Field(None, max_length=2_000, description="Why a message is given back or dead")
     limit: int | None = Field(None, ge=1, le=MAX_PAGE_SIZE, description=f"Entries at most, {PAGE} by default; for requeue, all")
+    fingerprint: str | None = Field(
+        None,
+        max_length=LONGEST,
+        description="For requeue: only dead letters whose reason is this, where each number and quoted part is '…'",
+        examples=["disk … full"],
+    )
     state: StateName | None = Field(None, description="For clear: which messages; by default all but dead letters")
     max_size: int | None = Field(
         None, ge=1, le=100_000_000, description=f"Messages the queue holds at most, dead letters aside; {MAX_SIZE:,} by default"

@@ -172,8 +172,17 @@ class QueueService:
         await self._ready()
         return await self.backend.dead_letters(queue_name, limit, self._time.now())
 
-    async def requeue(self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue) -> Sequence[QueueMessage]:
+    async def requeue(
+        self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue, fingerprint: str | None = None
+    ) -> Sequence[QueueMessage]:
         """Make one dead letter, or the oldest, ready again; `message`, unless None, replaces its payload.
+
+        Args:
+            queue_name: Whose.
+            message_id: The one; None: all.
+            limit: So many at most.
+            message: Another payload.
+            fingerprint: Only those whose reason has it.
 
         Raises:
             QueueNotFound, MessageNotFound: There is no such dead letter.
@@ -181,7 +190,8 @@ class QueueService:
             QueueFull: Not all of them have room; none was moved.
         """
         await self._ready()
-        wanted = Requeue(message_id, limit, None if message is None else encoded(message, self._largest_message))
+        body = None if message is None else encoded(message, self._largest_message)
+        wanted = Requeue(message_id, limit, body, fingerprint)
         requeued = await self.backend.requeue(queue_name, wanted, self._time.now())
         self._waiters.call(queue_name, len(requeued))
         return requeued

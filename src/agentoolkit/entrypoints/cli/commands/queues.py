@@ -43,9 +43,12 @@ def dead_letters(
     json: Json = False,
 ) -> None:
     """List messages that nobody could work off, with the reason; or put them back."""
+    from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.text import counted
 
+    if requeue and requeue_all:
+        raise InvalidInput("It contradicts --requeue.", field="requeue_all", value=True, remedy="Leave one of them out.")
     if requeue or requeue_all:
         count = sum(_ask("requeue", queue_name=name, message_id=chosen)["count"] for chosen in (requeue or [None]))
         say(f"Put {counted(count, 'message')} back into {name}.")

@@ -136,7 +136,7 @@ class MemoryQueue:
 
     def _chosen(self, wanted: Requeue) -> list[QueueMessage]:
         if wanted.message_id is None:
-            return list(islice(self._dead.values(), wanted.limit))
+            return wanted.among(self._dead.values())
         message = self.message(wanted.message_id)
         check_dead(message)
         return [message]

@@ -185,8 +185,7 @@ class WatchedQueue:
     def requeue(self, wanted: Requeue, now: datetime) -> list[QueueMessage]:
         """See `QueueBackend.requeue`."""
         if wanted.message_id is None:
-            counts = self.counts()
-            chosen = list(self.dead_letters(counts.dead if wanted.limit is None else wanted.limit).messages)
+            chosen = wanted.among(self.dead_letters(wanted.most_read(self.counts().dead)).messages)
         else:
             chosen = [self.message(wanted.message_id)]
             check_dead(chosen[0])

@@ -141,8 +141,7 @@ class OpenQueue:
     def requeue(self, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
         """See `QueueBackend.requeue`."""
         if wanted.message_id is None:
-            limit = self.counts().dead if wanted.limit is None else wanted.limit
-            chosen = statements.dead(self.session, self.name, limit)
+            chosen = wanted.among(statements.dead(self.session, self.name, wanted.most_read(self.counts().dead)))
         else:
             held = statements.by_id(self.session, self.name, [wanted.message_id])
             chosen = [_at(held, self.name, Receipt(wanted.message_id))]
