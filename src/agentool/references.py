@@ -6,6 +6,8 @@ Source of the notation: *Scheduler AgenToolkit*, "Queue Integration for Reactive
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from agentool.core.injector import Injector
 
 PREFIX = "!ref:"
+_WITHIN = re.compile(r"!ref:[\w-]+:[\w-]+(?:\.[\w-]+)*")
+"""A reference within a text, which becomes text; a dot that ends the sentence is not part of it."""
 STEP_PREFIX = "!step:"
 """Begins a text, or a part of one, that is replaced by the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
@@ -79,13 +83,24 @@ class Inert(str):
     __slots__ = ()
 
 
+class FilledText(Inert):
+    """Text in which references were replaced; `values` holds what each stood for."""
+
+    values: Mapping[str, Any]
+
+    def __new__(cls, text: str, values: Mapping[str, Any] | None = None) -> FilledText:
+        made = super().__new__(cls, text)
+        made.values = values or {}
+        return made
+
+
 def inert(value: Any) -> Any:
     """Return a copy of a value in which no text counts as a reference.
 
     A stranger may have written a tool's answer: in another tool's input it must not look anything up.
     """
     if isinstance(value, str):
-        return Inert(value) if value.startswith("!") or STEP_PREFIX in value else value
+        return Inert(value) if PREFIX in value or STEP_PREFIX in value else value
     if isinstance(value, Mapping):
         return {key: inert(item) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple)):
@@ -102,10 +117,60 @@ def taken(value: Any, budget: SizeBudget) -> Any:
 def has_references(data: object, to: str = "") -> bool:
     """Tell whether data holds a reference to any AgenTool, or to the AgenTool named `to`."""
     if isinstance(data, str):
-        return data.startswith(f"{PREFIX}{to}:" if to else PREFIX) and not isinstance(data, Inert)
+        return (f"{PREFIX}{to}:" if to else PREFIX) in data and not isinstance(data, Inert)
     if isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101  the second takes ten times as long
         return any(has_references(value, to) for value in cast("Mapping[str, object]", data).values())
     return isinstance(data, (list, tuple)) and any(has_references(item, to) for item in cast("list[object]", data))
+
+
+def references_in(text: str) -> list[str]:
+    """Return the references in a text: the text as a whole, or those within it.
+
+    Raises:
+        InvalidInput: A reference is malformed, or the text takes results of steps as well.
+    """
+    if not has_references(text):
+        return []
+    if text.startswith(PREFIX) and text.count(PREFIX) == 1:
+        named_by(text)
+        return [text]
+    found: list[str] = _WITHIN.findall(text)
+    if len(found) < text.count(PREFIX):
+        raise _malformed(text)
+    if STEP_PREFIX in text:  # filled in it is inert, so the steps' results would be missing
+        remedy = "Put the text together in a step of its own, with the AgenTool templates."
+        raise InvalidInput("A text takes values from references or from steps, not from both.", value=text, remedy=remedy)
+    return found
+
+
+def check_references(data: object) -> None:
+    """Refuse data with a malformed reference, at any depth. Raises `InvalidInput`."""
+    if isinstance(data, str):
+        references_in(data)
+    elif isinstance(data, Mapping):
+        for value in cast("Mapping[str, object]", data).values():
+            check_references(value)
+    elif isinstance(data, (list, tuple)):
+        for item in cast("list[object]", data):
+            check_references(item)
+
+
+def named_by(reference: str) -> tuple[str, str]:
+    """Return the AgenTool and the key that a reference names. Raises `InvalidInput` if it is malformed."""
+    name, _, key = reference.removeprefix(PREFIX).partition(":")
+    if not (name and key):
+        raise _malformed(reference)
+    return name, key
+
+
+def _malformed(text: str) -> InvalidInput:
+    remedy = "Write '!ref:storage_kv:my_key'. A text that only mentions '!ref:' is kept with storage_kv and referred to."
+    return InvalidInput("A reference names an AgenTool and a key.", value=text, remedy=remedy)
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is written within a text: text stays, other values become JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +179,7 @@ def lookalikes(data: object, where: str) -> Iterator[tuple[str, str]]:
     Only this process knows that the text is inert. Once stored, it would be read and resolved as a reference.
     """
     if isinstance(data, Inert):
-        if data.startswith(PREFIX) or STEP_PREFIX in data:
+        if PREFIX in data or STEP_PREFIX in data:
             yield where, str(data)
     elif isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101  the second takes ten times as long
         for key, value in cast("Mapping[str, object]", data).items():
@@ -151,7 +216,7 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
 
 async def _fill(data: Any, injector: Injector, budget: SizeBudget) -> Any:
     if isinstance(data, str):
-        return taken(await _look_up(data, injector), budget) if has_references(data) else data
+        return await _fill_text(data, injector, budget) if has_references(data) else data
     if isinstance(data, Mapping):
         items = cast("Mapping[str, Any]", data)
         return {key: value if belongs_to_new_job(items, key) else await _fill(value, injector, budget) for key, value in items.items()}
@@ -160,10 +225,21 @@ async def _fill(data: Any, injector: Injector, budget: SizeBudget) -> Any:
     return data
 
 
+async def _fill_text(text: str, injector: Injector, budget: SizeBudget) -> Any:
+    references = references_in(text)
+    if references == [text]:
+        return taken(await _look_up(text, injector), budget)
+    values = {reference: await _look_up(reference, injector) for reference in dict.fromkeys(references)}
+
+    def written(found: re.Match[str]) -> str:
+        budget.spend(values[found[0]])
+        return as_text(values[found[0]])
+
+    return FilledText(_WITHIN.sub(written, text), values)
+
+
 async def _look_up(reference: str, injector: Injector) -> Any:
-    name, separator, key = reference.removeprefix(PREFIX).partition(":")
-    if not (name and separator and key):
-        raise InvalidInput("A reference names an AgenTool and a key.", value=reference, remedy="Write '!ref:storage_kv:my_key'.")
+    name, key = named_by(reference)
     answer = await injector.run(name, {"operation": "get", "key": key})
     for held in (answer, getattr(answer, "data", None)):
         if isinstance(held, Mapping) and "value" in held:

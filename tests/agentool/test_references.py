@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import pickle
 import traceback
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -213,12 +216,43 @@ async def test_the_given_data_stays_as_it_is() -> None:
     assert data == {"a": ["!ref:shelf:dict"]}
 
 
-async def test_text_with_a_reference_inside_is_text() -> None:
-    """Only text that begins with the mark is a reference."""
-    assert await resolved("see !ref:shelf:dict") == "see !ref:shelf:dict"
+@pytest.mark.parametrize(
+    ("text", "becomes"),
+    [
+        ("Bearer !ref:shelf:secret", "Bearer S3CRET"),
+        ("https://host/?token=!ref:shelf:secret&number=!ref:shelf:number", "https://host/?token=S3CRET&number=7"),
+        ("!ref:shelf:secret:!ref:shelf:secret", "S3CRET:S3CRET"),
+        ("It is !ref:shelf:null. They are !ref:shelf:secrets!", 'It is null. They are {"number": "S3CRET"}!'),
+        ("see !ref:shelf:nested", "see !ref:shelf:dict"),
+    ],
+)
+async def test_references_within_a_text_become_text(text: str, becomes: str) -> None:
+    """Text as it is, other values as JSON, each once: what a value looks like counts for nothing."""
+    once = await resolved({"a": text})
+    assert (once, await resolved(once), has_references(once)) == ({"a": becomes}, {"a": becomes}, False)
 
 
-@pytest.mark.parametrize("wrong", ["!ref:", "!ref:shelf", "!ref:shelf:", "!ref::dict"])
+async def test_a_filled_text_can_be_copied() -> None:
+    """Handlers copy their input, and hand it to other processes."""
+    text = await resolved("Bearer !ref:shelf:secret")
+    assert (deepcopy(text), pickle.loads(pickle.dumps(text)), json.dumps(text)) == (text, text, '"Bearer S3CRET"')
+
+
+async def test_what_is_put_into_a_text_is_bounded() -> None:
+    """A large value that a text refers to over and over is refused before it is written out."""
+    with pytest.raises(InvalidInput, match="more than 10,000,000 characters"):
+        await resolved(" !ref:shelf:long" * 100_000)
+
+
+async def test_a_text_takes_values_of_one_kind() -> None:
+    """What a reference gave may look like that of a step, so the steps' results would not be filled in."""
+    with pytest.raises(InvalidInput, match="not from both"):
+        await resolved("!step:sum.result of !ref:shelf:number")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["!ref:", "!ref:shelf", "!ref:shelf:", "!ref::dict", "see !ref:shelf", "Bearer !ref:", "a !ref:b:c !ref:d"]
+)
 async def test_a_wrongly_written_reference_is_refused(wrong: str) -> None:
     """A reference that names no AgenTool or no key is refused with the notation."""
     with pytest.raises(InvalidInput, match="!ref:storage_kv:my_key") as caught:
@@ -258,7 +292,7 @@ def test_a_key_is_no_reference() -> None:
 
 
 def without_references(text: str) -> bool:
-    return not text.startswith(PREFIX)
+    return PREFIX not in text
 
 
 PLAIN = st.recursive(

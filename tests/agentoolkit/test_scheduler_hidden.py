@@ -248,6 +248,24 @@ async def test_no_part_of_a_secret_is_forwarded(settings: Settings):
     assert ("[redacted]" in json.dumps(taken.data), parts_in(taken.data)) == (True, [])
 
 
+@pytest.mark.parametrize(
+    "text", ["Bearer !ref:storage_kv:api_key", "https://host/?token=!ref:storage_kv:prod", "--password=!ref:storage_kv:prod"]
+)
+async def test_a_secret_within_a_text_is_hidden(settings: Settings, text: str):
+    """By the reference's name or by what the text calls it; the rest of the text stays."""
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, text.rpartition(":")[2], SECRET, call("give_back", text))
+    assert record["result"]["result"] == {"got": text[: text.index("!ref")] + "[redacted]"}
+
+
+async def test_a_secret_within_a_text_is_hidden_by_its_field(settings: Settings):
+    """As in a header, which is also what the program prints by itself."""
+    given = {"Authorization": "Bearer !ref:storage_kv:prod"}
+    async with toolkit(settings=settings) as kit:
+        record = await record_of(kit, "prod", SECRET, ("function", {**call("give_back", "")[1], "args": [given]}))
+    assert record["result"]["result"] == {"got": {"Authorization": "Bearer [redacted]"}}
+
+
 WRITES = "import sys, time; k = sys.argv[1]; print(k[:5], end='', flush=True); print(k[5:], 'written', flush=True); time.sleep(60)"
 
 

@@ -91,6 +91,7 @@ WHERE = [
     ("input_data.value", keeping(Inert(HOSTILE))),
     ("input_data.value.a.1.b", keeping({"a": [0, {"b": Inert(HOSTILE)}]})),
     ("input_data.value", keeping(Inert("!step:first.password"))),
+    ("input_data.value", keeping(Inert(f"see {HOSTILE}"))),
     ("gate.input_data.value", {"gate": keeping(Inert(HOSTILE))}),
 ]
 
@@ -100,7 +101,7 @@ async def test_a_lookalike_is_refused_when_it_is_scheduled(scheduler: Any, job: 
     """In the input and in a gate's, at any depth; the error names the place, the text and the way out."""
     with pytest.raises(InvalidJob) as refused:
         await scheduler("schedule", **{**job, **fields})
-    assert (refused.value.field, str(refused.value.value)[0], "storage_kv" in str(refused.value)) == (field, "!", True)
+    assert (refused.value.field, "!" in str(refused.value.value), "storage_kv" in str(refused.value)) == (field, True, True)
 
 
 @pytest.mark.parametrize(("field", "fields"), WHERE)
@@ -120,7 +121,7 @@ async def test_a_lookalike_may_be_run_at_once(scheduler: Any, kit: TestToolkit):
 
 async def test_a_result_that_only_begins_with_the_mark_may_be_scheduled(any_kit: Toolkit):
     """Text is refused for reading like a reference, not for where it comes from."""
-    await any_kit.injector.run("sequence", scheduling("!important: see !ref:a:b"))
+    await any_kit.injector.run("sequence", scheduling("!important: see ref:a:b"))
     assert [stored.job.job_id for stored in await any_kit.scheduler.lookup.jobs()] == ["later"]
 
 

@@ -218,6 +218,15 @@ async def test_reference_in_input_is_taken_on_trust(scheduler):
     assert added["created"]
 
 
+@pytest.mark.parametrize("text", ["Bearer !ref:api_token", {"deep": ["!ref:storage_kv"]}, "!ref:storage_kv:a of !step:b"])
+async def test_reference_that_could_not_be_resolved_is_refused(scheduler, text):
+    """When it is scheduled, not when it is due: the text is named, and how a reference is written."""
+    job = {"schedule": "1 hour", "agentool_name": "storage_kv", "input_data": {"operation": "set", "key": "k", "value": text}}
+    with pytest.raises(InvalidJob, match=r"!ref:storage_kv:my_key|not from both") as refused:
+        await scheduler("schedule", **job)
+    assert refused.value.field == "input_data"
+
+
 async def test_wrong_field_beside_a_reference_is_refused(scheduler):
     """A reference in one field does not hide what is wrong with another."""
     data = run(number="!ref:storage_kv:how_many", data="text")

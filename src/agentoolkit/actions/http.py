@@ -134,7 +134,11 @@ class HttpRules(HttpSettings):
             remedy = "Write 'https://host/path'."
             raise InvalidInput(f"{excerpt(url)} is not an http:// or https:// address.", field="url", value=url, remedy=remedy)
         if user is not None:
-            raise InvalidInput("The URL contains a user name.", field="url", remedy="Give the header 'Authorization', by reference.")
+            raise InvalidInput(
+                "The URL contains a user name.",
+                field="url",
+                remedy="Give the header 'Authorization', with a reference: 'Bearer !ref:storage_kv:<key>'.",
+            )
         AddressRules(self.allow).check_host(host)
         return host
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
-from agentool.references import STEP_PREFIX, Inert, SizeBudget, taken
+from agentool.references import STEP_PREFIX, Inert, SizeBudget, as_text, taken
 from agentoolkit.json_values import NothingThere, value_at
 
 PREFIX = STEP_PREFIX
@@ -158,7 +157,7 @@ def _filled_text(text: str, results: Mapping[str, Any], budget: SizeBudget, hidd
             return found[0]
         value = _looked_up(found[0], results)
         budget.spend(value)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return as_text(value)
 
     # What has been put in may read like a reference itself, and is none.
     return Inert(_WITHIN.sub(written, text))

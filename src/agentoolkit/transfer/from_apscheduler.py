@@ -62,7 +62,7 @@ def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     except NotJson as error:
         raise Untranslatable(f"its arguments are not JSON: {error}") from None
     if has_references(given):
-        raise Untranslatable("a text among its arguments would be a reference here: it begins with '!ref:'")
+        raise Untranslatable("a text among its arguments would be a reference here: it has '!ref:'")
     policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
     if policies["misfire_grace_time"] is None:
         # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.

@@ -14,7 +14,7 @@ from typing_extensions import Unpack
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, Refusals
 from agentool.operations import Handler
-from agentool.references import PREFIX
+from agentool.references import has_references
 from agentoolkit.storage.fs.errors import WrongKind
 from agentoolkit.storage.fs.folder import Kind
 from agentoolkit.storage.fs.folder_contents import Copying, FileEntry, Progress, matches
@@ -159,7 +159,7 @@ def check_paths(files: FileService, call: FsInput) -> None:
     """Refuse paths that are below no root, before anything is touched."""
     refusals = Refusals()
     for path in (call.path, call.source, call.destination):
-        if path is not None and not path.startswith(PREFIX):
+        if path is not None and not has_references(path):
             with refusals.collect():
                 files.roots.locate(path)
     refusals.raise_all()

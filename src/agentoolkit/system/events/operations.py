@@ -8,7 +8,7 @@ from typing import Any
 from agentool.caller import Caller, get_caller
 from agentool.context import RunContext
 from agentool.operations import Handler
-from agentool.references import PREFIX
+from agentool.references import has_references
 from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, checked_type, unreserved
 from agentoolkit.system.events.schemas import EventsInput, EventsOutput
 from agentoolkit.system.events.service import EventService
@@ -75,7 +75,7 @@ def may_see(caller: Caller, message: EventMessage) -> bool:
 
 def check_event(service: EventService, call: EventsInput) -> None:
     """Refuse a name or a pattern that none can be, before the time comes. What a reference stands for is not known yet."""
-    if call.event_type is None or call.event_type.startswith(PREFIX):
+    if call.event_type is None or has_references(call.event_type):
         return
     if call.operation == "publish":
         checked_type(unreserved(call.event_type))

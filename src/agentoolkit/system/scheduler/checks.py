@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from agentool import references
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
 from agentool.references import PREFIX, has_references, lookalikes
@@ -41,9 +42,13 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
     copy = checked_json(input_data)
     try:
+        references.check_references(copy)
+    except InvalidInput as error:
+        raise InvalidJob(error.problem, field="input_data", value=error.value, remedy=error.remedy) from None
+    try:
         agentool.check(copy)
     except InvalidInput as error:
-        problems = [problem for problem in error.problems if not str(problem.value).startswith(PREFIX)]
+        problems = [problem for problem in error.problems if not (isinstance(problem.value, str) and has_references(problem.value))]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
     except Exception as error:  # what its precheck raises, whatever that is

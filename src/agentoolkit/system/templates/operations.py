@@ -9,7 +9,7 @@ from typing import Any
 from agentool.context import RunContext
 from agentool.errors import InvalidInput
 from agentool.operations import Handler
-from agentool.references import PREFIX, resolve_references
+from agentool.references import has_references, resolve_references
 from agentoolkit.system.templates.errors import InvalidTemplate, TemplateNotFound
 from agentoolkit.system.templates.library import Library, found
 from agentoolkit.system.templates.rendering import Renderer
@@ -111,7 +111,7 @@ def check_template(templates: Templates, call: TemplatesInput) -> None:
     if call.operation in ("render", "validate"):
         _refuse_both_or_none(call.template_name, call.template)
     name = call.template_name
-    if call.operation == "render" and name is not None and not (name.startswith(PREFIX) or templates.library.has(name)):
+    if call.operation == "render" and name is not None and not (has_references(name) or templates.library.has(name)):
         raise TemplateNotFound.among(name, templates.library.names())
 
 

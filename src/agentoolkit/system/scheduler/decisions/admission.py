@@ -13,7 +13,7 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple, cast
 
 from agentool.caller import Caller
-from agentool.references import PREFIX, STEP_PREFIX
+from agentool.references import PREFIX, STEP_PREFIX, named_by, references_in
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import LimitExceeded, NotPermitted
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Work
@@ -260,8 +260,8 @@ def _names(agentool_name: str, input_data: object) -> Iterator[str]:
                 pending.append(value)
         elif isinstance(held, (list, tuple)):
             pending.extend(cast("Iterable[object]", held))
-        elif isinstance(held, str) and held.startswith(PREFIX):  # looking a value up is a call as well
-            yield held.removeprefix(PREFIX).partition(":")[0]
+        elif isinstance(held, str):  # looking a value up is a call as well
+            yield from (named_by(reference)[0] for reference in references_in(held))
 
 
 def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
@@ -280,7 +280,7 @@ def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
 
 
 def _is_reference(value: object) -> bool:
-    return isinstance(value, str) and (value.startswith(PREFIX) or STEP_PREFIX in value)
+    return isinstance(value, str) and (PREFIX in value or STEP_PREFIX in value)
 
 
 def _what(job: Job) -> tuple[object, ...]:

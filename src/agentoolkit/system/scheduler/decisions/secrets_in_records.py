@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from agentool.references import PREFIX, Resolved
+from agentool.references import PREFIX, FilledText, Resolved
 from agentool.secrets_here import without_texts
-from agentoolkit.redaction import is_secret, is_secret_option, written_forms
+from agentoolkit.redaction import is_secret, is_secret_option, redacted_text, written_forms
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution
 
 _SHORTEST = 4
@@ -17,7 +17,8 @@ _SHORTEST = 4
 def secrets_in(given: Any, filled: Any) -> frozenset[str]:
     """Return the values of secret references, in every form in which they may be written.
 
-    A reference is secret by its own name, as ``!ref:storage_kv:api_key``, or by its field, as in ``{"password": "!ref:…"}``.
+    A reference is secret by its own name, as ``!ref:storage_kv:api_key``, by its field, as in ``{"password": "!ref:…"}``, or by
+    the text before it, as in ``--token=!ref:…``.
 
     Args:
         given: The input of a job.
@@ -39,8 +40,11 @@ def without_secrets(execution: Execution, secrets: Sequence[str]) -> Execution:
 def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str]:
     """Yield the values of secret references. Below a secret name, every reference is secret."""
     if isinstance(given, str):
-        if given.startswith(PREFIX) and filled != given and (is_named or is_secret(given.rpartition(":")[2])):
-            yield from list(_named_texts(filled)) or _texts(filled)
+        values = _values(given, filled)
+        hidden = redacted_text(given) if values else given
+        for reference, value in values.items():
+            if is_named or is_secret(reference.rpartition(":")[2]) or reference not in hidden:
+                yield from list(_named_texts(value)) or _texts(value)
     elif isinstance(given, Mapping):
         for key, value in cast("Mapping[str, Any]", given).items():
             yield from _secrets(value, filled[key], is_named=is_named or is_secret(str(key)))
@@ -48,6 +52,13 @@ def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str
         items = cast("list[Any]", given)
         for before, value, became in zip(("", *items), items, filled, strict=False):
             yield from _secrets(value, became, is_named=is_named or is_secret_option(before))
+
+
+def _values(given: str, filled: Any) -> Mapping[str, Any]:
+    """Return what each reference in a text stood for."""
+    if isinstance(filled, FilledText):
+        return filled.values
+    return {given: filled} if given.startswith(PREFIX) and filled != given else {}
 
 
 def _named_texts(value: Any) -> Iterator[str]:

@@ -177,7 +177,7 @@ async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecut
         ):
             return Outcome(outcomes.record_skip(execution, closed, clock.now(), time.perf_counter() - began))
         for value in data.values():  # most inputs have nothing to resolve or copy, and every execution passes here
-            if value.startswith(PREFIX) if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
+            if PREFIX in value if isinstance(value, str) else not (value is None or isinstance(value, (int, float))):
                 data = await _fill(active, injector, data)  # a copy, so that a handler cannot change its job
                 break
         output = await injector.run(work.agentool_name, data)
