@@ -131,7 +131,7 @@ def references_in(text: str) -> list[str]:
     """
     if not has_references(text):
         return []
-    if text.startswith(PREFIX) and text.count(PREFIX) == 1:
+    if text.startswith(PREFIX) and text.count(PREFIX) == 1 and STEP_PREFIX not in text:
         named_by(text)
         return [text]
     found: list[str] = _WITHIN.findall(text)
