@@ -86,6 +86,29 @@ def test_a_plan_names_what_changes(cli: Cli) -> None:
     assert step["changes"] == {"schedule": ["1 hour", "2 hours"], "timeout": [None, 5.0], "max_retries": [3, 0], "enabled": [True, False]}
 
 
+@pytest.mark.parametrize("enabled", ["false", "true"])
+def test_a_switched_task_is_changed(cli: Cli, enabled: str) -> None:
+    """A plan says that a task is switched off, or on again, and what applies it says that it has changed."""
+    tasks(FIRST)
+    apply(cli)
+    if enabled == "true":
+        tasks(FIRST.replace("}", ", enabled: false}"))
+        apply(cli)
+    tasks(FIRST.replace("}", f", enabled: {enabled}}}"))
+    (step,) = plan(cli)
+    assert (step["action"], step["changes"]) == ("change", {"enabled": [enabled == "false", enabled == "true"]})
+    assert apply(cli).count(" changed ") == 1
+    assert plan(cli, code=0)[0]["action"] == "keep"
+
+
+def test_a_plan_refuses_a_circle(cli: Cli) -> None:
+    """Tasks that come after each other are refused before they are applied, as they are then."""
+    tasks(FIRST.replace("1 hour", "after second"), SECOND.replace("every day at 9am", "after first"))
+    said = [cli("tasks", verb, "tasks.yaml", "--allow", "chores", code=2).stderr for verb in ("plan", "apply")]
+    assert said[0] == said[1]
+    assert "come after each other" in said[0]
+
+
 def test_a_plan_is_refused_as_a_file_is(cli: Cli) -> None:
     """All tasks that cannot be scheduled are named with the file, the line and the field."""
     tasks(FIRST, SECOND.replace("every", "evry"))

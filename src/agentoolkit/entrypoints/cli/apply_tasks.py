@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -75,6 +75,8 @@ async def _apply(injector: Injector, task: Task) -> Applied:
     scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
     mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
     state = await _switch(injector, task, scheduled)
+    if mark == "kept" and state != scheduled.state:
+        mark = "changed"
     return Applied(scheduled.job_id, mark, state, scheduled.words, scheduled.next_run, scheduled.timezone)
 
 
@@ -92,7 +94,12 @@ async def check_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[tup
 
 
 async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str, PlannedJob], Sequence[tuple[Task, AgenToolError]]]:
-    """Return what each task would become, by its name, and the tasks that would be refused, with the reason."""
+    """Return what each task would become, by its name, and the tasks that would be refused, with the reason.
+
+    Raises:
+        TaskFileError: Tasks come after each other in a circle, or two of them would be one job.
+    """
+    _in_turn(tasks)
     own = {name for task in tasks for name in (task.name, _job_id(task))}
     planned: dict[str, PlannedJob] = {}
 
@@ -156,9 +163,14 @@ async def _switch(injector: Injector, task: Task, scheduled: Scheduled) -> str:
         return (await run(injector, JobRef, operation="pause", job_id=job_id, reason=DISABLED)).state
     if task.enabled and state == "paused":
         details = await run(injector, JobDetails, operation="get_job", job_id=job_id)
-        if details.info["reason"] == DISABLED:
+        if is_disabled(details.info):
             return (await run(injector, JobRef, operation="resume", job_id=job_id)).state
     return state
+
+
+def is_disabled(job: Mapping[str, Any]) -> bool:
+    """Tell whether a job is paused by a task file, rather than by a person."""
+    return job["state"] == "paused" and job["reason"] == DISABLED
 
 
 async def run(injector: Injector, kind: type[Result], **fields: Any) -> Result:

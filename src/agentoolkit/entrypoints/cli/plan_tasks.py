@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from rich.text import Text
 
 from agentool.core.injector import Injector
-from agentoolkit.entrypoints.cli.apply_tasks import refuse, run, try_tasks
+from agentoolkit.entrypoints.cli.apply_tasks import is_disabled, refuse, run, try_tasks
 from agentoolkit.entrypoints.cli.printing import say
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.portions import AT_ONCE, done_in_portions
@@ -51,7 +51,9 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
             about = (await run(injector, JobDetails, operation="get_job", job_id=job.job_id)).info
             new = {name: value for name, value in job.definition.items() if name in JobFields.model_fields}
             changes = {name: _shown(task, name, about[name], value) for name, value in new.items() if about[name] != value}
-            if not task.enabled and about["state"] == "active":
+            if task.enabled and is_disabled(about):
+                changes["enabled"] = (False, True)
+            elif not task.enabled and about["state"] == "active":
                 changes["enabled"] = (True, False)
         action: Literal["add", "change", "keep"] = "add" if job.created else "change" if changes else "keep"
         return PlannedChange(action, job.job_id, job.words, changes)
