@@ -472,3 +472,39 @@ async def test_resume_of_another_version_is_refused(scheduler):
         await scheduler("resume", job_id="job", version=read)
     assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "paused"
     assert (await scheduler("resume", job_id="job", version=read + 1))["state"] == "active"
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "due"),
+    [
+        ("every other friday at 9", "every other friday at 10", 18),
+        ("every other friday at 9", "0 10 * * fri every 2 weeks", 18),
+        ("every 3 weeks on tuesday and friday at 9", "every 3 weeks on friday and tuesday at 10", 22),
+        ("every other friday at 9:00 and 17:30", "every other friday at 10:00 and 17:30", 18),
+    ],
+)
+@pytest.mark.parametrize("operation", ["update", "schedule"])
+async def test_another_time_of_day_keeps_the_weeks_that_are_counted(kit, scheduler, operation, was, becomes, due):
+    """What runs every so many weeks, and ran this week, does not run next week as well; in an update or a task file."""
+    call = {"agentool_name": "probe", "input_data": {"operation": "run"}}
+    await scheduler.add(was, job_id="pay", **call)
+    await kit.advance(days=4)
+    more = {} if operation == "update" else {"replace": True, **call}
+    updated = await scheduler(operation, job_id="pay", schedule=becomes, **more)
+    assert updated["next_run"] == f"2030-01-{due}T10:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": "every other monday at 9"},
+        {"schedule": "every 3 weeks on friday at 9"},
+        {"start_at": "2030-02-01", "schedule": "every other friday at 9"},
+    ],
+)
+async def test_weeks_that_are_counted_anew_are_remarked(kit, scheduler, changes):
+    """Where other weeks or weekdays are asked for, the answer tells that counting begins again."""
+    await scheduler.add("every other friday at 9", job_id="pay")
+    await kit.advance(days=4)
+    updated = await scheduler("update", job_id="pay", **changes)
+    assert any("counted anew" in remark for remark in updated["remarks"])

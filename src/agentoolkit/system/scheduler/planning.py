@@ -25,7 +25,8 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
-from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, due_after_change, read_schedule
+from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, Schedule, due_after_change, read_schedule
+from agentoolkit.system.scheduler.schedules.cron import weeks_counted
 from agentoolkit.system.scheduler.schedules.describe import describe
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
@@ -120,7 +121,7 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
         return None
     reading, made_at = _unchanged(job), job.created_at
     if not wanted.schedule.same_times(job.schedule):
-        reading = read_when(asked.given(), job.job_id, now, habits)
+        reading = _read_over(job.schedule, asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
     changed = replace(wanted, schedule=reading.schedule, created_at=made_at, created_by=job.created_by)
     return Plan(changed, _state_after(stored, changed, None, now), reading)
@@ -167,8 +168,20 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHa
         held |= {"schedule_type": None, "anchor": None}
     elif "start_at" in given:
         held["anchor"] = None
-    reading = read_when({**held, **given}, job.job_id, now, habits)
+    reading = _read_over(when, {**held, **given}, job.job_id, now, habits)
     return replace(reading, schedule=when) if reading.schedule.same_times(when) else reading
+
+
+def _read_over(before: Schedule, given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:
+    """Read fields that take the place of a schedule. The same weeks of the same weekdays go on, so that no job runs two weeks in a row."""
+    reading = read_when(given, job_id, now, habits)
+    after, counted = reading.schedule, weeks_counted(part.text for part in before.parts)
+    anew = weeks_counted(part.text for part in after.parts)
+    if not counted or not anew or after.anchor == before.anchor:
+        return reading
+    if counted == anew and after.start_at == before.start_at:
+        return read_when({**given, "anchor": before.anchor}, job_id, now, habits)
+    return replace(reading, remarks=(*reading.remarks, "weeks are counted anew, as the number of weeks, the weekdays or the start changed"))
 
 
 def read_when(given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:

@@ -6,6 +6,7 @@ hold in every zone (see ``docs/reference/schedules.md``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
@@ -130,3 +131,9 @@ def wall_times(text: str, first_week: date | None = None) -> WallTimes:
     if weeks > 1 and first_week is not None:
         return WallTimes(terms, EveryWeeks(terms, weeks, first_week))
     return WallTimes(terms)
+
+
+def weeks_counted(texts: Iterable[str]) -> frozenset[tuple[int, frozenset[object]]]:
+    """Return how many weeks each canonical crontab text counts, and of which weekdays; nothing for one that counts none."""
+    pairs = ((crontab, weeks) for crontab, weeks in map(split_weeks, texts) if weeks > 1)
+    return frozenset((weeks, frozenset[object](wall_times(crontab).matcher.weekdays)) for crontab, weeks in pairs)
