@@ -34,23 +34,28 @@ class Bank:
     def __init__(self) -> None:
         self.paid: list[int] = []
         self.told: list[str] = []
+        self.breaks = False
+        """Does the connection break after a payment?"""
 
     def agent(self, *steps: Any) -> Agent[Any, Any]:
         """Return an agent whose model follows a script and whose tool pays, with approval."""
 
-        def note(messages: Any) -> str:
-            self.told = told(messages)
-            return "paid, or not"
-
-        agent = Agent(scripted(*(steps or (PAY, note))))
+        agent = Agent(scripted(*(steps or (PAY, self.note))))
 
         @agent.tool_plain(requires_approval=True)
         async def pay(amount: int) -> str:
             """Pay."""
             self.paid.append(amount)
+            if self.breaks:
+                raise OSError("the bank hung up")
             return f"paid {amount}"
 
         return agent
+
+    def note(self, messages: Any) -> str:
+        """Keep what the model was told, and answer."""
+        self.told = told(messages)
+        return "paid, or not"
 
 
 @pytest.fixture
@@ -62,9 +67,10 @@ def bank() -> Bank:
 READ_AND_WRITE: list[Scope] = ["read", "write"]
 
 
-async def schedule(kit: TestToolkit) -> None:
+async def schedule(kit: TestToolkit, **fields: Any) -> None:
     """Schedule a prompt once, in an hour, as job ``j``, with a queue for its results and one for what goes wrong."""
-    job = {"job_name": "j", "schedule": "in 1 hour", "agentool_name": "agent", "result_queue": "results", "error_queue": "errors"}
+    queues = {"result_queue": "results", "error_queue": "errors"}
+    job = {"job_name": "j", "schedule": "in 1 hour", "agentool_name": "agent", **queues, **fields}
     input_data = {"operation": "run", "agent": "a", "prompt": "Pay the bill"}
     await kit.injector.run("scheduler", {"operation": "schedule", **job, "input_data": input_data})
 
@@ -80,10 +86,10 @@ async def waiting(kit: Toolkit) -> list[Any]:
     return (await kit.injector.run("agent", {"operation": "list_approvals"})).approvals
 
 
-async def parked(kit: TestToolkit, bank: Bank) -> str:
+async def parked(kit: TestToolkit, bank: Bank, *steps: Any, **fields: Any) -> str:
     """Let a run be parked; return its approval's id."""
-    register_agent("a", bank.agent(), approvals="park", approval_seconds=7200)
-    await schedule(kit)
+    register_agent("a", bank.agent(*steps), approvals="park", approval_seconds=7200)
+    await schedule(kit, **fields)
     kit.clock.jump(kit.clock.now() + timedelta(minutes=59, seconds=50))  # a database is asked twice a second of time that passes
     await kit.advance(seconds=10)
     await ended(kit, 1)

@@ -15,7 +15,7 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from pydantic_ai.usage import RunUsage
 
 from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
-from agentoolkit.agents.approval_store import Approval, ApprovalStore, MemoryApprovals, SqlApprovals, WaitingCall, decided
+from agentoolkit.agents.approval_store import Approval, ApprovalStore, CallBegun, MemoryApprovals, SqlApprovals, WaitingCall, decided
 from agentoolkit.agents.conversations import SqlConversationStore
 from agentoolkit.agents.errors import BudgetReached
 from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, Spent, SqlLedger
@@ -122,13 +122,30 @@ async def test_those_that_wait_are_listed_the_oldest_first(approvals: ApprovalSt
     for number, minutes in ((1, 2), (2, 1), (3, 3), (4, 0)):
         await approvals.add(waiting(number, minutes))
     await approvals.decide(decided(waiting(4), "denied", "maria", NOON))
-    assert [found.approval_id for found in await approvals.pending(2)] == ["apr-2", "apr-1"]
+    assert [found.approval_id for found in await approvals.pending(None, 2)] == ["apr-2", "apr-1"]
+
+
+async def test_others_that_wait_hide_none_of_an_owners(approvals: ApprovalStore) -> None:
+    """However many of others are older: an owner's list has the owner's own."""
+    for number in range(3):
+        await approvals.add(replace(waiting(number), owner="paul"))
+    await approvals.add(waiting(9, minutes=5))
+    assert [found.approval_id for found in await approvals.pending("maria", 2)] == ["apr-9"]
+
+
+async def test_of_many_attempts_at_an_approved_call_one_begins_it(approvals: ApprovalStore) -> None:
+    """The others are told that it was begun and, once that is known, how it ended."""
+    begun = await asyncio.gather(*(approvals.begin_call("apr-1", "c") for _ in range(8)))
+    assert sorted(begun, key=lambda each: each.first) == [CallBegun(first=False)] * 7 + [CallBegun(first=True)]
+    await approvals.end_call("apr-1", "c", "paid")
+    assert await approvals.begin_call("apr-1", "c") == CallBegun(first=False, outcome="paid")
+    assert (await approvals.begin_call("apr-2", "c")).first
 
 
 async def test_of_many_decisions_at_once_one_counts(approvals: ApprovalStore) -> None:
     """The others are told that it was decided already."""
     await approvals.add(waiting())
-    outcomes = [decided(waiting(), "approved", f"p{number}", NOON, {"pay": {"amount": number}}) for number in range(8)]
+    outcomes = [decided(waiting(), "approved", f"p{number}", NOON, {"c": {"amount": number}}) for number in range(8)]
     written = await asyncio.gather(*map(approvals.decide, outcomes))
     kept = await approvals.get("apr-1")
     assert (written.count(True), kept) == (1, outcomes[written.index(True)])

@@ -21,7 +21,7 @@ from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.approval_store import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
-from agentoolkit.agents.parked_runs import ParkedRuns
+from agentoolkit.agents.parked_runs import MAX_LISTED, ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import (
@@ -89,7 +89,8 @@ async def agent_list(ctx: Context) -> AgentNames:
 
 async def agent_list_approvals(ctx: Context) -> WaitingApprovals:
     """List the parked runs that wait for a person, the oldest first."""
-    return WaitingApprovals(approvals=[_shown(approval) for approval in await ctx.deps.parked.pending()])
+    found = await ctx.deps.parked.pending(MAX_LISTED + 1)
+    return WaitingApprovals(approvals=[_shown(approval) for approval in found[:MAX_LISTED]], is_cut=len(found) > MAX_LISTED)
 
 
 async def agent_approve(ctx: Context, approval_id: str, edits: dict[str, dict[str, Any]] | None = None) -> WaitingApproval:
@@ -235,7 +236,7 @@ def _registered(
     stores = service.stores
     steps = stores.durable_runs if rules.durable == "dbos" else None
     batches = stores.batches if rules.economy == "batch" else None
-    runner = PydanticRunner(agent, stores.conversations, service.parked.park, deps, model, steps, batches)
+    runner = PydanticRunner(agent, stores.conversations, service.parked, deps, model, steps, batches)
     return RegisteredAgent(name, runner, rules, agent.name or "")
 
 
@@ -257,4 +258,5 @@ def _from_source(service: AgentService, name: str, *, source: AgentSource) -> Re
 
 def _shown(approval: Approval) -> WaitingApproval:
     record = approval.to_json()
+    record["calls"] = [{"call_id": call.call_id, "tool": call.tool, "arguments": call.arguments} for call in approval.calls]
     return WaitingApproval(**{name: record[name] for name in WaitingApproval.model_fields})

@@ -38,12 +38,21 @@ class AgentJobs:
             return (await self.injector.run("scheduler", {"operation": operation, **fields})).data
 
     async def has(self, job_id: str) -> bool:
-        """Is there such a job?"""
+        """Tell whether there is a job of this id."""
+        return await self._info(job_id) is not None
+
+    async def has_agents_job(self, job_id: str, made_before: datetime) -> bool:
+        """Tell whether there is a job of this id that runs an agent and is as old as that: it may have been cancelled and made anew."""
+        info = await self._info(job_id)
+        return info is not None and info["agentool_name"] == "agent" and datetime.fromisoformat(info["created_at"]) <= made_before
+
+    async def _info(self, job_id: str) -> dict[str, Any] | None:
+        """Return the definition of a job; None of one that is not there or, though the scheduler still tells of it, was cancelled."""
         try:
-            await self.ask("get_job", job_id=job_id)
+            info = (await self.ask("get_job", job_id=job_id))["info"]
         except LookupError:
-            return False
-        return True
+            return None
+        return None if info["state"] == "cancelled" else info
 
     async def pause(self, job_id: str, reason: str, until: datetime | None) -> None:
         """Pause a job, until a time or for good; one that is gone needs none."""

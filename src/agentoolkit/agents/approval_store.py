@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import micros
@@ -21,6 +21,8 @@ class WaitingCall:
     call_id: str
     tool: str
     arguments: Mapping[str, Any]
+    schema: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """JSON schema of the tool's arguments, which edits are checked against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Approval:
     decided_by: str = ""
     decided_at: datetime | None = None
     edits: Mapping[str, Mapping[str, Any]] | None = None
-    """For the name of a tool: arguments that take the place of those asked for."""
+    """For the id of a call: arguments that take the place of those asked for."""
     reason: str = ""
     """Why it was denied."""
 
@@ -48,6 +50,11 @@ class Approval:
     def run_key(self) -> str:
         """Names the further execution in which the run goes on: there is never a second one."""
         return f"approval-{self.approval_id}"
+
+    @property
+    def call_ids(self) -> frozenset[str]:
+        """The ids of the calls that it is about."""
+        return frozenset(call.call_id for call in self.calls)
 
     def to_json(self) -> dict[str, Any]:
         """Write it as JSON values."""
@@ -66,8 +73,17 @@ class Approval:
         return cls(**read)
 
 
+class CallBegun(NamedTuple):
+    """An approved call that is about to be made."""
+
+    first: bool
+    """Has no attempt begun it before?"""
+    outcome: str | None = None
+    """What an earlier attempt wrote about its end; None if no attempt did."""
+
+
 class ApprovalStore(Protocol):
-    """Keeps approvals."""
+    """Keeps approvals, and which of the approved calls were made."""
 
     async def add(self, approval: Approval) -> None:
         """Keep a new one; one of this id that is there already stays."""
@@ -77,12 +93,20 @@ class ApprovalStore(Protocol):
         """Return one."""
         ...
 
-    async def pending(self, limit: int) -> Sequence[Approval]:
-        """Return those that wait, the oldest first."""
+    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
+        """Return the oldest that wait, of one owner or (None) of all, the oldest first."""
         ...
 
     async def decide(self, decided: Approval) -> bool:
         """Write a decision if there is none yet, and tell whether it was written."""
+        ...
+
+    async def begin_call(self, approval_id: str, call_id: str) -> CallBegun:
+        """Write that an approved call begins. Of several attempts that ask, exactly one is the first."""
+        ...
+
+    async def end_call(self, approval_id: str, call_id: str, outcome: str) -> None:
+        """Write the outcome of a call that was begun."""
         ...
 
 
@@ -91,6 +115,7 @@ class MemoryApprovals:
 
     def __init__(self) -> None:
         self._kept: dict[str, Approval] = {}
+        self._outcomes: dict[tuple[str, str], str | None] = {}
 
     async def add(self, approval: Approval) -> None:
         self._kept.setdefault(approval.approval_id, approval)
@@ -98,8 +123,8 @@ class MemoryApprovals:
     async def get(self, approval_id: str) -> Approval | None:
         return self._kept.get(approval_id)
 
-    async def pending(self, limit: int) -> Sequence[Approval]:
-        waiting = [approval for approval in self._kept.values() if approval.status == "pending"]
+    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
+        waiting = [kept for kept in self._kept.values() if kept.status == "pending" and owner in (None, kept.owner)]
         return sorted(waiting, key=lambda approval: (approval.created_at, approval.approval_id))[:limit]
 
     async def decide(self, decided: Approval) -> bool:
@@ -109,13 +134,25 @@ class MemoryApprovals:
         self._kept[decided.approval_id] = decided
         return True
 
+    async def begin_call(self, approval_id: str, call_id: str) -> CallBegun:
+        key = (approval_id, call_id)
+        begun = CallBegun(key not in self._outcomes, self._outcomes.get(key))
+        self._outcomes.setdefault(key, None)
+        return begun
+
+    async def end_call(self, approval_id: str, call_id: str, outcome: str) -> None:
+        self._outcomes[approval_id, call_id] = outcome
+
 
 _ADD = """
     INSERT INTO agentool_approvals (approval_id, owner, status, created_at, record) VALUES (:id, :owner, :status, :created_at, :record)
     ON CONFLICT (approval_id) DO NOTHING
 """
 _DECIDE = "UPDATE agentool_approvals SET status = :status, record = :record WHERE approval_id = :id AND status = 'pending'"
-_PENDING = "SELECT record FROM agentool_approvals WHERE status = 'pending' ORDER BY created_at, approval_id LIMIT :limit"
+_PENDING = "SELECT record FROM agentool_approvals WHERE status = 'pending' {} ORDER BY created_at, approval_id LIMIT :limit"
+_BEGIN_CALL = "INSERT INTO agentool_approved_calls (approval_id, call_id) VALUES (:id, :call_id) ON CONFLICT DO NOTHING"
+_OUTCOME = "SELECT outcome FROM agentool_approved_calls WHERE approval_id = :id AND call_id = :call_id"
+_END_CALL = "UPDATE agentool_approved_calls SET outcome = :outcome WHERE approval_id = :id AND call_id = :call_id"
 
 
 class SqlApprovals:
@@ -134,13 +171,25 @@ class SqlApprovals:
         row = await self._database.read(lambda session: session.row(sql, {"id": approval_id}))
         return Approval.from_json(json.loads(row[0])) if row else None
 
-    async def pending(self, limit: int) -> Sequence[Approval]:
+    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
         await self._database.open()
-        rows = await self._database.read(lambda session: session.rows(_PENDING, {"limit": limit}))
+        sql = _PENDING.format("" if owner is None else "AND owner = :owner")
+        asked = {"limit": limit, **({} if owner is None else {"owner": owner})}
+        rows = await self._database.read(lambda session: session.rows(sql, asked))
         return [Approval.from_json(json.loads(row[0])) for row in rows]
 
     async def decide(self, decided: Approval) -> bool:
         return await self._write(_DECIDE, _row(decided)) == 1
+
+    async def begin_call(self, approval_id: str, call_id: str) -> CallBegun:
+        call = {"id": approval_id, "call_id": call_id}
+        if await self._write(_BEGIN_CALL, call) == 1:
+            return CallBegun(first=True)
+        row = await self._database.read(lambda session: session.row(_OUTCOME, call))
+        return CallBegun(first=False, outcome=row[0] if row else None)
+
+    async def end_call(self, approval_id: str, call_id: str, outcome: str) -> None:
+        await self._write(_END_CALL, {"id": approval_id, "call_id": call_id, "outcome": outcome})
 
     async def _write(self, sql: str, row: Mapping[str, Any]) -> int:
         def write(session: Session) -> int:

@@ -5,17 +5,15 @@ The run that waits meanwhile is kept by `parked_runs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_ai import DeferredToolRequests
-from pydantic_ai.conversation import Conversation
 from pydantic_ai.tools import DeferredToolResults, RunContext, ToolApproved, ToolDenied
 
 from agentool.errors import ConfigurationError
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.approval_store import Approval, WaitingCall
-from agentoolkit.agents.errors import AgentFailed
 
 
 def make_decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
@@ -31,14 +29,11 @@ def make_decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRe
     return decide
 
 
-def answers_of(conversation: Conversation, approval: Approval) -> DeferredToolResults:
-    """Return what was decided, for each call that waits."""
-    requests = conversation.deferred_tool_requests
-    if requests is None:
-        raise AgentFailed(f"Nothing waits in the conversation {conversation.conversation_id!r} any more.")
+def answers_of(requests: DeferredToolRequests, approval: Approval) -> DeferredToolResults:
+    """Return the decision on each call of a parked run."""
     decisions: dict[str, bool | ToolApproved | ToolDenied] = {}
     for call in requests.approvals:
-        edited = (approval.edits or {}).get(call.tool_name)
+        edited = (approval.edits or {}).get(call.tool_call_id)
         if approval.status != "approved":
             decisions[call.tool_call_id] = ToolDenied(f"This call was denied: {approval.reason or 'no reason given'}.")
         else:
@@ -46,9 +41,20 @@ def answers_of(conversation: Conversation, approval: Approval) -> DeferredToolRe
     return requests.build_results(approvals=decisions)
 
 
-def calls_waiting(requests: DeferredToolRequests) -> tuple[WaitingCall, ...]:
-    """Return the calls that a person must decide on. Raises `ConfigurationError` for calls that are carried out elsewhere."""
+def calls_waiting(requests: DeferredToolRequests, schemas: Mapping[str, Mapping[str, Any]]) -> tuple[WaitingCall, ...]:
+    """Return the calls that a person must decide on.
+
+    Args:
+        requests: The calls of a run that a model left open.
+        schemas: JSON schemas of the arguments, by the tool's name, as far as they are known.
+
+    Raises:
+        ConfigurationError: Some of the calls are carried out elsewhere.
+    """
     if requests.calls:
         names = ", ".join(call.tool_name for call in requests.calls)
         raise ConfigurationError(f"The agent's tools {names} are carried out elsewhere, which a scheduled run cannot wait for.")
-    return tuple(WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict()) for call in requests.approvals)
+    return tuple(
+        WaitingCall(call_id=call.tool_call_id, tool=call.tool_name, arguments=call.args_as_dict(), schema=schemas.get(call.tool_name, {}))
+        for call in requests.approvals
+    )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 
 from agentool.caller import get_caller
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import excerpt
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.agent_jobs import AgentJobs
+from agentoolkit.agents.approval_edits import Edits, edits_by_call
 from agentoolkit.agents.approval_store import Approval, ApprovalStore, WaitingCall, decided
 from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
 from agentoolkit.agents.registry import AgentTask, RunSummary
@@ -20,7 +21,8 @@ from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.time_source import TimeSource
 
-_PENDING_LISTED = 100
+MAX_LISTED = 100
+"""Approvals that one list has."""
 _GOES_ON = "@requested-approval-"
 """Stands between a job's id and an approval's in the id of the execution in which a parked run goes on."""
 
@@ -47,19 +49,18 @@ class ParkedRuns:
     jobs: AgentJobs
     time: TimeSource
 
-    async def pending(self) -> list[Approval]:
-        """Return what waits and is the caller's to see, the oldest first."""
+    async def pending(self, limit: int = MAX_LISTED) -> Sequence[Approval]:
+        """Return the oldest approvals that wait and that the caller may see, the oldest first."""
         caller = get_caller()
-        return [approval for approval in await self.approvals.pending(_PENDING_LISTED) if caller.owns(approval.owner)]
+        return await self.approvals.pending(None if caller.is_admin else caller.name, limit)
 
-    async def decide(
-        self, approval_id: str, *, approve: bool, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""
-    ) -> Approval:
+    async def decide(self, approval_id: str, *, approve: bool, edits: Edits | None = None, reason: str = "") -> Approval:
         """Decide on a parked run, and let it go on as a further execution of its job.
 
         Raises:
-            NoSuchApproval: There is none, or it was decided already.
+            NoSuchApproval: There is none, it was decided already, or its job is gone.
             NotAllowed: The caller may not approve.
+            InvalidInput: The edits fit no call that waits.
         """
         caller = get_caller()
         approval = await self.approvals.get(approval_id)
@@ -68,17 +69,18 @@ class ParkedRuns:
         if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
             problem = f"{caller.name!r} may not decide on approvals from here."
             raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
-        # Edits of calls that do not wait would be lost without a word.
-        tools = [call.tool for call in approval.calls]
-        for tool in edits or {}:
-            if tool not in tools:
-                remedy = f"Waiting: {', '.join(sorted(set(tools)))}."
-                raise InvalidInput(f"No call of {excerpt(tool)} waits.", field="edits", value=tool, remedy=remedy)
-        outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), edits, reason)
+        checked = edits_by_call(approval.calls, edits) if edits else None
+        gone = approve and not await self._has_job(approval)
+        if gone:
+            approve, checked, reason = False, None, "the job of the run is gone"
+        outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), checked, reason)
         if not await self.approvals.decide(outcome):
             await self._go_on(approval)  # decided before; whoever did may have ended before this
             raise _nothing_waits(approval_id, f"{approval_id!r} was decided already.")
         await self._go_on(outcome)
+        if gone:
+            problem = f"The job {approval.job_id!r} of this run is gone, so nothing was done, and nothing waits any more."
+            raise _nothing_waits(approval_id, problem)
         return outcome
 
     async def park(
@@ -89,7 +91,8 @@ class ParkedRuns:
         if execution is None or not task.is_whole or not await self.jobs.has(execution.job_id):
             whose = "belongs to no job that could go on" if execution is None or task.is_whole else "is a part of something else"
             return AgentError(f"A call needs approval, and this run {whose}.", remedy="Schedule the prompt by itself, or grant the tool.")
-        digest = hashlib.sha256(f"{execution.execution_id}#{execution.attempt}".encode()).hexdigest()
+        # Whichever attempt parks these calls, there is one approval for them.
+        digest = hashlib.sha256("#".join([conversation_id, *sorted(call.call_id for call in calls)]).encode()).hexdigest()
         approval = Approval(
             approval_id=f"apr-{digest[:12]}",
             owner=task.owner,
@@ -122,6 +125,7 @@ class ParkedRuns:
         await self.jobs.ask(
             "schedule",
             job_name=_deadline_name(approval),
+            replace=True,
             schedule=approval.deadline.isoformat(),
             catch_up="latest",
             agentool_name="agent",
@@ -129,10 +133,14 @@ class ParkedRuns:
             description=f"Denies what job {approval.job_id!r} waits for",
         )
 
+    async def _has_job(self, approval: Approval) -> bool:
+        return await self.jobs.has_agents_job(approval.job_id, approval.created_at)
+
     async def _go_on(self, approval: Approval) -> None:
-        """Let a parked run go on, and forget its deadline."""
+        """Let a parked run go on if its job is still there, and forget its deadline."""
+        if await self._has_job(approval):
+            await self.jobs.ask("start_run", job_id=approval.job_id, run_key=approval.run_key)
         execution = current_execution()
-        await self.jobs.ask("start_run", job_id=approval.job_id, run_key=approval.run_key)
         if execution is None or execution.job_id != _deadline_name(approval):
             try:
                 await self.jobs.ask("cancel", job_id=_deadline_name(approval))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +16,11 @@ from pydantic_ai.tools import DeferredToolResults
 from pydantic_ai.usage import RunUsage, UsageLimits
 
 from agentoolkit.agent_settings import AgentRules
-from agentoolkit.agents.approval_store import WaitingCall
+from agentoolkit.agents.approved_calls import ApprovedCalls
 from agentoolkit.agents.deferred_calls import answers_of, calls_waiting, make_decider
 from agentoolkit.agents.errors import AgentFailed
 from agentoolkit.agents.model_errors import to_agent_error
+from agentoolkit.agents.parked_runs import ParkedRuns
 from agentoolkit.agents.recorded_steps import RecordedSteps
 from agentoolkit.agents.registry import AgentTask, RunSummary
 from agentoolkit.agents.run_summaries import summary_of
@@ -29,10 +29,6 @@ from agentoolkit.endings import GoesOnLater
 if TYPE_CHECKING:
     from agentoolkit.agents.batches import ProviderBatches
     from agentoolkit.agents.durable_runs import DurableRuns
-
-Deps = Callable[[], Any] | AbstractContextManager[Any] | None
-Park = Callable[[str, AgentRules, AgentTask, str, tuple[WaitingCall, ...], RunSummary], Awaitable[Exception]]
-"""Keeps the calls that wait, and returns what ends the execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +52,8 @@ class PydanticRunner:
 
     agent: Agent[Any, Any]
     conversations: ConversationStore
-    park: Park
+    parked: ParkedRuns
+    """Where its runs wait for a person."""
     deps: Callable[[], Any] | None = None
     """Called at each run."""
     model: Model | str | None = None
@@ -93,8 +90,23 @@ class PydanticRunner:
     async def _begun(self, name: str, rules: AgentRules, task: AgentTask) -> _Begun:
         """Return a run of this task as it begins, with its conversation counted from zero."""
         earlier = await self._loaded(_conversation_id(name, task), rules, task)
-        prompt, answers = (task.prompt, None) if task.approval is None else (None, answers_of(earlier, task.approval))
+        prompt, answers = (task.prompt, None) if task.approval is None else (None, await self._answers(earlier, name, rules, task))
         return _Begun(replace(earlier, usage=RunUsage()), prompt, answers, earlier.usage, len(earlier.messages))
+
+    async def _answers(self, parked: Conversation, name: str, rules: AgentRules, task: AgentTask) -> DeferredToolResults:
+        """Return the decisions for the calls that wait.
+
+        Raises:
+            AgentFailed: An earlier attempt has brought the run to its end.
+            Parked: An earlier attempt has brought the run to further calls, on which nobody has decided.
+        """
+        requests, approval = parked.deferred_tool_requests, task.approval
+        if requests is None or approval is None:
+            problem = f"Nothing waits in the conversation {parked.conversation_id!r} any more: an earlier attempt answered."
+            raise AgentFailed(problem)
+        if not approval.call_ids.issuperset(call.tool_call_id for call in requests.approvals):
+            raise await self.parked.park(name, rules, task, parked.conversation_id, calls_waiting(requests, {}), RunSummary())
+        return answers_of(requests, approval)
 
     async def _run(
         self,
@@ -123,7 +135,7 @@ class PydanticRunner:
                     cost_limit=task.limits.cost,
                 ),
                 cancellation_token=token,
-                capabilities=[HandleDeferredToolCalls(handler=make_decider(rules)), *capabilities],
+                capabilities=[HandleDeferredToolCalls(handler=make_decider(rules)), *capabilities, *self._once(task)],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
@@ -146,8 +158,12 @@ class PydanticRunner:
             raise await self.batches.wait(result.conversation, rules, task)
         kept = await self._saved(result.conversation, begun.used_before, task)
         if isinstance(result.output, DeferredToolRequests):
-            raise await self.park(name, rules, task, conversation_id, calls_waiting(result.output), ran)
+            schemas = {name: tool.tool_def.parameters_json_schema for name, tool in (run.ctx.deps.tool_manager.tools or {}).items()}
+            raise await self.parked.park(name, rules, task, conversation_id, calls_waiting(result.output, schemas), ran)
         return replace(ran, output=result.output, conversation_id=conversation_id if kept else "")
+
+    def _once(self, task: AgentTask) -> list[ApprovedCalls]:
+        return [] if task.approval is None else [ApprovedCalls(self.parked.approvals, task.approval)]
 
     def takes_batches(self) -> bool:
         """Could its provider answer in batches? Of a model that is only named, its first run tells."""

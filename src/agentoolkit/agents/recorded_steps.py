@@ -61,18 +61,23 @@ class RecordedSteps(AbstractCapability[Any]):
         """See the base class."""
 
         async def execute() -> str:
-            try:
-                return json.dumps(_written(call, await handler(args)))
-            except ToolRetryError as error:
-                return json.dumps(["retry", str(error.tool_retry.content)])
-            except ToolFailedError as error:
-                return json.dumps(["failed", str(error.tool_failed.content)])
-            except (ModelRetry, ToolFailed) as error:
-                return json.dumps(["retry" if isinstance(error, ModelRetry) else "failed", error.message])
-            except (ApprovalRequired, CallDeferred) as error:
-                return json.dumps(["approval" if isinstance(error, ApprovalRequired) else "deferred", error.metadata])
+            return await write_outcome(call, handler(args))
 
-        return _read(*json.loads(await self.step(f"tool {call.tool_name}", execute)))
+        return read_outcome(await self.step(f"tool {call.tool_name}", execute))
+
+
+async def write_outcome(call: ToolCallPart, result: Awaitable[Any]) -> str:
+    """Await a tool's result and write it as text; so are errors that the model is to read, and calls that need approval."""
+    try:
+        return json.dumps(_written(call, await result))
+    except ToolRetryError as error:
+        return json.dumps(["retry", str(error.tool_retry.content)])
+    except ToolFailedError as error:
+        return json.dumps(["failed", str(error.tool_failed.content)])
+    except (ModelRetry, ToolFailed) as error:
+        return json.dumps(["retry" if isinstance(error, ModelRetry) else "failed", error.message])
+    except (ApprovalRequired, CallDeferred) as error:
+        return json.dumps(["approval" if isinstance(error, ApprovalRequired) else "deferred", error.metadata])
 
 
 def _written(call: ToolCallPart, result: Any) -> tuple[str, str]:
@@ -83,8 +88,9 @@ def _written(call: ToolCallPart, result: Any) -> tuple[str, str]:
     return "result", ModelMessagesTypeAdapter.dump_json([ModelRequest(parts=[part])]).decode()
 
 
-def _read(kind: str, kept: Any) -> Any:
-    """Return what a step came to, or raise it."""
+def read_outcome(text: str) -> Any:
+    """Return the result that `write_outcome` wrote, or raise the error."""
+    kind, kept = json.loads(text)
     if kind in _RAISED:
         raise _RAISED[kind](kept)
     if kind == "return":

@@ -42,7 +42,8 @@ class AgentInput(BaseOperationInput):
     max_cost: Decimal | None = Field(default=None, gt=0, description="US dollars of this run; can only lower the agent's limit")
     approval_id: str | None = Field(default=None, description="Which parked run", examples=["apr-0123456789ab"])
     edits: dict[str, dict[str, Any]] | None = Field(
-        default=None, description="For a tool's name: arguments in the place of those asked for"
+        default=None,
+        description="For a call's id, or the name of a tool of which one call waits: arguments in the place of those asked for",
     )
     days: int | None = Field(default=None, ge=1, le=366, description="For usage: how many days up to today, 30 by default")
     reason: str | None = Field(default=None, max_length=1_000, description="Why it is denied; the model is told")
@@ -100,7 +101,7 @@ class WaitingApproval(BaseModel):
     agent: str
     job_id: str
     execution_id: str
-    calls: list[dict[str, Any]] = Field(description="What exactly is asked for: tool and arguments")
+    calls: list[dict[str, Any]] = Field(description="What exactly is asked for: id of the call, tool and arguments")
     created_at: str
     deadline: str
     status: str
@@ -112,6 +113,7 @@ class WaitingApprovals(BaseModel):
     """Answer to ``list_approvals``."""
 
     approvals: list[WaitingApproval]
+    is_cut: bool = Field(default=False, description="More wait than are shown")
 
 
 class UsageOf(BaseModel):

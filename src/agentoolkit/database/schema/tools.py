@@ -70,6 +70,18 @@ AGENTS: Sequence[str] = (
     "CREATE INDEX agentool_approvals_pending ON agentool_approvals (created_at) WHERE status = 'pending'",
 )
 
+APPROVED_CALLS: Sequence[str] = (
+    # A row is there from the moment the call begins; an outcome of NULL: nobody wrote how it ended.
+    """
+    CREATE TABLE agentool_approved_calls (
+        approval_id TEXT NOT NULL,
+        call_id TEXT NOT NULL,
+        outcome TEXT,
+        PRIMARY KEY (approval_id, call_id)
+    )
+    """,
+)
+
 AGENT_DAYS: Sequence[str] = ("CREATE INDEX agentool_agent_runs_days ON agentool_agent_runs (day, owner)",)
 
 EVENTS: Sequence[str] = (

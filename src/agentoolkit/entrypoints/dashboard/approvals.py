@@ -45,7 +45,7 @@ async def decide(view: Viewing, approval_id: str) -> Response:
         for call in approval["calls"]:
             text, asked = given.get(f"arguments-{call['call_id']}"), call["arguments"]
             if text is not None and (whole := restored(read_object(text), asked)) != asked:
-                edits[call["tool"]] = whole
+                edits[call["call_id"]] = whole
     except ValueError as error:
         problem = f"The arguments are no JSON object: {error}"
         return await view.page("approval.html", title="Approve?", status=422, approval=approval, problem=problem)

@@ -38,7 +38,7 @@ class ApprovalPage(BaseModel):
 
 
 class Approving(Body):
-    """Arguments in the place of those asked for, by the tool's name."""
+    """Arguments in the place of those asked for, by the call's id, or by the name of a tool of which one call waits."""
 
     edits: dict[str, dict[str, Any]] | None = None
 

@@ -38,7 +38,7 @@ def list_(output: Output = "table", json: Json = False) -> None:
 @approvals_app.command(cls=ReportingCommand, epilog=example_of("approve"))
 def approve(
     approval_id: ApprovalId,
-    edits: Annotated[str | None, optional("--edits", "JSON", "Other arguments, by the tool's name.")] = None,
+    edits: Annotated[str | None, optional("--edits", "JSON", "Other arguments, by the call's id or the tool's name.")] = None,
 ) -> None:
     """Approve the calls of a run, and let it go on."""
     from agentoolkit.entrypoints.cli.options import read_object
