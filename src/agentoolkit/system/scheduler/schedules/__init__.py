@@ -1,4 +1,4 @@
-"""Schedules: text in, due times out. Pure: no clock is read, every function is given ``now``.
+"""Schedules: reads text and computes due times. Pure: no clock is read, every function takes ``now``.
 
 read_schedule('every weekday at 9am', now=…)  →  Reading(schedule, words, remarks)
 Schedule.next_after(moment)                   →  the next due time

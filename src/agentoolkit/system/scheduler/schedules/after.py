@@ -1,6 +1,6 @@
-"""After another job: ``after extract``, ``after extract failed``, ``after 'an odd name' ended``, ``after any failed``; ``@reboot``.
+"""Reads schedules after another job: ``after extract failed``, ``after 'an odd name' ended``, ``after any failed``; ``@reboot``.
 
-Such a schedule has no due times of its own: its moments are the ends of another job's executions, or the scheduler's starts.
+Such a schedule has no due times: its job starts when an execution of the other job ends, or when the scheduler starts.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ Outcome = Literal["succeeded", "failed", "ended"]
 """Which ends count: those with a result, those without one, or both."""
 
 MAX_AFTER = 300
-"""Characters: a job's id or name has up to 200."""
+"""Maximum characters of the text: a job's id or name has up to 200."""
 
 ANY = "@any"
-"""In the place of a job's id: any other job. No id of a job has an ``@``."""
+"""Stands for any other job in place of a job's id. No job's id has an ``@``."""
 
 START = "@start"
-"""In the place of a job's id: the scheduler's start."""
+"""Stands for the scheduler's start in place of a job's id."""
 
 REBOOT = "@reboot"
-"""What crontab(5) calls it, in the company of crontabs."""
+"""The name of a scheduler's start in crontab(5)."""
 
 _WORD = "after"
 _BEGIN = re.compile(rf"\s*{_WORD}(?:\s|$)", re.IGNORECASE)
 _FIRST = frozenset("@aAoO")
-"""How all of these texts begin; a new schedule is asked several times, and most are none."""
+"""First characters of all these texts, for a quick check: most schedules are of another kind."""
 _START_WORDS = (REBOOT, "at every start", *(f"{word} {what}" for word in ("at", "on") for what in ("startup", "start", "boot", "reboot")))
 _ANY_WORD = "any"
 _OUTCOMES = get_args(Outcome)
@@ -40,14 +40,14 @@ _REMEDY = "Write e.g. 'after extract', 'after extract failed' or 'after extract 
 
 
 class Upstream(NamedTuple):
-    """The job that another one comes after, by its id or name, and which of its ends count."""
+    """An upstream job, by id or name, and which of its ends count."""
 
     job_id: str
     outcome: Outcome = "succeeded"
 
     @property
     def text(self) -> str:
-        """The canonical text: quoted only where it would be read as something else."""
+        """The canonical text, quoted only if it would otherwise be read differently."""
         if self.job_id == START:
             return REBOOT
         if self.job_id == ANY:
@@ -57,12 +57,12 @@ class Upstream(NamedTuple):
 
     @property
     def names_job(self) -> bool:
-        """Is it one job, rather than any or the scheduler itself?"""
+        """True if it is one job, and not any job or the scheduler."""
         return self.job_id not in (ANY, START)
 
     @property
     def words(self) -> str:
-        """It in plain English."""
+        """The condition in plain English."""
         if self.job_id == START:
             return "at every start of the scheduler"
         job = "any job" if self.job_id == ANY else f"job {self.job_id!r}"
@@ -73,7 +73,7 @@ class Never(Rule):
     """No due time at all."""
 
     def count(self, after: datetime, until: datetime) -> int:
-        """There is none to count."""
+        """Return 0."""
         return 0
 
     def next_after(self, moment: datetime) -> datetime | None:
@@ -82,12 +82,12 @@ class Never(Rule):
 
 
 def is_after(text: str) -> bool:
-    """Does a text begin with the word ``after``?"""
+    """Tell whether a text begins with the word ``after``."""
     return _BEGIN.match(text) is not None
 
 
 def upstream_in(text: str) -> Upstream | None:
-    """Read the text of such a schedule; None if it is none. The outcome may be left out: ``succeeded``.
+    """Read the text of such a schedule; None for any other text. The outcome defaults to ``succeeded``.
 
     Raises:
         InvalidSchedule: It names no job.
@@ -104,7 +104,7 @@ def upstream_in(text: str) -> Upstream | None:
     name, outcome = (parts[0], cast(Outcome, word)) if word in _OUTCOMES else (said, "succeeded")
     if name.lower() in (_ANY_WORD, f"{_ANY_WORD} job"):
         return Upstream(ANY, outcome)
-    inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as the words of such a schedule say it
+    inner = name[4:].lstrip() if name[:4].lower() == "job " else name  # as `words` writes it
     if len(inner) > 1 and inner[0] == inner[-1] and inner[0] in _QUOTES:
         name = inner[1:-1]
     if not name.strip():
@@ -113,7 +113,7 @@ def upstream_in(text: str) -> Upstream | None:
 
 
 def required_upstream(text: str) -> Upstream:
-    """Read a text that must be that of such a schedule. Raises `InvalidSchedule`."""
+    """Read a text that must be such a schedule. Raises `InvalidSchedule` if it is not."""
     if (found := upstream_in(text)) is None:
         raise InvalidSchedule(f"{excerpt(text)} does not begin with 'after'.", field="schedule", value=text, remedy=_REMEDY)
     return found

@@ -1,4 +1,4 @@
-"""Start, end, exclusions and jitter, each a rule around a rule."""
+"""Bounds of a schedule: start, end, exclusions and jitter, each a rule that wraps another rule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Shift = Literal["next", "previous"]
 
 
 class Bounds(TypedDict, total=False):
-    """What bounds a schedule, as `Schedule` has it: times also naive, in ISO 8601 or in words, read in the schedule's zone."""
+    """The bounds of a `Schedule`. Times may also be naive, ISO 8601 text or words, read in the schedule's zone."""
 
     start_at: datetime | str | None
     end_at: datetime | str | None
@@ -31,12 +31,12 @@ class Bounds(TypedDict, total=False):
 
 
 BOUNDS = tuple(Bounds.__annotations__)
-"""Their names: every door takes these."""
+"""Names of the bounds, which every door accepts."""
 
 PATIENCE = 500
-"""How many due times in a row may be excluded before a schedule counts as finished: more than a year of daily ones."""
+"""Consecutive excluded due times after which a schedule counts as finished: more than a year of daily ones."""
 FAR = timedelta(days=100 * 366)
-"""How far into the future they may lie: twenty-five 29 Februaries."""
+"""How far ahead excluded due times are followed: twenty-five 29 Februaries."""
 
 _MILLISECOND = timedelta(milliseconds=1)
 _MINUTE = timedelta(minutes=1)
@@ -58,7 +58,7 @@ class Between(Rule):
         return None if due is None or (self.end is not None and due > self.end) else due
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``."""
+        """Count the due times later than ``after`` and not later than ``until``."""
         if self.start is not None:
             after = max(after, self.start - TICK)
         if self.end is not None:
@@ -86,7 +86,7 @@ class Outside(Rule):
         return None
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``: a step for each exclusion between."""
+        """Count the due times later than ``after`` and not later than ``until``: a step for each exclusion between."""
         number = 0
         while (due := self.next_after(after)) is not None and due <= until:
             after = self.excluded.free_until(due, until)
@@ -96,9 +96,9 @@ class Outside(Rule):
 
 @dataclass(frozen=True, slots=True)
 class Jittered(Rule):
-    """Each due time delayed by its own fraction of ``jitter``, the same one whenever it is asked for.
+    """Delays each due time by its own fraction of ``jitter``, which is always the same for a due time.
 
-    A delay never reaches the next due time or the end, and one that would land in an exclusion is left out.
+    A delay never reaches the next due time or the end. A delay that would end in an exclusion is omitted.
     """
 
     rule: Rule
@@ -116,11 +116,11 @@ class Jittered(Rule):
         return due and self.delayed(due)
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many delayed due times are later than ``after`` and not later than ``until``."""
+        """Count the delayed due times later than ``after`` and not later than ``until``."""
         return self.rule.count(after, until) + self._is_pending(after) - self._is_pending(until) if after < until else 0
 
     def _is_pending(self, moment: datetime) -> bool:
-        """Does the delay of the latest due time end only after a moment?"""
+        """Tell whether the delay of the latest due time ends after a moment."""
         due = self._last_due(moment)
         return due is not None and self.delayed(due) > moment
 
@@ -137,7 +137,7 @@ class Jittered(Rule):
             window = min(self.jitter, window * 2)
 
     def nominal(self, delayed: datetime) -> datetime:
-        """Return the due time of which this one is the delay."""
+        """Return the due time that was delayed to this instant."""
         return self._last_due(delayed) or delayed
 
     def delayed(self, due: datetime) -> datetime:

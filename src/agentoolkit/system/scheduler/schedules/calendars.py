@@ -1,4 +1,4 @@
-"""Calendars: whole days that a schedule leaves out, or keeps to: weekends, holidays of a country, days by name, the complement of others.
+"""Calendars: whole days that a schedule excludes or is limited to: weekends, public holidays, named days, complements.
 
 Holidays come from the package `holidays` (the extra ``calendars``), a year at a time.
 """
@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.schedules.words.day_names import DAY_NAMES
 from agentoolkit.system.scheduler.schedules.words.yearly_days import YearlyDay
 
 HOLIDAYS = re.compile(r"holidays:([A-Za-z]{2})(?:-([A-Za-z0-9]{1,5}))?")
-"""``holidays:DE`` or ``holidays:DE-BY``: a country and, if need be, its subdivision."""
+"""``holidays:DE`` or ``holidays:DE-BY``: a country and optionally its subdivision."""
 WEEKENDS = "weekends"
 
 _DAY = timedelta(days=1)
@@ -40,18 +40,18 @@ class Span(Protocol):
 
 
 class CalendarDays:
-    """Whole days, told one by one."""
+    """A calendar of whole days."""
 
     def name_of(self, day: date) -> str | None:
-        """Return what a day of this calendar is called; None for a day that is not in it."""
+        """Return the name of a day in this calendar; None for any other day."""
         raise NotImplementedError
 
     def end_after(self, wall: datetime) -> datetime | None:
-        """Return the midnight after ``wall``, if its day is one of them."""
+        """Return the midnight after ``wall`` if its day is in this calendar."""
         return datetime.combine(wall.date() + _DAY, time()) if self.name_of(wall.date()) else None
 
     def start_after(self, wall: datetime) -> datetime | None:
-        """Return the first midnight later than ``wall`` of one of these days, within two years."""
+        """Return the first midnight later than ``wall`` at which a day of this calendar begins, within two years."""
         days = (wall.date() + _DAY * ahead for ahead in range(1, _FAR))
         return next((datetime.combine(day, time()) for day in days if self.name_of(day)), None)
 
@@ -73,13 +73,13 @@ class Holidays(CalendarDays):
     subdivision: str | None
 
     def name_of(self, day: date) -> str | None:
-        """Return the holiday's name in English, where the package has it."""
+        """Return the holiday's name, in English if the package has it."""
         return holidays_of(self.country, self.subdivision, day.year).get(day)
 
 
 @dataclass(frozen=True, slots=True)
 class NamedDay(CalendarDays):
-    """One day of each year that has a name: ``christmas``, ``good friday``."""
+    """A named day of each year: ``christmas``, ``good friday``."""
 
     name: str
     rule: YearlyDay
@@ -89,14 +89,14 @@ class NamedDay(CalendarDays):
         return self.name if self.rule.in_year(day.year) == day else None
 
     def start_after(self, wall: datetime) -> datetime | None:
-        """Return the first midnight later than ``wall`` with which it begins."""
+        """Return the first midnight later than ``wall`` at which the day begins."""
         years = range(wall.year, min(wall.year + 3, MAXYEAR))
         return next((start for year in years if (start := datetime.combine(self.rule.in_year(year), time())) > wall), None)
 
 
 @dataclass(frozen=True, slots=True)
 class AllBut(CalendarDays):
-    """Every day that none of the spans covers."""
+    """All days that none of the spans covers."""
 
     spans: tuple[Span, ...]
 
@@ -106,7 +106,7 @@ class AllBut(CalendarDays):
         return None if any(span.end_after(noon) for span in self.spans) else "not one of its days"
 
     def end_after(self, wall: datetime) -> datetime | None:
-        """Return the midnight at which the next day begins that a span covers."""
+        """Return the midnight at which the next day covered by a span begins."""
         if self.name_of(wall.date()) is None:
             return None
         starts = [start for span in self.spans if (start := span.start_after(wall)) is not None]
@@ -138,7 +138,7 @@ def holidays_of(country: str, subdivision: str | None, year: int) -> Mapping[dat
 
 
 def is_day_name(text: str) -> bool:
-    """Whether a text is the name of a day, such as ``christmas`` or ``new year's eve``."""
+    """Tell whether a text is the name of a day, such as ``christmas`` or ``new year's eve``."""
     return _plain_name(text) in DAY_NAMES
 
 

@@ -1,7 +1,7 @@
-"""What a change of clocks does to a wall time: summer time, and whatever else shifts a zone.
+"""Maps wall times to instants across clock changes: summer time, and any other shift of a zone's offset.
 
-A *wall time* is a naive datetime as a clock on the wall shows it; an *instant* is a point in time. Between the two stands the zone,
-which now and then shifts: a forward shift leaves a **gap** of wall times that do not exist, a backward one a **fold** that comes twice.
+A *wall time* is a naive datetime as a clock on the wall shows it; an *instant* is a point in time. The zone maps one to the other:
+a forward shift leaves a **gap** of wall times that do not exist, a backward shift a **fold** of wall times that come twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 _PROBE = timedelta(days=7)
-"""How far apart a zone's offset is sampled. No zone since 1970 shifted twice within this span and came back (checked in the tests)."""
+"""Distance of the samples of a zone's offset. No zone since 1970 shifted and came back within this span (checked in the tests)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class Shift:
 
     @property
     def leaves_gap(self) -> bool:
-        """Whether wall times are skipped (clocks go forward)."""
+        """True if wall times are skipped (clocks go forward)."""
         return self.after > self.before
 
     @property
     def edges(self) -> tuple[datetime, datetime]:
-        """First wall time skipped or doubled, and the first one after those."""
+        """The first wall time that is skipped or doubled, and the first one after them."""
         old, new = self.at + self.before, self.at + self.after
         return min(old, new), max(old, new)
 
@@ -60,18 +60,18 @@ def shifts_between(name: str, after: datetime, until: datetime) -> Iterator[Shif
 
 
 def last_shift(name: str, until: datetime) -> Shift:
-    """Return the last shift at or before a naive UTC time that is known to follow one within a year."""
+    """Return the last shift at or before a naive UTC time, which must be within a year."""
     return [*shifts_between(name, until - timedelta(days=366), until)][-1]
 
 
 def is_in_gap(name: str, wall: datetime) -> bool:
-    """Whether clocks of this zone never show this wall time."""
+    """Tell whether clocks of this zone skip this wall time."""
     local = wall.replace(tzinfo=load_zone(name), fold=0)
     return local.astimezone(UTC).astimezone(local.tzinfo).replace(tzinfo=None) != wall
 
 
 def is_in_fold(name: str, wall: datetime) -> bool:
-    """Whether clocks of this zone show this wall time twice."""
+    """Tell whether clocks of this zone show this wall time twice."""
     local = wall.replace(tzinfo=load_zone(name), fold=0)
     return not is_in_gap(name, wall) and local.utcoffset() != local.replace(fold=1).utcoffset()
 
@@ -80,13 +80,13 @@ def instant_of(name: str, wall: datetime) -> datetime:
     """Return the instant (aware UTC) of a wall time: the first of two, or the first instant after a gap."""
     zone = load_zone(name)
     utc = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    if utc.astimezone(zone).replace(tzinfo=None) == wall:  # as `is_in_gap` has it, which every due time would pay for
+    if utc.astimezone(zone).replace(tzinfo=None) == wall:  # `not is_in_gap(…)`, inline because every due time passes here
         return utc
     return last_shift(name, utc.replace(tzinfo=None)).at.replace(tzinfo=UTC)
 
 
 def clock_note(name: str, wall: datetime) -> str | None:
-    """Say what happens to a wall time that a change of clocks swallows or doubles; None for an ordinary one."""
+    """Return a remark on a wall time that a clock change skips or doubles; None for any other."""
     runs_at = instant_of(name, wall).astimezone(load_zone(name))
     if is_in_gap(name, wall):
         return f"on {wall:%Y-%m-%d} {wall:%H:%M} does not exist in {name}; runs at {clock_with_offset(runs_at)}"

@@ -1,7 +1,7 @@
-"""Due times of crontab text in a zone.
+"""Computes the due times of crontab text in a zone.
 
-Which wall times match is found in `cron_days`; what a change of clocks does to them is decided here, because the stated rule must
-hold in every zone (see ``docs/reference/schedules.md``).
+`cron_days` finds the matching wall times. This module maps them across clock changes, by the rule of
+``docs/reference/schedules.md``, which must hold in every zone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.schedules.zones import load_zone
 _SECOND = timedelta(seconds=1)
 _YEAR = timedelta(days=366)
 _ENOUGH = timedelta(days=3)
-"""More than any two offsets of a zone differ by."""
+"""More than the difference of any two offsets of a zone."""
 
 
 class FixedTimes(Rule):
@@ -41,14 +41,14 @@ class FixedTimes(Rule):
         return due and instant_of(self._timezone, due)
 
     def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
-        """Return the wall time that a due time stands for: the first one in the gap, where clocks left that out."""
+        """Return the wall time of a due time; at the end of a gap, the first matching one that was skipped."""
         gap = next((shift for shift in shifts_between(self._timezone, _naive(due) - _SECOND, _naive(due)) if shift.leaves_gap), None)
         swallowed = self._walls.starting(gap.edges[0]) if gap else None
         local = due.astimezone(zone).replace(tzinfo=None, fold=0)
         return local if swallowed is None else min(swallowed, local)
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``; all in one gap are one."""
+        """Count the due times later than ``after`` and not later than ``until``; those in one gap count as one."""
         number = self._walls.count(self._reached(after), self._reached(until))
         for shift in shifts_between(self._timezone, _naive(after), _naive(until)):
             if shift.leaves_gap:
@@ -57,7 +57,7 @@ class FixedTimes(Rule):
         return number
 
     def _reached(self, moment: datetime) -> datetime:
-        """Return the last wall time that has come by an instant: in a fold, all of it has come the first time."""
+        """Return the last wall time reached at an instant: in a fold, the end of the fold."""
         local = moment.astimezone(self._zone)
         return self._end_of_fold(moment) - TICK if local.fold else local.replace(tzinfo=None)
 
@@ -87,14 +87,14 @@ class RepeatingTimes(Rule):
                 due = self._walls.starting(utc + offset)
             wall = utc + offset - _SECOND
             if due is not None and due - wall > _YEAR:
-                # Nothing matches until then, so no change of clocks on the way matters.
+                # Nothing matches until then, so clock changes before it do not matter.
                 utc = due - offset - _ENOUGH
                 offset = offset_at(self._zone, utc)
                 wall = utc + offset
         return None
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``."""
+        """Count the due times later than ``after`` and not later than ``until``."""
         start, end = _naive(after), _naive(until)
         offset, number = offset_at(self._zone, start), 0
         for shift in shifts_between(self._timezone, start, end):
@@ -109,7 +109,7 @@ def _naive(moment: datetime) -> datetime:
 
 @lru_cache(maxsize=4096)
 def cron_rule(text: str, timezone: str, anchor: datetime | None = None) -> FixedTimes | RepeatingTimes:
-    """Return the rule of canonical crontab text in a zone; weeks are counted from that of the anchor (aware)."""
+    """Return the rule of canonical crontab text in a zone. Weeks are counted from the week of the anchor (aware)."""
     first_week = anchor.astimezone(load_zone(timezone)).date() if anchor is not None else None
     walls = wall_times(text, first_week)
     return RepeatingTimes(walls, timezone) if is_repeating(text) else FixedTimes(walls, timezone)
@@ -117,10 +117,10 @@ def cron_rule(text: str, timezone: str, anchor: datetime | None = None) -> Fixed
 
 @lru_cache(maxsize=4096)
 def wall_times(text: str, first_week: date | None = None) -> WallTimes:
-    """Return the wall times of canonical crontab text; without a first week, those of all weeks.
+    """Return the wall times of canonical crontab text. Without a first week, all weeks match.
 
     Raises:
-        InvalidSchedule: when no date can match.
+        InvalidSchedule: No date can match.
     """
     crontab, weeks = split_weeks(text)
     try:

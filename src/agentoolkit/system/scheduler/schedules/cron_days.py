@@ -1,7 +1,7 @@
-"""The wall times that crontab text matches, found without a walk over the days it does not match.
+"""Finds the wall times that crontab text matches, without a walk over the days that it does not match.
 
-CronSim reads the terms that it knows. Which of them match is asked once for each shape of month (the weekday it begins with, and
-its length: there are 28), so that the years between one 29 February on a Sunday and the next cost a look-up each.
+CronSim parses the terms that it knows. The matching days are computed once for each of the 28 shapes of month (first weekday
+and length), so that the years between one 29 February on a Sunday and the next cost a look-up each.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Protocol
 from cronsim import CronSim
 
 HORIZON = 50
-"""Years without a match after which there is none: the longest there can be between two is 40."""
+"""Years without a match after which there is none: the longest gap between two matches is 40."""
 
 _DAY = timedelta(days=1)
 _ANY_TIME = datetime.combine(date(2000, 1, 1), time())
@@ -35,7 +35,7 @@ class DayTerms:
         terms = day_of_month.split(",")
         own = [term for term in terms if _OWN_TERM.fullmatch(term)]
         left = [term for term in terms if term not in own]
-        # CronSim reads a plain day in place of the terms it does not know.
+        # CronSim gets a plain day in place of terms that it does not know.
         read = CronSim(" ".join((minute, hour, ",".join(left or ["1"]), month, day_of_week)), _ANY_TIME)
         self.minutes, self.hours, self.months, self.weekdays = read.minutes, read.hours, read.months, read.weekdays
         self.days = read.days if left else set[int]()
@@ -45,11 +45,11 @@ class DayTerms:
 
     @property
     def special_days(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The days of which the nearest weekday is meant, and the numbers of days before the last one."""
+        """The days of the terms ``15W``, and the distances of the terms ``L-3``."""
         return self._nearest, self._before_last
 
     def matching(self, year: int, month: int) -> tuple[int, ...]:
-        """Return the days of a month that match, in order. A day field that begins with ``*`` makes both fields count."""
+        """Return the matching days of a month, in order. If a day field begins with ``*``, both fields must match."""
         first, length = monthrange(year, month)
         found = {day for day in self.days if 0 < day <= length}
         found |= {length} if CronSim.LAST in self.days else set()
@@ -60,7 +60,7 @@ class DayTerms:
         return tuple(sorted(dates & weekdays if self.day_and else dates | weekdays))
 
     def _is_weekday(self, weekday: int, day: int, length: int) -> bool:
-        """Whether a day is one of the weekdays; Sunday is 0, or 7 as CronSim keeps it where it was written so."""
+        """Tell whether a day is one of the weekdays. Sunday is 0, and also 7 if the text says so."""
         for number in (weekday, 7) if weekday == 0 else (weekday,):
             nth = (number, (day + 6) // 7)
             if number in self.weekdays or nth in self.weekdays or ((number, CronSim.LAST) in self.weekdays and day + 7 > length):
@@ -88,12 +88,12 @@ class Days(Protocol):
     def __contains__(self, day: date) -> bool: ...
 
     def count(self, first: date, end: date) -> int:
-        """Return how many days there are from ``first`` (included) to ``end`` (not included)."""
+        """Count the days from ``first`` (included) to ``end`` (not included)."""
         ...
 
 
 class EveryWeeks:
-    """Weekdays of every second, third … week, counted from the week of a date; weeks begin on Monday."""
+    """Weekdays of every second, third … week, counted from the week of a date. Weeks begin on Monday."""
 
     __slots__ = ("_base", "_offsets", "_period")
 
@@ -113,7 +113,7 @@ class EveryWeeks:
         return (day.toordinal() - self._base) % self._period in self._offsets
 
     def count(self, first: date, end: date) -> int:
-        """Return how many days there are from ``first`` (included) to ``end`` (not included)."""
+        """Count the days from ``first`` (included) to ``end`` (not included)."""
         return self._before(end) - self._before(first)
 
     def _before(self, day: date) -> int:
@@ -147,7 +147,7 @@ class MatchingDays:
         return day.month in self._months and day.day in self._days(day.year, day.month)
 
     def count(self, first: date, end: date) -> int:
-        """Return how many match from ``first`` (included) to ``end`` (not included)."""
+        """Count the matching days from ``first`` (included) to ``end`` (not included)."""
         whole_years = sum(len(self._days(year, month)) for year in range(first.year, end.year) for month in self._months)
         return self._before(end) - self._before(first) + whole_years
 
@@ -184,7 +184,7 @@ class WallTimes:
         return day and datetime.combine(day, time(self._hours[0], self._minutes[0]))
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many matches are later than naive ``after`` and not later than ``until``."""
+        """Count the matches later than naive ``after`` and not later than ``until``."""
         if until <= after:
             return 0
         days = self._days.count(after.date(), until.date())

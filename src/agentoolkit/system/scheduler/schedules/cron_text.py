@@ -1,4 +1,4 @@
-"""Crontab text: its fields and their terms, checked and made canonical.
+"""Checks crontab text, its fields and terms, and makes it canonical.
 
 Source: crontab(5) as Debian's cron reads it, with ``L``, ``L-3``, ``LW``, ``15W``, ``5L`` and ``mon#1`` added.
 """
@@ -27,7 +27,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 MAX_WEEKS = 52
-"""Of ``every … weeks``."""
+"""Maximum number in ``every … weeks``."""
 
 _TERM = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]+))?")
 _WEEKS = re.compile(r"(.+) every (\d{1,4}) weeks")
@@ -35,7 +35,7 @@ _WEEKS = re.compile(r"(.+) every (\d{1,4}) weeks")
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One of the five fields: its name, the values it takes, the names it knows and its special terms."""
+    """One of the five fields: its name, range, named values and special terms."""
 
     name: str
     low: int
@@ -59,7 +59,7 @@ def normal_cron(text: str) -> str:
     """Return crontab text in its canonical form, every term checked.
 
     Raises:
-        InvalidSchedule: naming the cron field that is wrong.
+        InvalidSchedule: A cron field is wrong. The error names it.
     """
     if text.lstrip().startswith("@"):
         alias = text.strip().casefold()
@@ -85,28 +85,24 @@ def normal_cron(text: str) -> str:
 
 
 def split_weeks(text: str) -> tuple[str, int]:
-    """Split ``0 9 * * 1 every 2 weeks`` into the crontab and the number of weeks, which is 1 where none is given."""
+    """Split ``0 9 * * 1 every 2 weeks`` into the crontab and the number of weeks; 1 if none is given."""
     shape = _WEEKS.fullmatch(text)
     return (shape[1], int(shape[2])) if shape else (text, 1)
 
 
 def odd_steps(text: str) -> tuple[str, ...]:
-    """Say how the steps of canonical crontab text are read that crontab(5) leaves open, or that never come to a second value."""
+    """Return remarks on terms of canonical crontab text that crons read differently, and on steps with a single value."""
     pairs = ((field, term) for field, part in zip(FIELDS, text.split(), strict=False) for term in part.split(","))
-    steps = (remark for field, term in pairs if (remark := _odd_step(field, term)))
-    return (*steps, *_star_beside_a_day(text))
-
-
-def _star_beside_a_day(text: str) -> tuple[str, ...]:
-    """Say that both day fields count where one begins with ``*`` and restricts: other crons take either."""
+    remarks = [remark for field, term in pairs if (remark := _odd_step(field, term))]
     _, _, date, _, weekday = text.split()[:5]
-    if "*" in (date, weekday) or not (date.startswith("*") or weekday.startswith("*")):
-        return ()
-    return (f"a day must match day-of-month {date!r} and day-of-week {weekday!r}, as in Debian's cron; other crons take either",)
+    if "*" not in (date, weekday) and (date.startswith("*") or weekday.startswith("*")):
+        both = f"day-of-month {date!r} and day-of-week {weekday!r}"
+        remarks.append(f"a day must match {both}, as in Debian's cron; other crons take either")
+    return tuple(remarks)
 
 
 def is_repeating(text: str) -> bool:
-    """Whether canonical crontab text counts elapsed time: its minute or hour starts with ``*`` (Debian's cron draws the same line)."""
+    """Tell whether canonical crontab text counts elapsed time: minute or hour begins with ``*``, as in Debian's cron."""
     minute, hour, *_ = text.split()
     return minute.startswith("*") or hour.startswith("*")
 
@@ -190,7 +186,7 @@ def _wrong_count(text: str, count: int) -> InvalidSchedule:
 
 
 def _of_other_programs(text: str) -> str | None:
-    """Say how five fields have what Quartz writes with seconds first, and AWS with a year at the end; None for anything else."""
+    """Return the remedy for a crontab of Quartz, with seconds first, or of AWS, with a year at the end; None for others."""
     fields = text.strip().removeprefix("cron(").removesuffix(")").split()
     if len(fields) != 6 or "?" not in fields:
         return None

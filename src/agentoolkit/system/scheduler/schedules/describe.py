@@ -1,4 +1,4 @@
-"""A schedule in plain English. Crontab is told from the values it matches, so that the sentence cannot differ from the due times."""
+"""Describes schedules in plain English. Crontab is described by its matching values, so that text and due times cannot differ."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 _EVERY_DAY = "every day"
 _MAX_CLOCKS = 6
-"""Up to this many clock times are listed one by one."""
+"""Maximum number of clock times that are listed one by one."""
 
 
 def describe(schedule: Schedule) -> str:
-    """Say when a schedule is due, bounds included: ``every 5 minutes, until 2026-12-31 18:00``."""
+    """Describe a schedule with its bounds: ``every 5 minutes, until 2026-12-31 18:00``."""
     said = [f"{word} {_local(schedule, moment)}" for word, moment in (("from", schedule.start_at), ("until", schedule.end_at)) if moment]
     if schedule.exclude:
         said.append(f"except {', '.join(schedule.exclude)}")
@@ -39,7 +39,7 @@ def describe(schedule: Schedule) -> str:
 
 
 def long_date(moment: datetime) -> str:
-    """Write ``Friday 2026-12-25 at 09:00``, with seconds only where there are some."""
+    """Write ``Friday 2026-12-25 at 09:00``, with seconds unless they are 0."""
     return f"{_WEEKDAYS[moment.isoweekday() % 7]} {date_text(moment)} at {clock_text(moment)}"
 
 
@@ -74,7 +74,7 @@ def _local(schedule: Schedule, moment: datetime) -> str:
 
 @lru_cache(maxsize=4096)
 def describe_cron(text: str) -> str:
-    """Say when canonical crontab text is due: ``every weekday (Monday to Friday) at 09:00``."""
+    """Describe canonical crontab text: ``every weekday (Monday to Friday) at 09:00``."""
     matcher = wall_times(text).matcher
     minute, hour, *_ = text.split()
     days, clock = _days(text, matcher), _clock(minute, hour, matcher)
@@ -84,7 +84,7 @@ def describe_cron(text: str) -> str:
 
 
 def either_day_is_enough(text: str) -> bool:
-    """Whether canonical crontab text restricts day-of-month and day-of-week such that either one is enough."""
+    """Tell whether canonical crontab text restricts day-of-month and day-of-week such that either one is enough."""
     _, _, day_of_month, _, day_of_week = text.split()[:5]
     return not day_of_month.startswith("*") and not day_of_week.startswith("*")
 
@@ -133,15 +133,13 @@ def _dates(matcher: DayTerms, months: str) -> str:
 def _weekdays(matcher: DayTerms) -> str:
     plain = sorted({item % 7 or 7 for item in matcher.weekdays if isinstance(item, int)})
     special = sorted(item for item in matcher.weekdays if not isinstance(item, int))
-    parts = [_plain_weekdays(plain)] if plain else []
+    parts: list[str] = []
+    if plain == [1, 2, 3, 4, 5]:
+        parts.append("every weekday (Monday to Friday)")
+    elif plain:
+        parts.append("every day of the week" if len(plain) == 7 else f"every {_join(_runs(plain, lambda day: _WEEKDAYS[day % 7]))}")
     places = ((_WEEKDAYS[day % 7], "last" if nth == CronSim.LAST else _ORDINALS[nth - 1]) for day, nth in special)
     return _join([*parts, *(f"the {place} {day} of the month" for day, place in places)])
-
-
-def _plain_weekdays(days: list[int]) -> str:
-    if days == [1, 2, 3, 4, 5]:
-        return "every weekday (Monday to Friday)"
-    return "every day of the week" if len(days) == 7 else f"every {_join(_runs(days, lambda day: _WEEKDAYS[day % 7]))}"
 
 
 def _even_step(values: Sequence[int], size: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Times at which nothing runs: dates, ranges of dates, and quiet windows of the day."""
+"""Exclusions: dates, ranges of dates, windows of the day and calendars in which nothing runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MOST = 366
-"""How many exclusions one schedule may have."""
+"""Maximum exclusions of one schedule."""
 MAX_WINDOWS = 12
-"""How many of them may be windows: counting what was missed takes a step for each of them and each day."""
+"""Maximum windows among them: counting missed due times takes a step for each window and day."""
 
 LISTED = "in 'exclude'"
-"""What a date is called that is listed one by one."""
+"""The name of a date that is listed one by one."""
 _DAY = timedelta(days=1)
 _WINDOW = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:/([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
@@ -73,17 +73,17 @@ class Exclusions:
     spans: tuple[Span, ...]
 
     def end_after(self, instant: datetime) -> datetime | None:
-        """Return an instant up to which an exclusion covers everything from ``instant`` on, perhaps longer; None when none does."""
+        """Return an instant up to which all is excluded from ``instant`` on, which may be longer; None if ``instant`` is free."""
         wall = self._wall(instant)
         ends = [end for span in self.spans if (end := span.end_after(wall)) is not None]
         if not ends:
             return None
         end = instant_of(self.timezone, max(ends)) if max(ends) - wall > _DAY else instant + (max(ends) - wall)
-        # No change of clocks puts them back by more than a day: a later one cannot come to before the exclusion's start.
+        # No clock change goes back by more than a day, so a later one cannot reach before the exclusion's start.
         return self._change_of_clocks(instant, min(end, instant + _DAY)) or end
 
     def name_of(self, day: date) -> str | None:
-        """Return what makes a day one that is left out; None if it is not."""
+        """Return the name of the exclusion that covers a day; None if none does."""
         noon = datetime.combine(day, time(12))
         for span in self.spans:
             name = span.name_of(day) if isinstance(span, CalendarDays) else LISTED if span.end_after(noon) else None
@@ -92,7 +92,7 @@ class Exclusions:
         return None
 
     def free_until(self, instant: datetime, until: datetime) -> datetime:
-        """Return an instant, at most ``until``, up to which nothing is covered from one on that is not, perhaps longer."""
+        """Return an instant, at most ``until``, up to which nothing is excluded from ``instant`` on. The free time may be longer."""
         wall = self._wall(instant)
         starts = [start - wall for span in self.spans if (start := span.start_after(wall)) is not None]
         end = min([until + TICK, *(instant + away for away in starts if away <= until - instant)])
@@ -102,7 +102,7 @@ class Exclusions:
         return instant.astimezone(load_zone(self.timezone)).replace(tzinfo=None, fold=0)
 
     def _change_of_clocks(self, instant: datetime, until: datetime) -> datetime | None:
-        """Return the first change of clocks up to ``until``: a wall time may come again there that an exclusion does not cover."""
+        """Return the first clock change up to ``until``: after it, wall times outside of the exclusion may come again."""
         span = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (instant, until))
         shift = next(shifts_between(self.timezone, *span), None)
         return None if shift is None else shift.at.replace(tzinfo=UTC)
@@ -113,7 +113,7 @@ def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
     """Read the exclusions of a schedule.
 
     Raises:
-        InvalidSchedule: naming the one that cannot be read.
+        InvalidSchedule: An exclusion cannot be read. The error names it.
     """
     if len(texts) > MOST:
         problem = f"at most {MOST} exclusions are kept, these are {len(texts)}."
@@ -127,10 +127,10 @@ def exclusions(texts: tuple[str, ...], timezone: str) -> Exclusions:
 
 @lru_cache(maxsize=1024)
 def day_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str) -> Exclusions:
-    """Read what leaves out whole days: all of `exclude` but its windows, and every day that `only` does not name.
+    """Read the exclusions of whole days: those of `exclude` except its windows, and all days that `only` does not name.
 
     Raises:
-        InvalidSchedule: naming the one that cannot be read, or is a window in `only`.
+        InvalidSchedule: One cannot be read, or `only` has a window. The error names it.
     """
     days = [span for span in exclusions(texts, timezone).spans if not isinstance(span, Window)]
     kept = tuple(_read(text, "only") for text in only)
@@ -141,18 +141,18 @@ def day_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str)
 
 @lru_cache(maxsize=1024)
 def all_exclusions(texts: tuple[str, ...], only: tuple[str, ...], timezone: str) -> Exclusions:
-    """Read what leaves out days and times of day."""
+    """Read the exclusions of days and of times of day."""
     windows = [span for span in exclusions(texts, timezone).spans if isinstance(span, Window)]
     return Exclusions(timezone, (*windows, *day_exclusions(texts, only, timezone).spans))
 
 
 def window_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return those of some exclusions that are windows of the day."""
+    """Return the exclusions that are windows of the day."""
     return tuple(text for text in texts if _WINDOW.fullmatch(text))
 
 
 def last_listed_day(texts: tuple[str, ...]) -> tuple[date | None, int]:
-    """Return the last of the days that some exclusions list one by one, and how many of them are such days or ranges."""
+    """Return the last day that exclusions list by date, and the number of such exclusions."""
     listed = [date.fromisoformat(shape[2] or shape[1]) for text in texts if (shape := _DATES.fullmatch(text))]
     return max(listed, default=None), len(listed)
 

@@ -1,4 +1,4 @@
-"""Intervals: a length of time, counted from an anchor without drift."""
+"""Intervals: due after each length of time, counted from an anchor without drift."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class IntervalRule(Rule):
         return self.anchor + self.step * (self._passed(moment) + 1)
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many points of the grid are later than ``after`` and not later than ``until``."""
+        """Count the points of the grid later than ``after`` and not later than ``until``."""
         return max(self._passed(until) - self._passed(after), 0)
 
     def _passed(self, moment: datetime) -> int:
@@ -42,7 +42,7 @@ class IntervalRule(Rule):
 
 
 def interval_text(seconds: int) -> str:
-    """Write a length of time the canonical way: ``1 hour 30 minutes``."""
+    """Write a length of time in canonical form: ``1 hour 30 minutes``."""
     parts: list[str] = []
     for unit, size in UNITS.items():
         count, seconds = divmod(seconds, size)
@@ -68,10 +68,10 @@ def checked_seconds(length: Fraction, text: str) -> int:
 
 
 def iso_duration(text: str) -> Fraction | None:
-    """Return the seconds of an ISO 8601 duration (``PT5M``, ``P1DT2H``); None when the text is none.
+    """Return the seconds of an ISO 8601 duration (``PT5M``, ``P1DT2H``); None for any other text.
 
     Raises:
-        InvalidSchedule: for years and months, whose length varies.
+        InvalidSchedule: It has years or months, whose length varies.
     """
     wanted = text.strip().upper()
     if re.fullmatch(r"P(\d+Y)?(\d+M)?(\d+D)?(T.*)?", wanted) and re.match(r"P\d+[YM]|P\d+Y\d+M", wanted):
@@ -84,7 +84,7 @@ def iso_duration(text: str) -> Fraction | None:
 
 
 def is_interval(text: str) -> bool:
-    """Whether a text is a canonical length of time."""
+    """Tell whether a text is a canonical length of time."""
     shape = _PARTS.fullmatch(text)
     return shape is not None and any(shape.groups())
 
@@ -94,7 +94,7 @@ def interval_step(text: str) -> timedelta:
     """Return the length of a canonical text.
 
     Raises:
-        InvalidSchedule: when it is not one.
+        InvalidSchedule: It is not a canonical length of time.
     """
     shape = _PARTS.fullmatch(text)
     if shape is None or not any(shape.groups()):

@@ -1,4 +1,4 @@
-"""The kinds of schedule: the canonical text of each, and the rule that it stands for, before bounds."""
+"""The kinds of schedule: the canonical text of each, and its rule without bounds."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from agentoolkit.system.scheduler.schedules.rules import Rule
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR, AnyOf, check_frequency, split_parts
 
 Kind = Literal["cron", "interval", "once", "after", "list"]
-"""The kinds of schedule. `after` has no due times: it comes after another job's executions. `list` is several of the first three."""
+"""The kinds of schedule. `after` has no due times: it follows another job's executions. `list` is several of the first three."""
 
 
 def canonical(kind: Kind, text: str, timezone: str, anchor: datetime | None) -> str:
-    """Return the one text of what is due at the same times.
+    """Return the canonical text: texts with the same due times have the same one.
 
     Raises:
-        InvalidSchedule: The text is none of its kind, or lacks the instant that it counts from.
+        InvalidSchedule: The text is not of its kind, or the anchor that it counts from is missing.
     """
     if kind == "cron":
         crontab = normal_cron(text)
-        wall_times(crontab)  # refuses what never matches
+        wall_times(crontab)  # refuses a crontab that never matches
         if split_weeks(crontab)[1] > 1 and anchor is None:
             raise InvalidSchedule("counted weeks need the instant they are counted from.", field="anchor", remedy="Give an aware datetime.")
         return crontab

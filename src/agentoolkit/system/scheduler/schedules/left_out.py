@@ -1,4 +1,4 @@
-"""What calendars take away from a schedule: due times on days that are left out, and where they are moved."""
+"""Finds the due times that calendars exclude, and where they are moved."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from agentoolkit.system.scheduler.schedules.shifting import MAX_DAYS, Shifted
 from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MIN_DAYS = 5
-"""Fewer days that are listed in `exclude` are no calendar."""
+"""Minimum number of dates in `exclude` that count as a calendar."""
 NOTICE = timedelta(days=60)
-"""How long before its end a calendar is warned about."""
+"""Time before a calendar's end from which on a warning is given."""
 
 _MINUTE = timedelta(minutes=1)
 
 
 class LeftOut(NamedTuple):
-    """The due times of one day that were left out: the last of them, how many, and why."""
+    """The excluded due times of one day: the last of them, their number, and the reason."""
 
     last: datetime
     number: int
@@ -34,7 +34,7 @@ class LeftOut(NamedTuple):
 
 
 class Calendar:
-    """The days that a schedule leaves out.
+    """The days that a schedule excludes.
 
     Args:
         schedule: The schedule.
@@ -45,15 +45,15 @@ class Calendar:
         self._days = day_exclusions(schedule.exclude, schedule.only, schedule.timezone)
         self._mover = Shifted(OnceRule(datetime.max.replace(tzinfo=UTC)), self._days, schedule.shift) if schedule.shift else None
         self.plain: Rule = undelayed(replace(schedule, exclude=window_texts(schedule.exclude), only=(), shift=None))
-        """Its rule as if no day were left out."""
+        """The rule of the schedule without excluded days."""
 
     @property
     def leaves_out(self) -> bool:
-        """Are there any?"""
+        """True if the schedule excludes days."""
         return bool(self._days.spans)
 
     def fate_of(self, due: datetime) -> str | None:
-        """Say what becomes of a due time of the plain rule: ``2026-12-25 (Christmas Day) is left out``; None: it stays."""
+        """Say what happens to a due time of the plain rule: ``2026-12-25 (Christmas Day) is left out``; None if it stays."""
         day = due.astimezone(self._zone).date()
         if (name := self._days.name_of(day)) is None:
             return None
@@ -69,17 +69,17 @@ class Calendar:
 
 @lru_cache(maxsize=4096)
 def calendar_of(schedule: Schedule) -> Calendar:
-    """Return the days that a schedule leaves out."""
+    """Return the calendar of a schedule, cached."""
     return Calendar(schedule)
 
 
 def left_out_before(schedule: Schedule, due: datetime, since: datetime) -> Iterator[LeftOut]:
-    """Yield the days that were left out between a due time and the one before it, the latest first.
+    """Yield the excluded days between a due time and the one before it, the latest first.
 
     Args:
         schedule: The schedule.
         due: One of its due times.
-        since: Nothing before it counts; neither does what is longer ago than due times are moved.
+        since: Days before it are ignored, as are days further back than due times can be moved.
     """
     calendar = calendar_of(schedule)
     if not calendar.leaves_out:
@@ -92,7 +92,7 @@ def left_out_before(schedule: Schedule, due: datetime, since: datetime) -> Itera
 
 
 def calendar_end_note(schedule: Schedule, moment: datetime) -> str | None:
-    """Say that the days a schedule lists come to their end, if they do so soon after a moment (aware), or did before it."""
+    """Return a warning if the dates that a schedule lists end soon after a moment (aware), or before it; else None."""
     for field, texts, then in (("only", schedule.only, "nothing is due"), ("exclude", schedule.exclude, "no day is left out")):
         last, number = last_listed_day(texts)
         is_calendar = number == len(texts) if field == "only" else number >= MIN_DAYS

@@ -1,4 +1,4 @@
-"""The zone of this machine: known by an IANA name, or said to be unknown."""
+"""Finds the IANA name of this machine's zone, or the reason why it is unknown."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.zones import load_zone, zone_named
 
 _HALF_YEAR = 182 * 86_400
-"""Seconds: long enough that one of two moments lies in summer."""
+"""Seconds of half a year, so that one of two moments lies in summer."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z_+/-]*")
-"""A zone's name, and no rule of POSIX, which has a number."""
+"""Matches a zone's name, but not a POSIX rule, which has a number."""
 
 
 def machine_zone() -> str:
-    """Return the IANA name of this machine's zone; UTC where it cannot be told."""
+    """Return the IANA name of this machine's zone; UTC if it is unknown."""
     return _name() or "UTC"
 
 
 def machine_zone_doubt() -> str | None:
-    """Say why the zone of this machine cannot be told; None if it can."""
+    """Return why the zone of this machine is unknown; None if it is known."""
     asked = os.environ.get("TZ", "").removeprefix(":")
-    if _NAME.fullmatch(asked) and _asked_for(asked) is None:  # the C library then takes UTC without a word
+    if _NAME.fullmatch(asked) and _asked_for(asked) is None:  # the C library then silently uses UTC
         return f"this machine's zone cannot be told: TZ={asked} names none that is known here"
     if _name() is not None:
         return None
@@ -36,7 +36,7 @@ def machine_zone_doubt() -> str | None:
 
 
 def _name() -> str | None:
-    """Return the first of the names this machine gives that has the offsets of its clock."""
+    """Return the first name configured on this machine whose zone has the offsets of its clock."""
     asked = os.environ.get("TZ", "").removeprefix(":").rpartition("zoneinfo/")[2]
     return next((name for name in (_asked_for(asked), _configured()) if name and _has_offsets_of_clock(name)), None)
 
@@ -56,7 +56,7 @@ def _configured() -> str | None:
 
 
 def _has_offsets_of_clock(name: str) -> bool:
-    """Compare a zone with the C library now and in half a year: files and variables may name another one."""
+    """Compare a zone with the C library now and in half a year: files and variables may name a different one."""
     try:
         zone = load_zone(name)
     except InvalidSchedule:

@@ -1,4 +1,4 @@
-"""One moment that bounds something: a time, ISO 8601 text or words."""
+"""Reads a moment that bounds a schedule: a time, ISO 8601 text or words."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from agentoolkit.system.scheduler.schedules.words.tokens import plain
 from agentoolkit.system.scheduler.schedules.zones import within_the_calendar
 
 MAX_TEXT_LENGTH = 200
-"""Characters of a schedule or a moment."""
+"""Maximum characters of a schedule or a moment."""
 
 
 def moment_of(value: datetime | str | None, name: str, zone: str, now: datetime) -> datetime | None:
-    """Return a bound as an aware time. Without an offset it is one of the zone; a date alone as an end is the end of that day.
+    """Return a bound as an aware time. Without an offset it is in the zone. A date alone as an end is the end of that day.
 
     Args:
-        value: The time, ISO 8601 text, or words such as ``next friday at 18:00``; None: there is none.
-        name: The field: ``start_at``, ``end_at`` or another, whose time is read as that of a start.
+        value: The time, ISO 8601 text, or words such as ``next friday at 18:00``; None for no bound.
+        name: The field: ``end_at``, or ``start_at`` and others, which are read as a start.
         zone: IANA name.
-        now: The present (aware).
+        now: The current time (aware).
 
     Raises:
-        InvalidSchedule: naming the field, when the text is no time.
+        InvalidSchedule: The text is not a time. The error names the field.
     """
     moment = _moment(value[:MAX_TEXT_LENGTH], name, zone, now) if isinstance(value, str) else value
     if moment is None or moment.tzinfo is not None:

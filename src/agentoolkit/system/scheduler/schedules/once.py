@@ -1,4 +1,4 @@
-"""One instant."""
+"""Schedules that are due once, at one instant."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class OnceRule(Rule):
     at: datetime
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """Return the instant as long as it lies ahead."""
+        """Return the instant if it is later than ``moment``, else None."""
         return self.at if self.at > moment else None
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return 1 where the instant lies between, else 0."""
+        """Return 1 if the instant lies in between, else 0."""
         return int(after < self.at <= until)
 
 
 def once_text(instant: datetime, timezone: str) -> str:
-    """Write an instant the canonical way: ISO 8601 in the schedule's zone, with offset.
+    """Write an instant in canonical form: ISO 8601 in the schedule's zone, with offset.
 
     Raises:
-        InvalidSchedule: when that zone's calendar does not reach so far.
+        InvalidSchedule: The instant is outside the calendar of that zone.
     """
     with within_the_calendar("schedule", instant):
         return instant.astimezone(load_zone(timezone)).isoformat()
@@ -41,7 +41,7 @@ def once_rule(text: str) -> OnceRule:
     """Read a canonical text.
 
     Raises:
-        InvalidSchedule: when it is not ISO 8601 with an offset.
+        InvalidSchedule: It is not ISO 8601 with an offset.
     """
     try:
         at = datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""What a schedule will do: its words, its next due times, and what may surprise."""
+"""Previews a schedule: its words, its next due times, and warnings of surprises."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from agentoolkit.system.scheduler.schedules.schedule import Schedule, undelayed
 from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MAX_RUNS_A_DAY = 1_440
-"""One a minute; more than that is worth a warning."""
+"""One a minute; more than that gives a warning."""
 
 _MAX_TOLD = 3
-"""Due times on days that are left out that are named."""
+"""Maximum number of excluded due times that are named."""
 _MAX_LOOKED_AT = 400
-"""Due times that are looked at for them."""
+"""Maximum number of due times that are searched for them."""
 _YEAR = timedelta(days=366)
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -34,9 +34,9 @@ class Preview:
     """What to show a person before they agree to a schedule.
 
     Attributes:
-        schedule: What is shown.
+        schedule: The schedule.
         next_runs: The next due times, in its zone.
-        warnings: One sentence for each thing that may surprise.
+        warnings: One sentence for each possible surprise.
     """
 
     schedule: Schedule
@@ -81,7 +81,7 @@ def _warnings(schedule: Schedule, first: datetime | None, now: datetime) -> Iter
 
 
 def _days_left_out(schedule: Schedule, now: datetime) -> Iterator[str]:
-    """Name the first due times of the year that a calendar leaves out or moves, with the day's name."""
+    """Yield the first due times of the year that a calendar excludes or moves, with the day's name."""
     if schedule.kind == "interval" or not schedule.excludes:
         return
     calendar, told = calendar_of(schedule), 0
@@ -89,7 +89,7 @@ def _days_left_out(schedule: Schedule, now: datetime) -> Iterator[str]:
     for _ in range(_MAX_LOOKED_AT):
         if due is None or due - now > _YEAR or told == _MAX_TOLD:
             return
-        # Dates that were listed one by one need no note unless they move.
+        # Dates that are listed one by one need no warning unless they move due times.
         if (fate := calendar.fate_of(due)) and (schedule.shift or LISTED not in fate):
             told += 1
             yield fate
@@ -105,7 +105,7 @@ def _warnings_of_part(schedule: Schedule, now: datetime) -> Iterator[str]:
 
 
 def _moves(schedule: Schedule, now: datetime) -> Iterator[str]:
-    """Say from when an interval of whole days is due at another time of day, if that is within a year."""
+    """Warn if an interval of whole days moves to another time of day within a year, and say from when on."""
     if interval_step(schedule.text) % _DAY or (first := undelayed(schedule).next_after(now - TICK)) is None:
         return
     zone, utc = load_zone(schedule.timezone), now.astimezone(UTC).replace(tzinfo=None)
@@ -127,7 +127,12 @@ def _clock_changes(schedule: Schedule, now: datetime) -> Iterator[str]:
         if wall is None:
             continue
         if schedule.kind == "cron" and is_repeating(schedule.text):
-            yield _repeating_note(schedule, shift, wall)
+            place, zone = f"on {date_text(wall)} {clock_text(wall)}", schedule.timezone
+            if shift.leaves_gap:
+                yield f"{place} does not exist in {zone}; a repeating pattern does not run then"
+            else:
+                first = clock_with_offset(instant_of(zone, wall).astimezone(load_zone(zone)))
+                yield f"{place} comes twice in {zone}; a repeating pattern runs both times, first at {first}"
         elif undelayed(schedule).next_after(instant_of(schedule.timezone, wall) - TICK) == instant_of(schedule.timezone, wall):
             yield clock_note(schedule.timezone, wall) or ""
 
@@ -142,11 +147,3 @@ def _first_affected(schedule: Schedule, shift: Shift) -> datetime | None:
         return None
     wall = walls.starting(start)
     return wall if wall is not None and wall < end else None
-
-
-def _repeating_note(schedule: Schedule, shift: Shift, wall: datetime) -> str:
-    place = f"on {date_text(wall)} {clock_text(wall)}"
-    if shift.leaves_gap:
-        return f"{place} does not exist in {schedule.timezone}; a repeating pattern does not run then"
-    first = clock_with_offset(instant_of(schedule.timezone, wall).astimezone(load_zone(schedule.timezone)))
-    return f"{place} comes twice in {schedule.timezone}; a repeating pattern runs both times, first at {first}"

@@ -1,4 +1,4 @@
-"""Text in, schedule out: everything a person may write is decided here, once."""
+"""Reads text into schedules: every form that a person, a program or a language model may write."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from agentoolkit.system.scheduler.schedules.zones import within_the_calendar, zo
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was understood.
+    """The result of reading a text.
 
     Attributes:
         schedule: The schedule, checked.
-        words: It in plain English, or in the language that the text was read in.
-        remarks: What the reader decided, one sentence each: the cron text it became, a day it moved to, a change of clocks.
+        words: The schedule in plain English, or in the language of the text.
+        remarks: The reader's decisions, one sentence each: the crontab it became, a day it moved to, a clock change.
     """
 
     schedule: Schedule
@@ -49,12 +49,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class ReadingHabits:
-    """What a text is read with where it says nothing else.
+    """Defaults for reading a text.
 
     Attributes:
-        timezone: IANA name of the zone; None is this machine's.
+        timezone: IANA name of the zone; None means this machine's.
         parts: The times of morning, noon, afternoon, evening and night.
-        languages: Languages that are read beside English.
+        languages: Languages that are read in addition to English.
     """
 
     timezone: str | None = None
@@ -79,19 +79,19 @@ def read_schedule(
     """Read a schedule as a person, a program or a language model writes it.
 
     Args:
-        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters (300 after ``after``); several of
-            them with ``;`` between them.
-        now: The present (aware).
-        kind: What the text must be; None lets the text decide.
-        timezone: IANA name, for a text that names no zone itself; None is that of `habits`, or this machine's.
-        anchor: Instant an interval counts from; None is ``now``, or one step before ``start_at``.
-        jitter_key: What tells the delays of this schedule from another's.
-        habits: What the text is read with where it says nothing else.
+        text: Crontab text, an interval, an ISO 8601 time or words, at most 200 characters (300 after ``after``); or several of
+            them, separated by ``;``.
+        now: The current time (aware).
+        kind: The kind that the text must be; None lets the text decide.
+        timezone: IANA name, for a text that names no zone; None means the zone of `habits`, or this machine's.
+        anchor: Instant that an interval counts from; None means ``now``, or one step before ``start_at``.
+        jitter_key: Distinguishes the delays of this schedule from those of others.
+        habits: The defaults for the text.
         **bounds: See `Bounds`; none by default.
 
     Raises:
-        InvalidSchedule: when a value cannot be read, means two things, lies in the past, or makes a schedule that never fires.
-        ValueError: when ``now`` is naive.
+        InvalidSchedule: A value cannot be read, is ambiguous, lies in the past, or makes a schedule that never fires.
+        ValueError: ``now`` is naive.
     """
     _check(text, now)
     timezone = habits.timezone if timezone is None else timezone
@@ -107,8 +107,10 @@ def read_schedule(
 
 def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_key: str, habits: ReadingHabits) -> Phrase:
     with within_the_calendar("schedule", text):
-        if has_spread(text):
-            return _spread_phrase(text, now, kind, timezone, jitter_key)
+        if has_spread(text):  # each 'H' becomes a value that is always the same for a job
+            phrase = understand(spread(text, jitter_key), now=now, kind=kind, timezone=timezone)
+            whose = "this job's" if jitter_key else "a job's; another job has others"
+            return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
         if is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
             return _in_any_language(text, now, kind, timezone, habits)
         return _list_phrase(text, now, kind, timezone, habits)
@@ -131,16 +133,8 @@ def _bounded(phrase: Phrase, zone: str, now: datetime, anchor: datetime | None, 
     )
 
 
-def _spread_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, key: str) -> Phrase:
-    """Read crontab text with ``H``: each becomes a value that is the same for a job every time."""
-    chosen = spread(text, key)
-    phrase = understand(chosen, now=now, kind=kind, timezone=timezone)
-    whose = "this job's" if key else "a job's; another job has others"
-    return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
-
-
 def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
-    """Read a text as English and in each language that is read; what reads differently in two of them is refused."""
+    """Read a text as English and in each enabled language. A text that reads differently in two of them is refused."""
     readings: dict[str, Phrase] = {}
     refused: InvalidSchedule | None = None
     for language, english in [(None, text), *_translations(text, habits.languages)]:
@@ -162,7 +156,7 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
 
 
 def _other_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> str | None:
-    """Say what a text is in a language that is not read here; None if it is nothing in any."""
+    """Return a hint if a text can be read in a language that is not enabled; else None."""
     for language, english in _translations(text, [other for other in LANGUAGES if other not in habits.languages]):
         with suppress(InvalidSchedule):
             understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
@@ -181,7 +175,7 @@ def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, hab
     """Read each schedule of a list; all are in one zone.
 
     Raises:
-        InvalidSchedule: One cannot be read, has bounds of its own, or they name different zones.
+        InvalidSchedule: A schedule cannot be read or has bounds of its own, or they name different zones.
     """
     if kind not in (None, "list"):
         problem = f"{excerpt(text)} is a list of schedules, and not of kind {kind!r}."
@@ -190,7 +184,7 @@ def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, hab
     for part in split_parts(text):
         try:
             if kind == "list" and part_kind(part) == "once" and _is_instant(part):
-                # A list that is read again may hold a single time that has passed.
+                # A stored list that is read again may contain a single time that has passed.
                 phrases.append(Phrase("once", part, needs_zone=False))
                 continue
             phrases.append(_in_any_language(part, now, None, timezone, habits))
@@ -222,29 +216,24 @@ def _check(text: object, now: datetime) -> None:
     if not isinstance(text, str):
         raise InvalidSchedule(f"{excerpt(text)} is not text.", field="schedule", value=text, remedy="Write e.g. 'every 5 minutes'.")
     if len(text) > MAX_TEXT_LENGTH:
-        _check_length(text)
+        most = MAX_AFTER if is_after(text) else MAX_TEXT_LENGTH
+        if (longest := len(text) if is_after(text) or text.count(";") >= MAX_PARTS else max(map(len, text.split(";")))) > most:
+            problem = f"has {longest:,} characters, at most {most} are read."
+            raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
     if not text.strip():
         raise InvalidSchedule("is empty.", field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
 
 
-def _check_length(text: str) -> None:
-    most = MAX_AFTER if is_after(text) else MAX_TEXT_LENGTH
-    if (longest := len(text) if is_after(text) or text.count(";") >= MAX_PARTS else max(map(len, text.split(";")))) > most:
-        problem = f"has {longest:,} characters, at most {most} are read."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write e.g. '0 9 * * 1-5' or 'every 5 minutes'.")
-
-
 def _settle_zone(phrase: Phrase, given: str | None, assumed: str) -> tuple[str, tuple[str, ...]]:
     if phrase.zone is None and given is None:
-        return assumed, (_machine_remark(assumed),) if phrase.needs_zone else ()
+        if not phrase.needs_zone:
+            return assumed, ()
+        doubt = machine_zone_doubt()
+        read_in = f"UTC, because {doubt}" if doubt else f"{assumed}, this machine's"
+        return assumed, (f"no zone given: read in {read_in}",)
     if phrase.zone is not None and given not in (None, phrase.zone):
         return phrase.zone, (f"the text names {phrase.zone}, which goes before {given}",)
     return phrase.zone or given or "UTC", ()
-
-
-def _machine_remark(zone: str) -> str:
-    doubt = machine_zone_doubt()
-    return f"no zone given: read in UTC, because {doubt}" if doubt else f"no zone given: read in {zone}, this machine's"
 
 
 def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now: datetime, zone: str) -> datetime | None:
@@ -253,7 +242,7 @@ def _anchor(phrase: Phrase, anchor: datetime | None, start: datetime | None, now
     texts = split_parts(phrase.text)
     for crontab, weeks in map(split_weeks, texts):
         if weeks > 1:
-            # The first week is that of the first due time.
+            # The first week is the week of the first due time.
             return anchor or cron_rule(crontab, zone).next_after((start or now) - TICK)
     length = next((text for text in texts if is_interval(text)), None)
     if length is None:

@@ -1,4 +1,4 @@
-"""What every kind of schedule comes down to: a rule that knows its next due time."""
+"""The interface of all kinds of schedule: a rule computes its next due time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 TICK = timedelta(microseconds=1)
-"""The smallest step of time; what lies between "after" and "at or after"."""
+"""The smallest step of time: the difference between "after" and "at or after"."""
 
 
 class Rule(Protocol):
@@ -19,9 +19,9 @@ class Rule(Protocol):
         ...
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are strictly later than ``after`` and not later than ``until``, without a walk over them."""
+        """Count the due times strictly later than ``after`` and not later than ``until``, without a walk over them."""
         ...
 
     def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
-        """Return the wall time that a due time stands for: what clocks show then, unless a rule has another one in mind."""
+        """Return the wall time of a due time: what clocks show then, unless the rule means a skipped one."""
         return due.astimezone(zone).replace(tzinfo=None)

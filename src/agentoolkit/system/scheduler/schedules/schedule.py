@@ -1,4 +1,4 @@
-"""A schedule as a value: what is stored, and when it is due."""
+"""A schedule as a value: its stored fields, and its due times."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from agentoolkit.system.scheduler.schedules.zones import load_zone, within_the_c
 
 
 class Leap(NamedTuple):
-    """Due times that were passed over: how many, and the one to go on from."""
+    """The number of due times that were skipped, and the one to continue from."""
 
     passed: int
     start: datetime
@@ -37,7 +37,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When something is due. A value: checked when made, equal text is an equal schedule, JSON in and JSON out.
+    """When a job is due. A value: checked at creation, equal for equal text, and convertible to and from JSON.
 
     Attributes:
         kind: ``cron``, ``interval``, ``once``, ``after`` or ``list``.
@@ -49,13 +49,13 @@ class Schedule:
         start_at: No due time before it (UTC).
         end_at: No due time after it (UTC).
         jitter: Longest delay of a due time, in seconds, at most a week. The same due time always gets the same delay.
-        jitter_key: What tells this schedule's delays from another's, such as a job's id.
+        jitter_key: Distinguishes this schedule's delays from those of others, such as a job's id.
         exclude: Dates ``2026-12-25``, ranges ``2026-12-24/2026-12-26``, windows ``22:00-06:00``, ``weekends``, ``holidays:DE-BY``.
-        only: The only days on which something is due; written as those of `exclude`, without windows.
-        shift: Where what falls on a day that is left out goes: to the ``next`` or ``previous`` other day; None: nowhere.
+        only: The only days on which the job is due; written like `exclude`, without windows.
+        shift: Moves due times on excluded days to the ``next`` or ``previous`` other day; None omits them.
 
     Raises:
-        InvalidSchedule: naming the field, when the values make no schedule.
+        InvalidSchedule: The values make no schedule. The error names the field.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid", defer_build=True)
@@ -87,8 +87,8 @@ class Schedule:
             raise InvalidSchedule(f"{excerpt(self.shift)} does not fit this schedule.", field="shift", value=self.shift, remedy=remedy)
 
     def __hash__(self) -> int:
-        # Every firing looks up its timing: a hash of all fields took longer than the due time itself.
-        # The key of its jitter tells jobs with one text apart, or ten thousand of them would be compared with each other.
+        # Every firing looks up its timing: a hash of all fields took longer than computing the due time.
+        # The jitter key is included, so that ten thousand jobs with one text are not compared with each other.
         return hash((self.kind, self.text, self.timezone, self.anchor, self.jitter_key))
 
     def next_after(self, moment: datetime) -> datetime | None:
@@ -96,7 +96,7 @@ class Schedule:
         try:
             return _timing(self).next_after(moment)
         except (OverflowError, ValueError):
-            # Beyond the calendar's last year, or before its first.
+            # After the calendar's last year, or before its first.
             return None
 
     def first_from(self, moment: datetime) -> datetime | None:
@@ -108,46 +108,46 @@ class Schedule:
 
     @property
     def after(self) -> Upstream | None:
-        """The job that this comes after; None if it has due times."""
+        """The upstream job; None if the schedule has due times."""
         return upstream_in(self.text) if self.kind == "after" else None
 
     @property
     def parts(self) -> tuple[Schedule, ...]:
-        """The schedules of a list, each with the bounds of the whole; the schedule itself where it is no list."""
+        """The schedules of a list, each with the bounds of the whole; else only the schedule itself."""
         if self.kind != "list":
             return (self,)
         return tuple(replace(self, kind=part_kind(text), text=text) for text in split_parts(self.text))
 
     def admits(self, moment: datetime) -> bool:
-        """Is a moment (aware) within the bounds, and not excluded?"""
+        """Tell whether a moment (aware) is within the bounds and not excluded."""
         if (self.start_at is not None and moment < self.start_at) or (self.end_at is not None and moment > self.end_at):
             return False
         return not self.excludes or all_exclusions(self.exclude, self.only, self.timezone).end_after(moment) is None
 
     @property
     def excludes(self) -> bool:
-        """Whether it leaves out days or times of day."""
+        """True if it excludes days or times of day."""
         return bool(self.exclude or self.only)
 
     def same_times(self, other: Schedule) -> bool:
-        """Do both say the same? From when an interval counts, and whose the delays are, is not said."""
+        """Tell whether both have the same text, zone and bounds. The anchor and the jitter key are ignored."""
         return all(getattr(self, name) == getattr(other, name) for name in _SAID)
 
     def is_over(self, moment: datetime) -> bool:
-        """Can nothing be due at or after a moment (aware)?"""
+        """Tell whether nothing can be due at or after a moment (aware)."""
         if self.kind == "after":
             return self.end_at is not None and moment > self.end_at
         return self.first_from(moment) is None
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until`` (both aware), without a walk. Never raises."""
+        """Count the due times later than ``after`` and not later than ``until`` (both aware), without a walk. Never raises."""
         try:
             return _timing(self).count(after, until)
         except (OverflowError, ValueError):
             return 0
 
     def leap(self, first: datetime, now: datetime, keep: int) -> Leap:
-        """Pass over due times from ``first`` to ``now``, but for the last ``keep`` and at least one more: the last passed over."""
+        """Skip due times from ``first`` to ``now``, except the last ``keep`` and at least one more: the last skipped one."""
         late = 1 + self.count(first, now)
         if late <= 2 * keep:
             return Leap(0, first)
@@ -161,17 +161,17 @@ class Schedule:
         return Leap(late - left, start or first)
 
     def to_json(self) -> dict[str, Any]:
-        """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` makes an equal schedule."""
+        """Return a dict of strings, numbers, lists and None, from which :meth:`from_json` creates an equal schedule."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         times = {name: record[name] and record[name].isoformat() for name in _TIMES}
         return {**record, **times, "exclude": list(self.exclude), "only": list(self.only)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Schedule:
-        """Make a schedule from what :meth:`to_json` wrote; fields with a default may be absent.
+        """Create a schedule from the dict of :meth:`to_json`; fields with a default may be absent.
 
         Raises:
-            InvalidSchedule: naming the first field that a damaged record has wrong.
+            InvalidSchedule: The record is damaged. The error names the first wrong field.
         """
         try:
             return _SCHEDULE.validate_json(json.dumps(data), strict=True)
@@ -183,7 +183,7 @@ _SCHEDULE = TypeAdapter(Schedule)
 
 
 def _damaged(error: ValidationError) -> InvalidSchedule:
-    """Return the refusal of a damaged record: what the schedule itself said, or the first field of a wrong type."""
+    """Return the refusal of a damaged record: the schedule's own error, or the first field of a wrong type."""
     first = error.errors(include_url=False)[0]
     said = first.get("ctx", {}).get("error")
     if isinstance(said, InvalidSchedule):
@@ -215,10 +215,10 @@ def undelayed(schedule: Schedule) -> Rule:
 
 
 def due_after_change(before: Schedule, due: datetime, after: Schedule, now: datetime) -> datetime | None:
-    """Return when a schedule that was changed is due next, where `due` was its next due time before; None: never.
+    """Return the next due time of a changed schedule, whose next due time was `due` before the change; None means never.
 
-    Where delays, bounds and exclusions alone changed, the next due time stays the one that was not given out yet, so that none is
-    given out twice and none is dropped: one whose new delay is over, or was taken away, is due now.
+    If only delays, bounds or exclusions changed, the next due time is still the first unclaimed one, so that none is claimed
+    twice or dropped. If its new delay is over, or was removed, it is due now.
     """
     if _undelayed_forever(before) != _undelayed_forever(after):
         return after.first_from(now)
@@ -228,14 +228,14 @@ def due_after_change(before: Schedule, due: datetime, after: Schedule, now: date
 
 
 def nominal_due(schedule: Schedule, due: datetime) -> datetime:
-    """Return the due time of which one is the delay; without jitter it is itself."""
+    """Return a due time without its delay; without jitter, the due time itself."""
     timing = _timing(schedule)
     return timing.nominal(due) if isinstance(timing, Jittered) else due
 
 
 def _undelayed_forever(schedule: Schedule) -> Schedule:
     plain = replace(schedule, jitter=0.0, jitter_key="", start_at=None, end_at=None)
-    return plain if plain.shift is not None else replace(plain, exclude=(), only=())  # what moves due times is no mere exclusion
+    return plain if plain.shift is not None else replace(plain, exclude=(), only=())  # with a shift, exclusions move due times
 
 
 @lru_cache(maxsize=16_384)

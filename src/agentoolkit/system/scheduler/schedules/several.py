@@ -1,4 +1,4 @@
-"""Several schedules of one job: ``0 9 * * 1-5; 0 12 * * 6``. What is due in two of them at the same instant is due once."""
+"""Several schedules of one job: ``0 9 * * 1-5; 0 12 * * 6``. An instant at which two of them are due counts once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 
 SEPARATOR = "; "
 MAX_PARTS = 20
-"""Schedules of one job."""
+"""Maximum schedules of one job."""
 MAX_FREQUENT = 1
-"""How many of them may be due more often than hourly: what is due in two of them is found by a walk over the rarer one."""
+"""How many of them may be due more often than hourly: common due times are found by a walk over the rarer schedule."""
 
 _YEAR = (datetime(2028, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC))
 _HOURS = 366 * 24
@@ -30,7 +30,7 @@ class AnyOf(Rule):
         return min((due for rule in self.rules if (due := rule.next_after(moment)) is not None), default=None)
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``: those of all rules, each instant once."""
+        """Count the due times of all rules later than ``after`` and not later than ``until``, each instant once."""
         counted = sorted(((rule.count(after, until), place) for place, rule in enumerate(self.rules)))
         number = sum(count for count, _ in counted)
         for rank, (_, place) in enumerate(counted[:-1]):
@@ -42,7 +42,7 @@ class AnyOf(Rule):
         return number
 
     def wall_of(self, due: datetime, zone: tzinfo) -> datetime:
-        """Return the wall time for which the first rule that is due then is due."""
+        """Return the wall time of the first rule that is due then."""
         return next(rule for rule in self.rules if rule.next_after(due - TICK) == due).wall_of(due, zone)
 
 

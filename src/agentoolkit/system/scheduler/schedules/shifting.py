@@ -1,4 +1,4 @@
-"""Due times on excluded days moved to the next or the previous day that is not."""
+"""Moves due times on excluded days to the next or previous day that is not excluded."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agentoolkit.system.scheduler.schedules.rules import TICK, Rule
 from agentoolkit.system.scheduler.schedules.zones import load_zone
 
 MAX_DAYS = 62
-"""How far a due time is moved; one that would go further is left out."""
+"""Maximum days that a due time is moved. One that would be moved further is omitted."""
 _DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Shifted(Rule):
-    """Due times, those on excluded days at the same time of day on a day nearby; two that meet are one."""
+    """Moves due times on excluded days to the same time of a nearby day. Two that meet count as one."""
 
     rule: Rule
     excluded: Exclusions
@@ -38,14 +38,14 @@ class Shifted(Rule):
         return best
 
     def count(self, after: datetime, until: datetime) -> int:
-        """Return how many due times are later than ``after`` and not later than ``until``, by a walk over them."""
+        """Count the due times later than ``after`` and not later than ``until``, by a walk over them."""
         number, due = 0, self.next_after(after)
         while due is not None and due <= until:
             number, due = number + 1, self.next_after(due)
         return number
 
     def moved(self, due: datetime) -> datetime | None:
-        """Return the instant to which a due time is moved: itself on a day that is not excluded, None if no day is near."""
+        """Return the instant to which a due time is moved: unchanged on a day that is not excluded, None if no day is near."""
         wall = self.rule.wall_of(due, load_zone(self.excluded.timezone))
         day = _free_day(self.excluded, wall.date(), self.direction)
         if day == wall.date():
@@ -53,7 +53,7 @@ class Shifted(Rule):
         return None if day is None else instant_of(self.excluded.timezone, datetime.combine(day, wall.time()))
 
     def _earliest(self, moment: datetime) -> datetime:
-        """Return from when a due time may be moved beyond ``moment``: the start of the excluded days just before it."""
+        """Return the instant from which due times may be moved beyond ``moment``: the start of the excluded days before it."""
         if self.direction == "previous":
             return moment
         day = moment.astimezone(load_zone(self.excluded.timezone)).date()
@@ -65,7 +65,7 @@ class Shifted(Rule):
         return instant_of(self.excluded.timezone, datetime.combine(first, time())).astimezone(UTC) - TICK
 
     def _comes_too_late(self, due: datetime, best: datetime) -> bool:
-        """Whether neither this due time nor a later one can be moved before the best one found."""
+        """Tell whether neither this due time nor a later one can be moved before the best one found."""
         if self.direction == "next":
             return due >= best
         zone = load_zone(self.excluded.timezone)
@@ -80,6 +80,6 @@ def _is_excluded(excluded: Exclusions, day: date) -> bool:
 
 @lru_cache(maxsize=65_536)
 def _free_day(excluded: Exclusions, day: date, direction: Shift) -> date | None:
-    """Return the nearest day that is not excluded, itself or in a direction; None: it is too far away."""
+    """Return the nearest day that is not excluded, from this day on in a direction; None if it is too far away."""
     step = _DAY if direction == "next" else -_DAY
     return next((near for ahead in range(MAX_DAYS + 1) if not _is_excluded(excluded, near := day + step * ahead)), None)

@@ -1,4 +1,4 @@
-"""``H`` in crontab text: a value of the field that is the same for a job every time, so that many jobs do not start at once.
+"""Replaces ``H`` in crontab text by a value that is always the same for a job, so that many jobs do not start at once.
 
 H = "H" [ "(" first "-" last ")" ] [ "/" step ]              as Jenkins writes it
 """
@@ -13,17 +13,17 @@ from agentoolkit.system.scheduler.schedules.cron_text import FIELDS, Field
 
 _TERM = re.compile(r"H(?:\((\d{1,2})-(\d{1,2})\))?(?:/(\d{1,2}))?")
 _LAST = {"day-of-month": 28, "day-of-week": 6}
-"""The last value taken where the field's own is not in every month, or is another name of the first."""
+"""The last value used, if the field's own last value is not in every month, or is another name of the first."""
 
 
 def has_spread(text: str) -> bool:
-    """Whether a text is crontab text of five fields with an ``H``."""
+    """Tell whether a text is crontab text of five fields with an ``H``."""
     fields = text.split()
     return len(fields) >= len(FIELDS) and any(_TERM.fullmatch(field) for field in fields[: len(FIELDS)])
 
 
 def spread(text: str, key: str) -> str:
-    """Put a value of the field in place of each ``H``, the same one for a key every time.
+    """Replace each ``H`` by a value of its field, always the same one for a key.
 
     Raises:
         InvalidSchedule: A range or a step lies outside its field.

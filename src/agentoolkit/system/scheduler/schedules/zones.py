@@ -1,4 +1,4 @@
-"""Time zones: their names, what is near a name that is none, and their rules."""
+"""Time zones: finds their names, suggests near ones, and loads their rules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHORT_NAMES = """
     sgt hkt et ct mt pt"""
 
 _ABBREVIATIONS = frozenset(_SHORT_NAMES.split())
-"""People mean different places by these, even where IANA keeps a zone of that name."""
+"""Abbreviations that mean different places to different people, even if IANA has a zone of that name."""
 
 _CONTINENTS = ("Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
 _OFFSET_SAID = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2})(?::?([0-5]\d))?")
@@ -26,10 +26,10 @@ _OFFSET = re.compile(r"UTC([+-])(\d\d):(\d\d)")
 
 @lru_cache(maxsize=1024)
 def zone_named(name: str, field: str = "timezone") -> str:
-    """Return the IANA spelling of a zone's name, whatever its case; ``Z`` is UTC.
+    """Return the IANA spelling of a zone's name, ignoring case; ``Z`` is UTC.
 
     Raises:
-        InvalidSchedule: naming ``field``, when there is no such zone or the name is an abbreviation that several places share.
+        InvalidSchedule: There is no such zone, or the name is an abbreviation that several places share. It names ``field``.
     """
     wanted = name.strip().casefold()
     if wanted == "z":
@@ -45,17 +45,17 @@ def zone_named(name: str, field: str = "timezone") -> str:
 
 
 def zone_of_city(word: str) -> str | None:
-    """Return the zone whose city a word is: ``Europe/London`` for ``london``; None if it is none's, or several zones'."""
+    """Return the zone of a city: ``Europe/London`` for ``london``; None if no zone or several zones have that name."""
     return _cities().get(word.casefold())
 
 
 def is_abbreviation(word: str) -> bool:
-    """Whether a word is a zone's abbreviation that several places share, such as ``EST``."""
+    """Tell whether a word is an abbreviation that several zones share, such as ``EST``."""
     return word.casefold() in _ABBREVIATIONS
 
 
 class within_the_calendar:  # noqa: N801  used as a function; a generator would take four times as long
-    """Turn a time before year 1 or after year 9999, in a ``with`` block, into a refusal of ``field``."""
+    """A ``with`` block that turns a time before year 1 or after year 9999 into a refusal of ``field``."""
 
     __slots__ = ("_field", "_value")
 
@@ -64,7 +64,7 @@ class within_the_calendar:  # noqa: N801  used as a function; a generator would 
         self._value = value
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the block."""
 
     def __exit__(self, kind: object, error: BaseException | None, where: object) -> None:
         if isinstance(error, OverflowError):
@@ -74,10 +74,10 @@ class within_the_calendar:  # noqa: N801  used as a function; a generator would 
 
 @lru_cache(maxsize=1024)
 def load_zone(name: str) -> tzinfo:
-    """Load a zone's rules by its exact IANA name, or ``UTC+05:30`` for a mere offset.
+    """Load a zone's rules by its exact IANA name, or by a fixed offset such as ``UTC+05:30``.
 
     Raises:
-        InvalidSchedule: when there is no such zone.
+        InvalidSchedule: There is no such zone.
     """
     try:
         offset = _OFFSET.fullmatch(name)
@@ -90,7 +90,7 @@ def load_zone(name: str) -> tzinfo:
 
 
 def instead_of_offset(said: str) -> str:
-    """Say how a fixed offset such as ``UTC+2`` is written: its sign is the other way round in the names of the zone database."""
+    """Return how to write a fixed offset such as ``UTC+2``: the names of the zone database have the opposite sign."""
     offset = _OFFSET_SAID.fullmatch(said.casefold())
     if offset is not None and offset[3] in (None, "00") and 0 < int(offset[2]) <= 12:
         fixed = f"Etc/GMT{'-' if offset[1] == '+' else '+'}{int(offset[2])}"
@@ -102,14 +102,14 @@ _BY_PLACE = "Name the place, e.g. 'America/New_York', or use UTC."
 
 
 def _nearest_zone(name: str) -> str:
-    """Suggest a name only if it is very near: another place is another time."""
+    """Suggest a name only if it is very similar: another place has another time."""
     near = difflib.get_close_matches(name[:60].casefold(), _known_zones(), n=1, cutoff=0.85)
     return f"Did you mean {_known_zones()[near[0]]!r}?" if near else "Use an IANA name, e.g. 'Europe/Berlin', 'America/New_York' or 'UTC'."
 
 
 @lru_cache(maxsize=1)
 def _cities() -> dict[str, str]:
-    """Return zones by their last part, ``london``, where that is one zone's only."""
+    """Return zones by their last part, such as ``london``, if it is unique."""
     found: dict[str, set[str]] = {}
     for name in _known_zones().values():
         area, _, city = name.rpartition("/")

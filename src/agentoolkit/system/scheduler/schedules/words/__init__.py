@@ -1,4 +1,4 @@
-"""The grammar of schedules in words, loaded when a text is first read: a command that only looks at jobs reads none."""
+"""The grammar of schedules in words. It is imported when a text is first read, so that other commands start faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Facts about days that need no text: lengths of months, business days, the n-th weekday."""
+"""Calculations with days: lengths of months, business days, weekdays by name."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Day:
 
     Attributes:
         date: The first day it may mean.
-        unless_given: Time of day when none is named; None keeps the present one.
-        else_on: The day that is meant when that time has passed; None: there is none.
-        needs_clock: Whether it says too little without a time of day.
-        evening: Whether bare hours from 5 to 11 mean the evening.
+        unless_given: Time of day if none is named; None means the current one.
+        else_on: The day that is meant if that time has passed; None if there is none.
+        needs_clock: True if a time of day is required.
+        evening: True if bare hours from 5 to 11 mean the evening.
     """
 
     date: date
@@ -29,12 +29,12 @@ class Day:
 
 
 def weekday_of(word: str) -> int | None:
-    """Return 0 for a name of Monday … 6 for one of Sunday, None for any other word."""
+    """Return 0 for a name of Monday … 6 for a name of Sunday, None for any other word."""
     return WEEKDAYS.get(word)
 
 
 def month_of(word: str) -> int | None:
-    """Return 1 for a name of January … 12 for one of December, None for any other word."""
+    """Return 1 for a name of January … 12 for a name of December, None for any other word."""
     return MONTHS.get(word)
 
 
@@ -49,7 +49,7 @@ def month_end(day: date) -> date:
 
 
 def add_months(day: date, months: int) -> date:
-    """Return the same day of a later month, or that month's last day where it is shorter."""
+    """Return the same day of a later month, or the last day of a shorter month."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, min(day.day, last_day(year, month + 1)))
 

@@ -1,4 +1,4 @@
-"""What limits a cycle in words: hours of the day, a first moment, a last one.
+"""Reads the limits of a cycle in words: hours of the day, its start and its end.
 
 hours = "between" clock "and" clock | "from" clock ( "to" | "until" | "till" | "-" ) clock
 limit = ( "from" | "starting" [ "on" | "from" ] | "beginning" [ "on" ] ) moment | ( "until" | "till" ) moment
@@ -28,18 +28,18 @@ _ENDS = ("until", "till")
 
 @dataclass(frozen=True, slots=True)
 class CycleBounds:
-    """From when and until when something comes again (aware); None where nothing was said."""
+    """Start and end of a cycle (aware); None if not given."""
 
     start: datetime | None = None
     end: datetime | None = None
     length: Length | None = None
-    """How long it holds, from the start or from now: ``for 2 weeks``."""
+    """How long it lasts, from the start or from now: ``for 2 weeks``."""
     clock: time | None = None
     """The time of day named with the start: ``starting tomorrow at 9``."""
 
 
 def starts_hours(cursor: Cursor) -> bool:
-    """Whether a span of hours comes next: ``from 9 to 17``, not ``from 1 december``."""
+    """Tell whether a span of hours comes next: ``from 9 to 17``, not ``from 1 december``."""
     if cursor.sees("between"):
         return True
     start = 1 if cursor.sees("from") else 0
@@ -70,7 +70,7 @@ def hours_between(cursor: Cursor) -> range:
 
 
 def take_limit(cursor: Cursor, limits: CycleBounds, timezone: str) -> CycleBounds | None:
-    """Take ``starting monday``, ``until friday`` or ``for 2 weeks``; None, and nothing taken, when no limit comes next."""
+    """Take ``starting monday``, ``until friday`` or ``for 2 weeks``, or return None and take nothing."""
     if cursor.take_one_of(*_STARTS):
         cursor.take_one_of("on", "from", "at")
         here = cursor.place
@@ -91,14 +91,14 @@ def take_limit(cursor: Cursor, limits: CycleBounds, timezone: str) -> CycleBound
 
 
 def _end_after(length: Length, start: datetime, cursor: Cursor) -> datetime:
-    """Return the instant that much after a start."""
+    """Return the instant that is a length of time after a start."""
     local = start.astimezone(cursor.now.tzinfo)
     moved = datetime.combine(add_months(local.date(), length.months), local.time(), local.tzinfo)
     return moved.astimezone(UTC) + timedelta(seconds=int(length.seconds))
 
 
 def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
-    """Take a day, a time of day or both as a limit: a day alone begins at 00:00, and as an end holds to its last moment."""
+    """Take a day, a time of day or both as a limit. A day alone means 00:00, and as an end its last moment."""
     if cursor.take("now"):
         return cursor.now
     if cursor.sees("in") and (cursor.peek(1).kind == "number" or is_unit(cursor.peek(2).text)):
@@ -112,7 +112,7 @@ def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
         raise cursor.unexpected()
     if day is None or given is not None:
         return placed(cursor, day, given, timezone)
-    # Until Friday, said on a Friday, is the next one.
+    # 'until friday', read on a Friday, means the next one.
     in_a_week = day.date + timedelta(days=7)
     is_next = is_end and day.date == cursor.now.date() and day.else_on == in_a_week
     start = datetime.combine(in_a_week if is_next else day.date, time())
@@ -120,7 +120,7 @@ def limit_moment(cursor: Cursor, timezone: str, *, is_end: bool) -> datetime:
 
 
 def _period(cursor: Cursor, *, is_end: bool) -> Day | None:
-    """Take a month, quarter or year as a limit: something may begin with it, but ``until march`` means two days."""
+    """Take a month, quarter or year as a start. As an end it is refused: ``until march`` may mean two days."""
     here, start = cursor.place, period(cursor, cursor.now.date())
     if start is not None and is_end:
         said = " ".join(token.text for token in cursor.tokens[here : cursor.place])

@@ -1,4 +1,4 @@
-"""The days of a crontab in words: ``monday to friday``, ``first monday of the month``, ``1st and 15th``, ``25 december``.
+"""Reads the days of a crontab in words: ``monday to friday``, ``first monday of the month``, ``1st and 15th``, ``25 december``.
 
 weekdays = span { [ "," | "and" ] span }
 span     = weekday [ ("to" | "-" | "through") weekday ] | "weekday" | "weekend" | "business day" | "day"
@@ -34,7 +34,7 @@ def weekdays(cursor: Cursor) -> Days:
 
 
 def weekday_set(cursor: Cursor) -> set[int]:
-    """Take weekdays and return crontab's numbers of them, Sunday being 0."""
+    """Take weekdays, and return their numbers in crontab, with 0 for Sunday."""
     chosen: set[int] = set()
     while True:
         chosen |= _weekday_span(cursor)
@@ -47,7 +47,7 @@ def weekday_set(cursor: Cursor) -> set[int]:
 
 
 def weekdays_of(days: Days) -> set[int] | None:
-    """Return the weekdays of days that only weekdays restrict; None for others."""
+    """Return the weekdays if only weekdays restrict the days; else None."""
     if days[:2] != ("*", "*") or not set(days[2]) <= set("0123456,-*"):
         return None
     if days[2] == "*":
@@ -57,7 +57,7 @@ def weekdays_of(days: Days) -> set[int] | None:
 
 
 def listed(numbers: list[int]) -> str:
-    """Write numbers as crontab does, three or more in a row as a range."""
+    """Write numbers as a crontab term, three or more in a row as a range."""
     if len(numbers) > 2 and numbers[-1] - numbers[0] == len(numbers) - 1:
         return f"{numbers[0]}-{numbers[-1]}"
     return ",".join(map(str, numbers))
@@ -89,7 +89,7 @@ def _weekday_span(cursor: Cursor) -> set[int]:
 
 
 def _weekday(word: str) -> int | None:
-    """Return crontab's number of a weekday or its plural, Sunday being 0."""
+    """Return the number of a weekday or its plural in crontab, with 0 for Sunday."""
     found = weekday_of(word)
     if found is None and word.endswith("s"):
         found = weekday_of(word.removesuffix("s"))
@@ -97,7 +97,7 @@ def _weekday(word: str) -> int | None:
 
 
 def position_comes_again(cursor: Cursor) -> bool:
-    """Whether a position in every month comes next, such as ``first monday of the month``."""
+    """Tell whether a position in every month comes next, such as ``first monday of the month``."""
     index = count_articles(cursor)
     if cursor.peek(index).text not in POSITIONS and cursor.peek(index).kind != "ordinal":
         return False
@@ -138,7 +138,7 @@ def positions(cursor: Cursor) -> Days | None:
 
 
 def in_quarter(cursor: Cursor, days: Days) -> Days:
-    """Put days into quarters: first ones into the months that quarters begin with, last ones into those that they end with.
+    """Put days into quarters: first days into the first month of each quarter, last days into the last month.
 
     Raises:
         InvalidSchedule: They are neither at the beginning nor at the end.
@@ -163,7 +163,7 @@ def _places(cursor: Cursor, start: int) -> tuple[list[int], int]:
 
 
 def _of_span(cursor: Cursor, days: Days) -> Days:
-    """Take what follows ``of``: a month by its name, or every month, quarter or year."""
+    """Take the span after ``of``: a month by its name, or every month, quarter or year."""
     if month_of(cursor.peek().text):
         return (days[0], months(cursor), days[2])
     span = cursor.peek(1).text
@@ -228,7 +228,7 @@ def _ordinals(cursor: Cursor) -> str:
 
 
 def names_date_of_year(cursor: Cursor) -> bool:
-    """Whether a date without a year comes next, perhaps by its name."""
+    """Tell whether a date without a year comes next, perhaps by its name."""
     if named_ahead(cursor) is not None:
         return True
     first, second, third = (cursor.peek(index) for index in range(3))

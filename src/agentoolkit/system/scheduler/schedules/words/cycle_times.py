@@ -1,4 +1,4 @@
-"""The times of what comes again in words: clock times of its days, or a length of time within hours of the day.
+"""Reads the times of a cycle in words: clock times of its days, or a length of time within hours of the day.
 
 minute-of-hour = [ "at" ] ( minutes [ "minutes" ] | [ "a" ] "quarter" | "half" ) "past" [ ( "the" | "every" | "each" ) "hour" ]
                | "at" ":" MM | "on the hour"
@@ -21,25 +21,25 @@ _MINUTE_OF_HOUR = re.compile(
     r"|(?<=at ): ([0-5]\d)\b|([0-5]?\d) (?:past|after) (?:the|every|each) hour\b)|on the hour\b"
 )
 _MAX_WORDS = 7
-"""Words of the longest of these."""
+"""Number of words of the longest match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What was understood: days of a crontab, or a length of time, or both.
+    """A recurring phrase: days of a crontab, or a length of time, or both.
 
     Attributes:
-        every: A length in seconds that was asked for by number or unit; None for days only.
-        days: ``day-of-month month day-of-week`` of the crontab; None for a mere length.
-        minutes: ``minute hour`` of each crontab, where clock times were given or implied.
-        spoken: Whether it was said with a word such as ``every``; a mere ``5 minutes`` is not.
-        weeks: Every how many weeks its days count.
-        count: How often a day or an hour it was asked for: ``twice a day``.
-        limits: From when and until when it was said to hold.
-        minute: The minute of each hour that was named; None: none was.
-        unless_given: ``minute hour`` where no clock times are given.
-        unit: The unit it was said to repeat by: ``month`` of ``monthly``; None where it was not, or days in it are named.
-        head: The places of the first token of what names it, and of the first one after.
+        every: A length in seconds that was given by number or unit; None for days only.
+        days: ``day-of-month month day-of-week`` of the crontab; None for a length only.
+        minutes: ``minute hour`` of each crontab, if clock times were given or implied.
+        spoken: True if it has a word such as ``every``; ``5 minutes`` has none.
+        weeks: The number of weeks between two weeks that count.
+        count: How often a day or an hour: ``twice a day``.
+        limits: Its start and end.
+        minute: The minute of each hour; None if not given.
+        unless_given: ``minute hour`` if no clock times are given.
+        unit: The unit by which it repeats: ``month`` of ``monthly``; None if there is none, or days in it are named.
+        head: The places of the first token that names it, and of the first one after.
     """
 
     every: Fraction | None = None
@@ -56,17 +56,17 @@ class Cycle:
 
     @property
     def crontabs(self) -> list[str]:
-        """The crontab texts, one for each set of clock times; none where only a length of time was named."""
+        """The crontab texts, one for each set of clock times; empty if only a length of time was named."""
         weeks = f" every {self.weeks} weeks" if self.weeks > 1 else ""
         return [f"{each} {' '.join(self.days)}{weeks}" for each in self.minutes] if self.days else []
 
     def on(self, days: Days) -> Cycle:
-        """Return it on these days. A length stays only where it was asked for without days."""
+        """Return the cycle on these days. A length stays only if it was given without days."""
         return replace(self, days=days, every=self.every if self.days is None else None, unit=None)
 
 
 def crontab_of_length(seconds: Fraction) -> str | None:
-    """Return the crontab text that fires every so many seconds; None when hours and days do not divide evenly."""
+    """Return the crontab text that fires after each length in seconds; None if it does not divide an hour or a day."""
     for size, whole, text in ((60, 60, "*/{} * * * *"), (3_600, 24, "0 */{} * * *")):
         count = seconds / size
         if count.denominator == 1 and 1 <= count < whole and whole % count == 0:
@@ -75,7 +75,7 @@ def crontab_of_length(seconds: Fraction) -> str | None:
 
 
 def minute_of_hour(cursor: Cursor) -> int | None:
-    """Take ``15 minutes past the hour``, ``at :15``, ``at quarter past`` or ``on the hour``; None, and nothing taken, elsewhere."""
+    """Take ``15 minutes past the hour``, ``at :15``, ``at quarter past`` or ``on the hour``, or return None and take nothing."""
     ahead = " ".join(cursor.peek(index).text for index in range(_MAX_WORDS))
     shape = _MINUTE_OF_HOUR.match(ahead)
     if shape is None:
@@ -86,7 +86,7 @@ def minute_of_hour(cursor: Cursor) -> int | None:
 
 
 def starts_minute_of_hour(cursor: Cursor) -> bool:
-    """Whether ``15 minutes past every hour`` comes next."""
+    """Tell whether ``15 minutes past every hour`` comes next."""
     here = cursor.place
     found = minute_of_hour(cursor) is not None and cursor.peek(-1).text == "hour" and cursor.peek(-2).text != "on"
     cursor.place = here
@@ -94,13 +94,16 @@ def starts_minute_of_hour(cursor: Cursor) -> bool:
 
 
 def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | None) -> Cycle:
-    """Return a length of time as a crontab, where days, hours or a minute of the hour were named; else as it is.
+    """Return a length of time as a crontab if days, hours or a minute of the hour were named; else unchanged.
 
     Raises:
         InvalidSchedule: A time of day was named with it, or no crontab has that length.
     """
     if times:
-        raise cursor.refusal("a length of time cannot hold a time of day when clocks change", _without_clock(found.every or Fraction()))
+        as_start = "Leave the time out, and give it as start_at if the first one is to be then."
+        as_crontab = "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."
+        remedy = as_start if (found.every or 0) < 86_400 else as_crontab
+        raise cursor.refusal("a length of time cannot hold a time of day when clocks change", remedy)
     if found.days is None and hours is None and found.minute is None:
         return found
     crontab = crontab_of_length(found.every or Fraction())
@@ -118,14 +121,8 @@ def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | Non
     return replace(found, every=None, days=found.days or EVERY_DAY, minutes=(f"{minute} {hour}",))
 
 
-def _without_clock(every: Fraction) -> str:
-    if every < 86_400:
-        return "Leave the time out, and give it as start_at if the first one is to be then."
-    return "Leave the time out, or give a crontab, e.g. '0 9 */2 * *' for 09:00 on odd days of the month."
-
-
 def at_times(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:
-    """Put clock times to days; where none are named, that of the start, those that ``twice a day`` implies, or midnight."""
+    """Add clock times to days: the given ones, else that of the start, those that ``twice a day`` implies, or midnight."""
     if cursor.small_hour is not None and found.days != EVERY_DAY:
         raise night_of_days(cursor)
     if not times and found.minutes:
@@ -147,7 +144,7 @@ def at_times(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:
 
 
 def _minutes(cursor: Cursor, times: list[time]) -> tuple[str, ...]:
-    """Return ``minute hour`` of as few crontabs as say these times: one, or one for each minute."""
+    """Return ``minute hour`` of the crontabs for these times: one if possible, else one for each minute."""
     if any(each.second for each in times):
         raise cursor.refusal("a crontab has no seconds", "Name hours and minutes only.")
     hours, minutes = sorted({each.hour for each in times}), sorted({each.minute for each in times})

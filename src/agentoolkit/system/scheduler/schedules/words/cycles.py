@@ -1,4 +1,4 @@
-"""What comes again, in words: ``every weekday at 9am``, ``first monday of the month at 8``, ``every 5 minutes``.
+"""Reads cycles in words: ``every weekday at 9am``, ``first monday of the month at 8``, ``every 5 minutes``.
 
 recurring = cycle { clause } | clocks cycle { clause }
 cycle     = "hourly" | "daily" | "weekly" | … | "yearly" | ( "every" | "each" ) thing | [ "on" ] weekdays | position again
@@ -45,7 +45,7 @@ _HOURLY = Cycle(Fraction(3_600), EVERY_DAY, ("0 *",))
 
 
 def starts_cycle(cursor: Cursor) -> bool:
-    """Whether something that comes again is named next."""
+    """Tell whether a cycle comes next."""
     ahead = 1 if cursor.sees("on") else 0
     text, following = cursor.peek(ahead).text, cursor.peek(ahead + 1).text
     if weekday_of(text.partition("-")[0]) is not None and ("-" in text or following in ("to", "through", "-")):
@@ -60,10 +60,10 @@ def starts_cycle(cursor: Cursor) -> bool:
 
 
 def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
-    """Take a cycle with its clauses; ``earlier`` are the clock times named before it (``at 9 every monday``).
+    """Take a cycle with its clauses. ``earlier`` are the clock times named before it (``at 9 every monday``).
 
     Raises:
-        InvalidSchedule: when it means two things, or no crontab can say it.
+        InvalidSchedule: It is ambiguous, or no crontab can express it.
     """
     start, times = cursor.place, list(earlier)
     found = replace(_cycle(cursor), head=(start, cursor.place))
@@ -138,12 +138,12 @@ def _cycle(cursor: Cursor) -> Cycle:
 
 
 def _is_hours(found: Cycle) -> bool:
-    """Whether it is so many hours, so that a minute of the hour may be named."""
+    """Tell whether a cycle is a number of hours, so that a minute of the hour may be named."""
     return found.every is not None and found.days is None and found.every % 3_600 == 0 and found.every < SECONDS["day"]
 
 
 def _starts_weekdays(cursor: Cursor) -> bool:
-    """Whether weekdays come next without an ``on``: ``every 15 minutes mon-fri``."""
+    """Tell whether weekdays come next without an ``on``: ``every 15 minutes mon-fri``."""
     word = cursor.peek().text.partition("-")[0]
     return weekday_of(word) is not None or word in ("weekdays", "weekends")
 
@@ -154,7 +154,7 @@ def _starts_end_of(cursor: Cursor) -> bool:
 
 
 def _count(cursor: Cursor) -> int | None:
-    """Return how often ``twice a day`` or ``3 times a day`` says; None when nothing of the kind comes next."""
+    """Return the number of ``twice a day`` or ``3 times a day``; None if none comes next."""
     word = cursor.peek()
     if word.text in TIMES and cursor.peek(1).text in ("a", "an", "per", "every", "each", "daily"):
         return TIMES[word.text]
@@ -215,10 +215,10 @@ def _of_length(cursor: Cursor, seconds: Fraction) -> Cycle:
 
 
 def _every_nth(cursor: Cursor) -> Cycle | None:
-    """Take ``every 5th minute``; None, and nothing taken, when no ordinal and unit come next.
+    """Take ``every 5th minute``, or return None and take nothing.
 
     Raises:
-        InvalidSchedule: ``every third friday`` is every three weeks or each month's third one.
+        InvalidSchedule: ``every third friday`` may mean every three weeks, or each month's third Friday.
     """
     said, what = cursor.peek().text, cursor.peek(1).text
     number = day_number(said) if cursor.peek().kind == "ordinal" or said in ORDINALS else None
@@ -258,7 +258,7 @@ def _seconds(cursor: Cursor, length: Length) -> Fraction:
 
 
 def _without_days(cursor: Cursor, found: Cycle) -> Cycle:
-    """Read the weekdays after ``except``, and leave them out."""
+    """Read the weekdays after ``except``, and remove them."""
     cursor.take("not")
     cursor.take_one_of("on", "for")
     cursor.take("the")

@@ -1,4 +1,4 @@
-"""Dates in words: ``25 december``, ``december 25, 2027``, ``12/25/2026``, ``2026-12-25``, ``on the 15th``; and the weekday beside one."""
+"""Reads dates in words: ``25 december``, ``december 25, 2027``, ``12/25/2026``, ``2026-12-25``, ``on the 15th``; also with a weekday."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, national
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, ORDINALS, WEEKDAY_NAMES
 
 MAX_YEARS = 11
-"""After so many years every date has fallen on every day of the week, 29 February left aside."""
+"""Years after which every date except 29 February has fallen on every weekday."""
 
 
 def iso_date(cursor: Cursor, _today: date) -> Day | None:
-    """Take ``2026-12-25``; None, and nothing taken, when none comes next."""
+    """Take ``2026-12-25``, or return None and take nothing."""
     ahead = 1 if cursor.sees("on") else 0
     token = cursor.peek(ahead)
     if token.kind != "iso" or "t" in token.text:
@@ -25,7 +25,7 @@ def iso_date(cursor: Cursor, _today: date) -> Day | None:
 
 
 def calendar_date(cursor: Cursor, today: date) -> Day | None:
-    """Take ``25 december`` and its other forms; None, and nothing taken, when none comes next."""
+    """Take ``25 december`` and its other forms, or return None and take nothing."""
     start = count_articles(cursor)
     first, second = cursor.peek(start), cursor.peek(start + 1)
     if month := month_of(first.text):
@@ -54,9 +54,9 @@ def calendar_date(cursor: Cursor, today: date) -> Day | None:
 
 
 def national_date(cursor: Cursor, today: date, wanted: int | None = None) -> Day | None:
-    """Take ``12/25/2026``, ``25.12.2026`` or ``12/25`` where day and month are not in doubt; None, and nothing taken, elsewhere.
+    """Take ``12/25/2026``, ``25.12.2026`` or ``12/25`` if day and month are unambiguous, or return None and take nothing.
 
-    With a weekday (``wanted``) the one of two readings is meant that falls on it.
+    A weekday (``wanted``) decides between two readings.
     """
     start = count_articles(cursor)
     token = cursor.peek(start)
@@ -75,7 +75,7 @@ def national_date(cursor: Cursor, today: date, wanted: int | None = None) -> Day
 
 
 def on_weekday(cursor: Cursor, named: Day, wanted: int) -> Day:
-    """Return a date that was named with a day of the week, which it must fall on."""
+    """Return a date that was named with a weekday, on which it must fall."""
     if named.date.weekday() == wanted:
         return named
     name, said = WEEKDAY_NAMES[wanted].capitalize(), f"{named.date.day} {named.date:%B}"
@@ -88,7 +88,7 @@ def on_weekday(cursor: Cursor, named: Day, wanted: int) -> Day:
 
 
 def count_articles(cursor: Cursor) -> int:
-    """Return how many of ``on`` and ``the`` come next."""
+    """Count the words ``on`` and ``the`` that come next."""
     count = 0
     while cursor.peek(count).text in ("on", "the"):
         count += 1
@@ -102,7 +102,7 @@ def day_number(text: str) -> int | None:
 
 
 def take_year(cursor: Cursor) -> int | None:
-    """Take a year of four digits; None, and nothing taken, when none comes next."""
+    """Take a year of four digits, or return None and take nothing."""
     ahead = 1 if cursor.peek().text in (",", "of") else 0
     if (cursor.peek(ahead).text, cursor.peek(ahead + 1).text) == ("two", "thousand"):
         more = whole_number(cursor.peek(ahead + 2).text)

@@ -1,6 +1,6 @@
-"""Days that have names: ``christmas``, ``thanksgiving``, ``easter monday``, and the rule of each.
+"""The table of named days, such as ``christmas``, ``thanksgiving`` and ``easter monday``, with the rule of each.
 
-The names are English; other languages translate theirs to these. Where countries differ, the rule says whose it is.
+The names are English; other languages translate theirs to these. If countries differ, the rule names the country.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ _EASTER: dict[str, FromEaster] = {
 DAY_NAMES: dict[str, YearlyDay] = {
     name: rule for table in (_FIXED, _WEEKDAYS, _EASTER) for names, rule in table.items() for name in names.split("|")
 }
-"""Names in small letters without apostrophes, ``saint`` written out, and the rule of each."""
+"""Rules by name: in lower case, without apostrophes, with ``saint`` written out."""
 
 MAX_NAME_WORDS = max(name.count(" ") + 1 for name in DAY_NAMES)
-"""Words of the longest name."""
+"""Number of words of the longest name."""
 NAME_WORDS = frozenset(word for name in DAY_NAMES for word in name.split())
-"""Every word of a name."""
+"""All words of all names."""

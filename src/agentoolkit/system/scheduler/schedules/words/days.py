@@ -1,4 +1,4 @@
-"""Days in words: ``tomorrow``, ``next monday``, ``the last friday of next month``, ``monday, 25 december``.
+"""Reads days in words: ``tomorrow``, ``next monday``, ``the last friday of next month``, ``monday, 25 december``.
 
 day = "today" | "tonight" | "tomorrow" | [ "the" ] "day after tomorrow" | ( "this" | "tomorrow" ) part
     | [ "this" | "next" | "on" ] weekday [ week ] | weekday [ "," ] date | week weekday
@@ -46,10 +46,10 @@ _DAY = timedelta(days=1)
 
 
 def day(cursor: Cursor) -> Day | None:
-    """Take a day; None, and nothing taken, when none comes next.
+    """Take a day, or return None and take nothing.
 
     Raises:
-        InvalidSchedule: for a day that does not exist, lies in the past or is said too vaguely.
+        InvalidSchedule: The day does not exist, lies in the past or is too vague.
     """
     today = cursor.now.date()
     for near in (
@@ -71,7 +71,7 @@ def day(cursor: Cursor) -> Day | None:
 
 
 def months_from(cursor: Cursor, months: int) -> Day:
-    """Return the day that many months ahead, with a remark where that month is too short."""
+    """Return the same day some months ahead, with a remark if that month is too short."""
     today = cursor.now.date()
     later = add_months(today, months)
     if later.day != today.day:
@@ -128,7 +128,7 @@ def _edge_of(cursor: Cursor, today: date) -> Day | None:
 
 
 def _span(cursor: Cursor, today: date, following: bool) -> tuple[date, date]:
-    """Take ``month`` or ``march`` and return the first and the last day of this one, or of the next one."""
+    """Take ``month`` or ``march``, and return its first and last day: of the current one, or of the following one."""
     if month := month_of(cursor.peek().text):
         cursor.next()
         first = _month_to_come(cursor, today, month)
@@ -195,7 +195,7 @@ def _position(cursor: Cursor, today: date) -> Day | None:
 
 
 def _month_named(cursor: Cursor, today: date) -> date:
-    """Take ``this month``, ``next month`` or ``march [2027]`` and return its first day; a month that is over is next year's."""
+    """Take ``this month``, ``next month`` or ``march [2027]``, and return its first day. A past month means next year's."""
     if which := cursor.take_one_of("this", "next"):
         cursor.next()
         return add_months(today.replace(day=1), int(which == "next"))
@@ -253,7 +253,7 @@ def _weekday_of_week(cursor: Cursor, today: date, name: str, words: int, which: 
 
 
 def _weekday_with_date(cursor: Cursor, today: date, wanted: int) -> Day | None:
-    """Take the date after a weekday, which must fall on it: without a year, in the first year that fits."""
+    """Take the date after a weekday, on which it must fall: without a year, in the first year that fits."""
     here = cursor.place
     cursor.take(",")
     after = count_articles(cursor)

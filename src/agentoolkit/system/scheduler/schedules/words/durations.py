@@ -1,4 +1,4 @@
-"""Lengths of time in words: ``an hour and a half``, ``1h30m``, ``two weeks``.
+"""Reads lengths of time in words: ``an hour and a half``, ``1h30m``, ``two weeks``.
 
 duration = part { [ "and" | "," ] part }          from the largest unit to the smallest
 part     = quantity unit [ "and a half" ]
@@ -28,17 +28,17 @@ class Length:
 
     @property
     def is_whole_days(self) -> bool:
-        """Whether a clock time may be added to it: ``in 2 days at 9am``."""
+        """True if a clock time may be added to it: ``in 2 days at 9am``."""
         return bool(self.months or self.seconds) and self.seconds % 86_400 == 0
 
 
 def is_unit(word: str) -> bool:
-    """Whether a word is a unit of time."""
+    """Tell whether a word is a unit of time."""
     return word in UNIT_SECONDS or word in UNIT_MONTHS
 
 
 def starts_quantity(cursor: Cursor) -> bool:
-    """Whether a number, or a word for one, comes next."""
+    """Tell whether a number, or a word for one, comes next."""
     token = cursor.peek()
     is_fraction = token.kind == "slash" and is_unit(cursor.peek(1).text)
     return token.kind == "number" or is_fraction or token.text in ("a", "an", "half") or whole_number(token.text) is not None
@@ -56,7 +56,7 @@ def fixed_length(cursor: Cursor, length: Length) -> Fraction:
 
 
 def whole_number(word: str) -> int | None:
-    """Return the value of a number word up to ninety-nine (``twenty-five``), None when it is none."""
+    """Return the value of a number word up to ninety-nine (``twenty-five``); None for any other word."""
     tens, _, ones = word.partition("-")
     if not ones:
         return NUMBERS.get(word)
@@ -65,10 +65,10 @@ def whole_number(word: str) -> int | None:
 
 
 def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
-    """Take a length of time; ``unsaid`` counts the first unit where no number precedes it (``every hour and a half``).
+    """Take a length of time. ``unsaid`` is the number of the first unit if none precedes it (``every hour and a half``).
 
     Raises:
-        InvalidSchedule: when a unit is missing, unknown, repeated or out of order.
+        InvalidSchedule: A unit is missing, unknown, repeated or out of order.
     """
     months, seconds, smallest = 0, Fraction(), None
     while True:

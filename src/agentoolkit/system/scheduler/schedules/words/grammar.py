@@ -1,4 +1,4 @@
-"""What a text means: crontab, ISO 8601, an interval, or words of a closed grammar that refuses what it does not know.
+"""Parses the text of a schedule: crontab, ISO 8601, an interval, or words of a closed grammar that refuses unknown ones.
 
 text    = program-text | phrase [ [ "in" ] zone ] | "after" job [ outcome ] | "@reboot"
 phrase  = "now" | duration | moment | recurring          see durations.py, moments.py, cycles.py
@@ -62,10 +62,10 @@ _PLAIN_DAY_PARTS = DayParts()
 
 
 def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, parts: DayParts = _PLAIN_DAY_PARTS) -> Phrase:
-    """Read a text of any kind, or of the kind asked for; ``timezone`` holds where the text names no zone.
+    """Read a text of any kind, or of the given kind. ``timezone`` applies if the text names no zone.
 
     Raises:
-        InvalidSchedule: when it cannot be read, is of another kind, or names a time in the past.
+        InvalidSchedule: It cannot be read, is of another kind, or names a time in the past.
     """
     try:
         phrase = _understand(text, now, kind, timezone, parts)
@@ -87,7 +87,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
 
 
 def moment_in_words(text: str, *, now: datetime, timezone: str, is_end: bool) -> datetime:
-    """Read a bound in words: ``next friday``, ``tomorrow at 9am``, ``in 3 weeks``. A day alone is its first or last moment.
+    """Read a bound in words: ``next friday``, ``tomorrow at 9am``, ``in 3 weeks``. A day alone means its first or last moment.
 
     Raises:
         InvalidSchedule: It cannot be read.
@@ -112,7 +112,7 @@ def _understand(text: str, now: datetime, kind: Kind | None, timezone: str, part
 
 
 def _after_phrase(before: Upstream, text: str, now: datetime, timezone: str) -> Phrase:
-    """Refuse a length of time that is not said to be a job's name: ``after 5 minutes`` may well mean ``in 5 minutes``."""
+    """Return the phrase of an upstream job. An unquoted length of time is refused: ``after 5 minutes`` may mean ``in 5 minutes``."""
     if before.job_id == START:
         remarks = ("runs once at each start of the scheduler, first at the next one; not when another process takes over",)
         return Phrase("after", before.text, remarks, needs_zone=False)
@@ -155,7 +155,7 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
 
 
 def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
-    """Remove a zone, or an offset from the end; return its name, or ``UTC±HH:MM`` for an offset."""
+    """Remove a zone, or an offset at the end. Return the zone's name, and ``UTC±HH:MM`` for an offset."""
     last = tokens[-1] if len(tokens) > 1 else TextToken("end", "")
     if last.kind == "offset":
         _refuse_span_of_hours(tokens[-2], last, text)
@@ -174,7 +174,7 @@ def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | No
 
 
 def _refuse_span_of_hours(clock: TextToken, offset: TextToken, text: str) -> None:
-    """Refuse ``9:00-10:00``, which may be a span of hours as well as a time ten hours behind UTC."""
+    """Refuse ``9:00-10:00``, which may be a span of hours or a time ten hours behind UTC."""
     if (
         clock.kind == "clock"
         and offset.text.startswith("-")
@@ -208,7 +208,7 @@ def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
 
 
 def _from_now_on(cursor: Cursor, timezone: str) -> datetime | None:
-    """Take ``now``, ``in 5 minutes``, ``now + 5 minutes`` as at(1) has it, ``in march`` or ``next 2 weeks``; None when none comes next."""
+    """Take ``now``, ``in 5 minutes``, ``now + 5 minutes`` as in at(1), ``in march`` or ``next 2 weeks``; None if none comes next."""
     is_now = cursor.take("now")
     if cursor.sees("+") and cursor.peek(1).kind == "number":
         cursor.next()
@@ -260,15 +260,11 @@ def _cycle_phrase(found: Cycle, cursor: Cursor, kind: Kind | None, zone: str | N
             remarks = (f"read as the crontabs {' and '.join(map(repr, texts))}", *cursor.remarks)
             return Phrase("list", SEPARATOR.join(texts), remarks, zone, start_at=limits.start, end_at=limits.end)
         if len(texts) > 1:
-            raise cursor.refusal(f"{_clocks_of(texts)} do not fit in one crontab", "Make one schedule for each time.")
+            fields = (text.split()[:2] for text in texts)
+            times = sorted(f"{int(hour):02}:{int(minute):02}" for minute, hours in fields for hour in hours.split(","))
+            raise cursor.refusal(f"{' and '.join(times)} do not fit in one crontab", "Make one schedule for each time.")
         remarks = (f"read as cron {texts[0]!r}", *cursor.remarks)
         return Phrase("cron", texts[0], remarks, zone, start_at=limits.start, end_at=limits.end)
     text = interval_text(checked_seconds(length or Fraction(), cursor.source))
     remarks = (f"read as an interval of {text}",) if found.spoken else ()
     return Phrase("interval", text, remarks, zone, needs_zone=limits != type(limits)(), start_at=limits.start, end_at=limits.end)
-
-
-def _clocks_of(crontabs: list[str]) -> str:
-    """Write the times of day of crontabs, in order."""
-    fields = (crontab.split()[:2] for crontab in crontabs)
-    return " and ".join(sorted(f"{int(hour):02}:{int(minute):02}" for minute, hours in fields for hour in hours.split(",")))

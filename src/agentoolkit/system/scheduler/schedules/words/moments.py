@@ -1,4 +1,4 @@
-"""One moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``2 days from monday at 14:30``.
+"""Reads a single moment in words: ``in 30 minutes``, ``tomorrow at 2pm``, ``2 days from monday at 14:30``.
 
 moment = "in" duration [ clock ] | duration ( "from" | "after" | "before" ) ( "now" | day [ clock ] )
        | clock [ day [ part ] ] | day [ clock ]
@@ -20,11 +20,11 @@ from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, st
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 
 _MAX_BUSINESS_DAYS = 2_610
-"""Ten years of them."""
+"""Ten years of business days."""
 
 
 def relative(cursor: Cursor, timezone: str) -> datetime:
-    """Take ``30 minutes`` after an ``in`` and return the instant, in UTC; ``2 days at 9am`` names a day instead."""
+    """Take ``30 minutes`` after ``in``, and return the instant in UTC. ``2 days at 9am`` names a day instead."""
     if cursor.peek(1).text == "business":
         return _business_days(cursor, timezone)
     if cursor.peek().text in ("-", "+") or cursor.peek().kind == "offset":
@@ -43,7 +43,7 @@ def from_now(cursor: Cursor, length: Length, timezone: str) -> datetime:
 
 
 def starts_next_units(cursor: Cursor) -> bool:
-    """Whether ``next 2 weeks``, ``two upcoming weeks``, ``next hour`` or ``3 fridays from now`` comes next."""
+    """Tell whether ``next 2 weeks``, ``two upcoming weeks``, ``next hour`` or ``3 fridays from now`` comes next."""
     first, second = cursor.peek().text, cursor.peek(1).text
     if first == "upcoming" or second == "upcoming":
         return True
@@ -54,7 +54,7 @@ def starts_next_units(cursor: Cursor) -> bool:
 
 
 def next_units(cursor: Cursor, timezone: str) -> datetime:
-    """Take ``next 2 weeks`` and return the instant so much later, or ``3 fridays from now`` and return that of the third."""
+    """Take ``next 2 weeks``, and return the instant that much later; or take ``3 fridays from now``, the third Friday."""
     if (wanted := _weekdays_from_now(cursor)) is not None:
         count = int(quantity(cursor))
         cursor.place += 3
@@ -79,7 +79,7 @@ def _weekdays_from_now(cursor: Cursor) -> int | None:
 
 
 def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> datetime:
-    """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant that far from it, in UTC."""
+    """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant at that distance, in UTC."""
     start = take_day(cursor)
     if start is None and starts_clock(cursor) and not length.months:
         given, named = only_clock(cursor), take_day(cursor)
@@ -94,15 +94,15 @@ def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> dateti
 
 
 def only_clock(cursor: Cursor) -> time:
-    """Take a time of day, of which there may be one only."""
+    """Take exactly one time of day."""
     return only(cursor, clocks(cursor))
 
 
 def only(cursor: Cursor, times: list[time]) -> time:
-    """Return the one time of day of a list.
+    """Return the only time of day of a list.
 
     Raises:
-        InvalidSchedule: There are more.
+        InvalidSchedule: There are several.
     """
     if len(times) > 1:
         remedy = "Make one schedule for each, or write e.g. 'every day at 9:00 and 17:00'."
@@ -111,16 +111,16 @@ def only(cursor: Cursor, times: list[time]) -> time:
 
 
 def placed(cursor: Cursor, day: Day | None, given: time | None, timezone: str) -> datetime:
-    """Return the instant, in UTC, of a day and a time of day, either of which may be left out.
+    """Return the instant, in UTC, of a day and a time of day, each of which may be None.
 
     Raises:
-        InvalidSchedule: when it has passed and nothing says which later day is meant.
+        InvalidSchedule: It has passed, and no later day can be meant.
     """
     if day is None:
         return _today_or_tomorrow(cursor, given or time(), timezone)
     clock_time = _clock_on(cursor, day, given)
     chosen = day.date
-    if day.evening and clock_time == time():  # tonight at midnight, when tomorrow begins
+    if day.evening and clock_time == time():  # midnight tonight belongs to tomorrow
         chosen += timedelta(days=1)
     if _has_passed(cursor, chosen, clock_time, timezone) and day.else_on is not None:
         chosen = day.else_on

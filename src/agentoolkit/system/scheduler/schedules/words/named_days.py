@@ -1,4 +1,4 @@
-"""Days by name, in words: ``christmas eve``, ``thanksgiving 2027``, ``the day before easter``; which date it is, and why, is remarked.
+"""Reads named days: ``christmas eve``, ``thanksgiving 2027``, ``the day before easter``. A remark tells the date and its rule.
 
 named  = [ "on" ] [ "the" ] [ "this" | "next" | "coming" ] name [ when ]
 when   = [ "of" | "in" | "," ] year | [ "of" ] ( "this" | "next" ) "year" | "in" duration
@@ -22,7 +22,7 @@ _WHICH = ("this", "next", "coming", "upcoming")
 
 
 class Named(NamedTuple):
-    """A name that comes next: its rule, and the place after it."""
+    """A named day that comes next: its rule, and the cursor's place after it."""
 
     name: str
     rule: YearlyDay
@@ -30,7 +30,7 @@ class Named(NamedTuple):
 
 
 def named_ahead(cursor: Cursor, ahead: int = 0) -> Named | None:
-    """Return the longest name of a day that comes next; None, when none does."""
+    """Return the longest name of a day that comes next; None if there is none."""
     words = [cursor.peek(ahead + index).text for index in range(MAX_NAME_WORDS)]
     for length in range(MAX_NAME_WORDS, 0, -1):
         name = " ".join(words[:length])
@@ -40,7 +40,7 @@ def named_ahead(cursor: Cursor, ahead: int = 0) -> Named | None:
 
 
 def named_day(cursor: Cursor, today: date) -> Day | None:
-    """Take a named day: the first one from today on, or that of the year named; None, and nothing taken, when none comes next."""
+    """Take a named day, from today on or in the named year, or return None and take nothing."""
     start = count_articles(cursor)
     which = cursor.peek(start).text if cursor.peek(start).text in _WHICH else ""
     named = named_ahead(cursor, start + bool(which))
@@ -58,7 +58,7 @@ def named_day(cursor: Cursor, today: date) -> Day | None:
 
 
 def _in_time(cursor: Cursor, today: date) -> date | None:
-    """Take ``in 3 years`` and return the day that far ahead; None, and nothing taken, when nothing of the kind comes next."""
+    """Take ``in 3 years``, and return the day that far ahead, or return None and take nothing."""
     if not cursor.sees("in"):
         return None
     cursor.next()
@@ -67,7 +67,7 @@ def _in_time(cursor: Cursor, today: date) -> date | None:
 
 
 def _year(cursor: Cursor, today: date) -> int | None:
-    """Take ``2027``, ``in 2027`` or ``of next year``; None, and nothing taken, when no year comes next."""
+    """Take ``2027``, ``in 2027`` or ``of next year``, or return None and take nothing."""
     ahead = 1 if cursor.peek().text in ("of", "in") else 0
     which = cursor.peek(ahead).text
     if which in ("this", "next") and cursor.peek(ahead + 1).text == "year":

@@ -1,4 +1,4 @@
-"""Calendar events of systemd (``OnCalendar``): ``Mon..Fri 09:00``, ``*-*-01 04:30:00``, ``weekly``; what a crontab says exactly.
+"""Reads calendar events of systemd (``OnCalendar``): ``Mon..Fri 09:00``, ``*-*-01 04:30:00``, ``weekly``, if a crontab equals them.
 
 event    = [ weekdays ] [ date ] [ time ] [ zone ] | shorthand
 weekdays = weekday { ("," | "..") weekday }
@@ -20,7 +20,7 @@ _NAMED = {
     "hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1", "monthly": "0 0 1 * *",
     "yearly": "0 0 1 1 *", "annually": "0 0 1 1 *",
 }  # fmt: skip
-"""Read after ``OnCalendar=`` only: as a word, ``weekly`` is crontab's, on Sunday."""
+"""Read only after ``OnCalendar=``: as a word, ``weekly`` means crontab's Sunday."""
 _PREFIX = re.compile(r"\s*OnCalendar=\s*", re.IGNORECASE)
 _DAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _DAYS = re.compile(rf"{_DAY}(?:(?:,|\.\.){_DAY})*", re.IGNORECASE)
@@ -34,7 +34,7 @@ _REMEDY = "Write e.g. 'Mon..Fri *-*-* 09:00:00', or a crontab, e.g. '0 9 * * 1-5
 
 
 def is_on_calendar(text: str) -> bool:
-    """Whether a text is a calendar event of systemd, and nothing else that is read."""
+    """Tell whether a text is a calendar event of systemd, and no other kind of schedule."""
     said = text.strip()
     if _PREFIX.match(said) or said.casefold() == "minutely":
         return True

@@ -1,4 +1,4 @@
-"""Months, quarters and years in words, each standing for its first day: ``march``, ``q3 2027``, ``2027-10``, ``in 2028``.
+"""Reads months, quarters and years, each meaning its first day: ``march``, ``q3 2027``, ``2027-10``, ``in 2028``.
 
 period  = [ "in" ] ( [ "this" | "next" ] month-name | quarter ) [ [ "of" | "," ] year ]
         | [ "in" ] month "/" year | year "-" month | "in" year
@@ -19,14 +19,14 @@ _MONTH_AND_YEAR = re.compile(r"(\d{1,2})/(\d{4})|(\d{4})[-/](\d{1,2})")
 
 
 def period(cursor: Cursor, today: date) -> Day | None:
-    """Take a month, a quarter or a year and return its first day; None, and nothing taken, when none comes next."""
+    """Take a month, a quarter or a year, and return its first day, or return None and take nothing."""
     here = cursor.place
     says_in = cursor.take("in")
     is_short = cursor.peek().text not in MONTH_NAMES
     first = _numbered(cursor) or _quarter(cursor, today) or _month(cursor, today)
     if first is None and says_in and (year := take_year(cursor)) is not None:
         first = date(year, 1, 1)
-    # 'mar' alone says too little; 'in mar' and 'mar 2027' do not.
+    # 'mar' alone is too vague; 'in mar' and 'mar 2027' are not.
     if first is None or (cursor.place - here == 1 and is_short and month_of(cursor.peek(-1).text)):
         cursor.place = here
         return None
@@ -43,7 +43,7 @@ def _numbered(cursor: Cursor) -> date | None:
 
 
 def _quarter(cursor: Cursor, today: date) -> date | None:
-    """Take ``q3``, ``third quarter`` or ``2027q3``; one that has begun is next year's, unless a year is named."""
+    """Take ``q3``, ``third quarter`` or ``2027q3``. Without a year, a quarter that has begun means next year's."""
     number = re.fullmatch(r"(?:(\d{2}|\d{4}))?q([1-4])", cursor.peek().text)
     if number is not None:
         cursor.next()
@@ -58,7 +58,7 @@ def _quarter(cursor: Cursor, today: date) -> date | None:
 
 
 def _month(cursor: Cursor, today: date) -> date | None:
-    """Take ``march``: the next one to begin, or that of the year named."""
+    """Take ``march``: the next March to begin, or that of the named year."""
     ahead = 1 if cursor.peek().text in ("this", "next") else 0
     month = month_of(cursor.peek(ahead).text)
     if month is None:
@@ -68,6 +68,6 @@ def _month(cursor: Cursor, today: date) -> date | None:
 
 
 def _to_come(today: date, year: int | None, month: int) -> date:
-    """Return the first day of a month: that of the year named, else the next one after today."""
+    """Return the first day of a month: in the given year, else the next one after today."""
     first = date(year or today.year, month, 1)
     return first if year is not None or first > today else add_months(first, 12)

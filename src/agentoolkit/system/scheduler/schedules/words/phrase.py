@@ -1,4 +1,4 @@
-"""What a text means, before it is checked against the calendar."""
+"""The result of parsing a text, before it becomes a checked schedule."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from agentoolkit.system.scheduler.schedules.words.languages import Language
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """What a text means.
+    """A parsed text.
 
     Attributes:
         kind: The kind of schedule.
         text: Its text, ready for :class:`~.schedule.Schedule`.
-        remarks: What was decided on the way.
-        zone: IANA name of the zone the text names; None when it names none, or only an offset.
-        needs_zone: Whether it means something else in another zone: ``now`` and ``in 5 minutes`` do not.
+        remarks: The decisions of the parser.
+        zone: IANA name of the zone in the text; None if there is none, or only an offset.
+        needs_zone: True if its meaning depends on the zone; that of ``now`` and ``in 5 minutes`` does not.
         start_at: First moment (aware) that the text itself sets: ``… from 1 december``.
         end_at: Last moment (aware) that the text itself sets: ``… until friday``.
-        language: The language that the text is in; None is English.
+        language: The language of the text; None means English.
     """
 
     kind: Kind

@@ -1,4 +1,4 @@
-"""What programs write: crontab text with a zone, ``@every 5m``, ISO 8601 times and lengths, seconds since 1970."""
+"""Reads the forms that programs write: crontab text with a zone, ``@every 5m``, ISO 8601 times and durations, Unix times."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _ZONE_NAME = re.compile(r"[A-Za-z_]+(/[A-Za-z0-9_+-]+)+|UTC|GMT|Z", re.IGNORECAS
 _ZONE_SET = re.compile(r"(CRON_TZ|TZ)=(\S*)\s*(.*)", re.IGNORECASE | re.DOTALL)
 _ISO_START = re.compile(r"\d{4}-?(\d\d-?\d\d|W\d\d)", re.ASCII | re.IGNORECASE)
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
-"""As `datetime.isoformat` writes it, which is no other form."""
+"""The form of `datetime.isoformat`, which is unambiguous."""
 _EPOCH = re.compile(r"[1-9]\d{9}(\d{3})?", re.ASCII)
 
 
 def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
-    """Read a text in one of the forms that programs write; None when it is in words."""
+    """Read a text in one of the forms that programs write; None if it is in words."""
     if _ISO_TIME.fullmatch(text) and (moment := iso_moment(text)) is not None:
         return _iso_phrase(moment, text, now, timezone)
     if text.isascii() and is_interval(text):
@@ -50,7 +50,7 @@ def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
 
 
 def cron_phrase(text: str) -> Phrase:
-    """Read crontab text, after which a zone may be named."""
+    """Read crontab text, optionally followed by a zone."""
     *fields, last = text.split()
     names_zone = (len(fields) > 4 or (fields and fields[0].startswith("@"))) and (_ZONE_NAME.fullmatch(last) or is_abbreviation(last))
     zone = zone_named(last, "schedule") if names_zone else None
@@ -61,7 +61,7 @@ def cron_phrase(text: str) -> Phrase:
 
 
 def iso_moment(text: str) -> datetime | None:
-    """Read an ISO 8601 time, with or without an offset; None when the text is none."""
+    """Read an ISO 8601 time, with or without an offset; None for any other text."""
     try:
         return datetime.fromisoformat(text.upper())
     except ValueError:
@@ -69,7 +69,7 @@ def iso_moment(text: str) -> datetime | None:
 
 
 def _in_zone_set(text: str, variable: str, zone: str, crontab: str) -> Phrase:
-    """Read ``CRON_TZ=Asia/Tokyo 0 9 * * *``. In a crontab, ``TZ`` moves the program and not its times, so it is refused."""
+    """Read ``CRON_TZ=Asia/Tokyo 0 9 * * *``. ``TZ`` is refused, because in a crontab it does not move the times."""
     if variable.upper() == "TZ":
         problem = "'TZ=' sets the zone of programs in a crontab, not of their times."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy=f"Write 'CRON_TZ={zone} {crontab}'.")
@@ -88,7 +88,7 @@ def _looks_like_cron(text: str) -> bool:
 
 
 def _every_phrase(text: str, now: datetime) -> Phrase:
-    """Read a length of time as Go's cron libraries write it: ``@every 1h30m``."""
+    """Read an interval of Go's cron libraries: ``@every 1h30m``."""
     cursor = Cursor(text, now, tokenise(text.strip()[len("@every") :]), [])
     seconds = fixed_length(cursor, duration(cursor))
     if not cursor.at_end():
@@ -109,7 +109,7 @@ def _iso_phrase(moment: datetime, text: str, now: datetime, timezone: str) -> Ph
 
 
 def _epoch_refusal(text: str, timezone: str) -> InvalidSchedule:
-    """Answer seconds or milliseconds since 1970 with the same time in ISO 8601."""
+    """Return the refusal of a Unix time, with the same time in ISO 8601."""
     number = text.strip()
     moment = datetime.fromtimestamp(int(number[:10]), UTC).astimezone(load_zone(timezone))
     unit = "seconds" if len(number) == 10 else "milliseconds"

@@ -1,4 +1,4 @@
-"""RRULE text of RFC 5545: the part that a crontab says exactly; each other part is refused by its name.
+"""Reads RRULE text of RFC 5545, as far as a crontab equals it; any other part is refused by name.
 
 FREQ=DAILY|WEEKLY|MONTHLY|YEARLY, with BYHOUR, BYMINUTE, BYDAY, BYMONTHDAY, BYMONTH, UNTIL; INTERVAL for weeks only;
 FREQ=HOURLY and MINUTELY where INTERVAL divides the day or the hour.
@@ -24,7 +24,7 @@ _REMEDY = "Write e.g. 'RRULE:FREQ=WEEKLY;BYDAY=MO,TH;BYHOUR=9;BYMINUTE=0', or a 
 
 
 def is_rrule(text: str) -> bool:
-    """Whether a text is an RRULE."""
+    """Tell whether a text is an RRULE."""
     return _BEGIN.match(text) is not None
 
 
@@ -32,7 +32,7 @@ def rrule_phrase(text: str, timezone: str) -> Phrase:
     """Read an RRULE as a crontab.
 
     Raises:
-        InvalidSchedule: A part of it has no crontab, by its name.
+        InvalidSchedule: A part of it has no crontab. The error names the part.
     """
     parts = _parts(text)
     days = _days(parts, text)
@@ -65,7 +65,7 @@ def _parts(text: str) -> dict[str, str]:
 
 
 def _clock(parts: dict[str, str], text: str) -> tuple[str, str]:
-    """Return minute and hour; a rule of days needs both, because its start is not part of it."""
+    """Return minute and hour. A rule of days needs both, because its start is not part of the text."""
     frequency, step = parts.get("FREQ", ""), parts.get("INTERVAL", "1")
     minute, hour = _numbers(parts, "BYMINUTE", text), _numbers(parts, "BYHOUR", text)
     if frequency == "MINUTELY":

@@ -1,4 +1,4 @@
-"""What to write instead: fixed answers to common phrases, and a near word only where the corrected text reads."""
+"""Suggests what to write instead: fixed answers to common phrases, and a similar word if the corrected text can be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.schedules.words.vocabulary import WEEKDAYS
 from agentoolkit.system.scheduler.schedules.zones import zone_of_city
 
 _MAX_LENGTH = 20
-"""Characters of a word that is looked up."""
+"""Maximum characters of a word that is looked up."""
 
 _BETTER_SAID = {
     "biweekly": "Write 'every 2 weeks', or name two days, e.g. 'every monday and thursday'.",
@@ -48,7 +48,7 @@ _BETTER_SAID = {
     "few": "Name the number, e.g. 'in 3 days'.",
     "several": "Name the number, e.g. 'in 3 days'.",
 }
-"""Words that say too little, or of which the nearest one that is known means something else."""
+"""Remedies for words that are too vague, or whose nearest known word means something else."""
 
 _TIME = r"(?:at )?(\d{1,2}(?::\d\d)?\s?(?:am|pm)|\d{1,2}:\d\d|noon|midnight)"
 _SPAN = re.compile(r"\b(?:from|between|since|through|thru|until|till)\b|(?<=[\dm]) ?(?:-|\bto\b) ?(?=\d)")
@@ -58,14 +58,14 @@ _EVERY_TIME = re.compile(rf"(?:every|each) {_TIME}")
 
 
 class WayOut(NamedTuple):
-    """What is wrong with a phrase, where that is known, and what to write instead."""
+    """The problem of a phrase, if known, and the remedy."""
 
     problem: str | None
     remedy: str
 
 
 def fixed_answer(text: str) -> WayOut | None:
-    """Return the answer to a phrase that is often written; None for others."""
+    """Return the answer to a common phrase; None for any other."""
     said = " ".join(text.casefold().split())
     if shape := _EVERY_TIME.fullmatch(said):
         return WayOut(f"{said!r} names a time of day, and not on which days.", f"Write 'every day at {shape[1]}'.")
@@ -85,7 +85,7 @@ def fixed_answer(text: str) -> WayOut | None:
 
 
 def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
-    """Suggest the one word of the grammar that differs by a slip of the keyboard, if the text then reads; None else."""
+    """Suggest the only word of the grammar that differs by a typing slip, if the text can then be read; else None."""
     strange = next((token.text for token in tokenise(text) if token.kind == "word" and token.text not in KNOWN_WORDS), None)
     if strange is None or not 3 < len(strange) <= _MAX_LENGTH:
         return None
@@ -95,7 +95,7 @@ def nearest_text(text: str, reads: Callable[[str], bool]) -> WayOut | None:
 
 
 def as_list(text: str, reads: Callable[[str], bool]) -> WayOut | None:
-    """Suggest ``every monday at 9; every thursday at 10`` for the same with ``and``, if both then read; None else."""
+    """Suggest ``every monday at 9; every thursday at 10`` for the same with ``and``, if both can be read; else None."""
     said = " ".join(text.casefold().split())
     for place in (found.start() for found in re.finditer(" and ", said)):
         left, right = said[:place], said[place + len(" and ") :]
@@ -106,7 +106,7 @@ def as_list(text: str, reads: Callable[[str], bool]) -> WayOut | None:
 
 
 def is_slip(said: str, meant: str) -> bool:
-    """Whether one letter is missing, doubled, wrong, or swapped with its neighbour; the first letters are the same."""
+    """Tell whether one letter is missing, doubled, wrong, or swapped with its neighbour; the first letter must be right."""
     if said[0] != meant[0] or abs(len(said) - len(meant)) > 1 or said == meant:
         return False
     start = next((index for index, (left, right) in enumerate(zip(said, meant, strict=False)) if left != right), min(len(said), len(meant)))

@@ -1,4 +1,4 @@
-"""Times of day in words: ``9am``, ``14:30``, ``noon``, ``half past nine``, ``8 in the evening``.
+"""Reads times of day in words: ``9am``, ``14:30``, ``noon``, ``half past nine``, ``8 in the evening``.
 
 clocks = [ "at" ] clock { ("," | "and") [ "at" ] clock } | [ "in the" | "at" ] part [ clocks ]
 clock  = time [ "in the" part | "at night" ]
@@ -20,7 +20,7 @@ _HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 19), "evening": r
 
 
 def starts_clock(cursor: Cursor) -> bool:
-    """Whether a time of day comes next."""
+    """Tell whether a time of day comes next."""
     return cursor.peek().text == "at" or _part_ahead(cursor) is not None or _is_clock(cursor, 0)
 
 
@@ -28,7 +28,7 @@ def clocks(cursor: Cursor) -> list[time]:
     """Take one time of day or a list of them.
 
     Raises:
-        InvalidSchedule: for an hour or minute that no clock shows.
+        InvalidSchedule: No clock shows that hour or minute.
     """
     if part := take_part(cursor):
         if not starts_clock(cursor):
@@ -68,7 +68,7 @@ def within_part(cursor: Cursor, said: time, part: str) -> time:
     """Return a time of day that belongs to a part of the day: ``8`` in the evening is 20:00.
 
     Raises:
-        InvalidSchedule: It is never called that part of the day.
+        InvalidSchedule: It is not in that part of the day.
     """
     afternoon = said.replace(hour=said.hour + 12) if said.hour < 12 and said in cursor.bare_times else said
     fits = _HOURS_OF_PART[part]
@@ -83,7 +83,7 @@ def within_part(cursor: Cursor, said: time, part: str) -> time:
 
 
 def _part_ahead(cursor: Cursor) -> int | None:
-    """Return how many words come before a part of the day; None when none comes next."""
+    """Return the number of words before a part of the day; None if no part comes next."""
     starts = ((), ("in", "the"), ("at",))
     for start in starts:
         part = cursor.peek(len(start)).text
@@ -137,7 +137,7 @@ def _time(cursor: Cursor) -> time:
 
 
 def _spoken_minutes(hour: TextToken, following: TextToken) -> int | None:
-    """Return the minutes of ``ten thirty``: both in words, and ten at least."""
+    """Return the minutes of ``ten thirty``: both in words, and at least ten."""
     minutes = whole_number(following.text) if hour.kind == following.kind == "word" else None
     return minutes if minutes is not None and 10 <= minutes < 60 else None
 
@@ -158,7 +158,7 @@ def _past(cursor: Cursor, ahead: int) -> tuple[int, int] | None:
     ):
         return None  # '9 to 17' is a span of hours
     if word == "after" and after == start + 1 + 1 and cursor.peek(after + 2).text not in HALVES:
-        return None  # '5 minutes after 3' may be a job's
+        return None  # '5 minutes after 3' may name a job
     return (-minutes if word == "to" else minutes), after + 1 - ahead
 
 

@@ -1,4 +1,4 @@
-"""From text to words: the tokeniser of the natural-language grammar, and a cursor over its tokens."""
+"""The tokeniser of the grammar in words, and a cursor over its tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.schedules.words.day_names import NAME_WORDS
 from agentoolkit.system.scheduler.schedules.words.vocabulary import MONTH_NAMES, UNIT_MONTHS, UNIT_SECONDS, VOCABULARY
 
 KNOWN_WORDS = VOCABULARY | NAME_WORDS
-"""What is here is never called unknown."""
+"""Words that are never refused as unknown."""
 
 _TOKEN = re.compile(
     r"""(?P<iso>\d{4}-\d\d-\d\dt\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?|\d{4}([-/.])\d\d?\2\d\d?(?![\d/-]))
@@ -39,7 +39,7 @@ _SHORT_HALF = re.compile(r"(?<=:\d\d)([ap])\b(?!\.?m)")
 """``3:20p``"""
 _MONTH = f"(?:{'|'.join(name[:3] for name in MONTH_NAMES)})[a-z]*"
 _UTC_OFFSET = re.compile(r"\b(?:utc|gmt)\s?([+-])(\d{1,2})(?::?([0-5]\d))?\b")
-"""``UTC+2``, as people mean it: two hours ahead."""
+"""``UTC+2``, two hours ahead."""
 _WEEKDAY = "(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _NUMBER_OF_DAY = r"(?:[1-9]|[12]\d|3[01])"
 _NO_DATE = rf"\s?(?:[:.]\d|(?:[ap]m|o'clock|{'|'.join((*UNIT_SECONDS, *UNIT_MONTHS))})\b)"
@@ -78,7 +78,7 @@ _REWRITTEN = (
     (re.compile(rf"\b({_WEEKDAY})/(?={_WEEKDAY})"), r"\1 and "),  # tue/thu
     (re.compile(rf"(?<=\bat )([01]?\d|2[0-3]) ([0-5]\d)\b(?!\s?(?:[:/.-]|st|nd|rd|th|of\b|{_MONTH}))"), r"\1:\2"),  # at 3 15
 )
-"""What is said in other words that mean the same, and how the grammar has it."""
+"""Synonyms, and their form in the grammar."""
 _DASHED = re.compile(r"(?<![\d:h])\d{1,4}\s*-\s*\d{1,4}(?:\s*-\s*\d{1,4})?(?![\d:h])")
 _ABBREVIATED = re.compile(r"(?<=[a-z]{3})\.(?=[\s,]|$)")
 """The full stop of ``Sun.``"""
@@ -99,7 +99,7 @@ class TextToken:
 
 @dataclass(frozen=True, slots=True)
 class DayParts:
-    """What morning, noon, afternoon, evening and night mean where no time is named."""
+    """The times of morning, noon, afternoon, evening and night."""
 
     morning: time = time(9)
     noon: time = time(12)
@@ -110,18 +110,18 @@ class DayParts:
 
 @dataclass(slots=True)
 class Cursor:
-    """Reads tokens from left to right; it never goes back.
+    """Reads tokens from left to right, without going back.
 
     Attributes:
-        source: The text as it was given, for messages.
-        now: The present in the zone the text is read in (aware).
-        tokens: What is to be read.
-        remarks: What the grammar decided on the way.
+        source: The given text, for messages.
+        now: The current time in the zone of the text (aware).
+        tokens: The tokens.
+        remarks: The decisions of the grammar.
         parts: The times of ``morning`` … ``night``.
-        bare_times: The times of day that were said without am or pm, and how.
-        is_elapsed: Whether only time from now on was named, which is the same in every zone.
-        zone: The zone that the text names at its end; empty: none.
-        small_hour: The time after midnight that was said to be at night: that of the day named, or of the next one.
+        bare_times: The times of day without am or pm, and their text.
+        is_elapsed: True if only a length of time from now was named, which is the same in every zone.
+        zone: The zone at the end of the text; empty if there is none.
+        small_hour: A time after midnight that was named as night: that of the named day, or of the next one.
     """
 
     source: str
@@ -136,29 +136,29 @@ class Cursor:
     small_hour: time | None = None
 
     def peek(self, ahead: int = 0) -> TextToken:
-        """Return a token without taking it; an empty one after the end."""
+        """Return a token without taking it; an empty token after the end."""
         place = self.place + ahead
         return self.tokens[place] if place < len(self.tokens) else _END
 
     def at_end(self) -> bool:
-        """Whether all tokens are taken."""
+        """Tell whether all tokens are taken."""
         return self.place >= len(self.tokens)
 
     def sees(self, *words: str) -> bool:
-        """Whether the next tokens are exactly these words."""
+        """Tell whether the next tokens are exactly these words."""
         for place, word in enumerate(words, self.place):  # noqa: SIM110  `all` takes three times as long, forty times a text
             if place >= len(self.tokens) or self.tokens[place].text != word:
                 return False
         return True
 
     def take(self, *words: str) -> bool:
-        """Take the next tokens when they are exactly these words."""
+        """Take the next tokens if they are exactly these words."""
         found = self.sees(*words)
         self.place += len(words) if found else 0
         return found
 
     def take_one_of(self, *words: str) -> str | None:
-        """Take and return the next token when it is one of these words."""
+        """Take and return the next token if it is one of these words; else None."""
         return self.next().text if self.peek().text in words and not self.at_end() else None
 
     def next(self) -> TextToken:
@@ -168,7 +168,7 @@ class Cursor:
         return token
 
     def remark(self, sentence: str) -> None:
-        """Keep a sentence for the answer."""
+        """Add a remark to the answer, once."""
         if sentence not in self.remarks:
             self.remarks.append(sentence)
 
@@ -185,7 +185,7 @@ class Cursor:
         return self.refusal(problem, f"Write {' or '.join(repr(f'{text} {self.zone}'.strip()) for text in dict.fromkeys(texts))}.")
 
     def unexpected(self) -> InvalidSchedule:
-        """Return the refusal of the next token, which fits nowhere; a word that no phrase has is named first."""
+        """Return the refusal of the next token, which fits nowhere. An unknown word is named first."""
         rest = self.tokens[self.place :]
         unknown = [token for token in rest if token.kind == "word" and token.text not in KNOWN_WORDS]
         token = [*unknown, *(token for token in rest if token.kind == "slash"), self.peek()][0]
@@ -226,7 +226,7 @@ def _as_written(source: str, words: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Write typographic blanks, dashes and quotes as ASCII has them."""
+    """Replace typographic blanks, dashes and quotes by their ASCII forms."""
     if text.isascii():
         return text
     signs = {**_PLAIN, **{sign: {"Zs": " ", "Pd": "-"}[kind] for sign in set(text) if (kind := unicodedata.category(sign)) in ("Zs", "Pd")}}
@@ -234,13 +234,13 @@ def plain(text: str) -> str:
 
 
 def tokenise(text: str) -> list[TextToken]:
-    """Split ASCII text into tokens, whatever its case."""
+    """Split ASCII text into tokens, ignoring case."""
     return list(_tokens(text))
 
 
 @lru_cache(maxsize=1024)
 def _tokens(text: str) -> tuple[TextToken, ...]:
-    """Return the tokens of a text. Some forty expressions look for what is said otherwise, and most texts come again."""
+    """Return the tokens of a text. Cached, because forty expressions search for synonyms, and most texts come again."""
     said = _DOTTED_HALF.sub(r"\1m", text.casefold()).replace("@", "at ")
     said = _ABBREVIATED.sub("", _SHORT_HALF.sub(r" \1m", _OCLOCK.sub("o'clock", said)))
     said = _UTC_OFFSET.sub(lambda found: f"{found[1]}{int(found[2]):02}:{found[3] or '00'}", _HOURS_H.sub(r"\1:\2", said))
@@ -258,7 +258,7 @@ def national_readings(text: str) -> list[tuple[int, int]]:
 
 
 def _date_readings(text: str) -> str:
-    """Say what ``03/04/2027`` may mean."""
+    """Describe the readings of ``03/04/2027``."""
     readings = [f"{day} {MONTH_NAMES[month - 1].capitalize()}" for day, month in national_readings(text)]
     if len(readings) == 2:
         return f"is ambiguous: {readings[0]} or {readings[1]}"

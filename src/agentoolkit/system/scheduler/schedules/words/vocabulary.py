@@ -1,4 +1,4 @@
-"""The words of the grammar: names, units, numbers. What is here is never called unknown."""
+"""The words of the grammar: names, units, numbers."""
 
 from __future__ import annotations
 
@@ -74,4 +74,4 @@ VOCABULARY = frozenset(
         *HALVES, *DAY_PARTS, *QUARTERS, *VAGUE, *EXACT, *TIMES, *_OPENERS,
     }
 )  # fmt: skip
-"""Every word that some phrase has."""
+"""All words of the grammar, which are never refused as unknown."""

@@ -1,4 +1,4 @@
-"""Rules by which a day is found in a year: a date, the n-th weekday of a month, or so many days from Easter."""
+"""Rules for a day of the year: a date, the n-th weekday of a month, or a distance from Easter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class YearlyDay(Protocol):
 
     @property
     def crontab_days(self) -> tuple[str, str, str] | None:
-        """Day-of-month, month and day-of-week of the crontab that says it; None if none does."""
+        """Day-of-month, month and day-of-week of the equal crontab; None if there is none."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class YearlyDay(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A date; on a Saturday or Sunday perhaps days earlier or later."""
+    """A date, optionally moved if it is a Saturday or Sunday."""
 
     month: int
     day: int
@@ -81,7 +81,7 @@ class NthWeekday:
 
     @property
     def crontab_days(self) -> tuple[str, str, str] | None:
-        """``*``, month and ``4#4``; None if it is days later than that."""
+        """``*``, month and ``4#4``; None if it is some days later."""
         number = (self.weekday + 1) % 7
         return None if self.later else ("*", str(self.month), f"{number}L" if self.nth < 0 else f"{number}#{self.nth}")
 
@@ -95,7 +95,7 @@ class NthWeekday:
 
 @dataclass(frozen=True, slots=True)
 class FromEaster:
-    """So many days after Easter Sunday, or before it; Orthodox churches reckon it by the Julian calendar."""
+    """A number of days after Easter Sunday, or before it. Orthodox churches use the Julian calendar."""
 
     later: int
     orthodox: bool = False
@@ -106,7 +106,7 @@ class FromEaster:
 
     @property
     def crontab_days(self) -> None:
-        """No crontab says it."""
+        """None: no crontab equals it."""
 
     @property
     def words(self) -> str:
@@ -128,7 +128,7 @@ def _easter(year: int) -> date:
 
 
 def _orthodox_easter(year: int) -> date:
-    """Return Orthodox Easter Sunday: Meeus' Julian computus, and the days by which the Julian calendar is behind."""
+    """Return Orthodox Easter Sunday by Meeus' Julian computus, plus the days by which the Julian calendar is behind."""
     moon = (19 * (year % 19) + 15) % 30
     weekday = (2 * (year % 4) + 4 * (year % 7) - moon + 34) % 7
     behind = year // 100 - year // 400 - 2

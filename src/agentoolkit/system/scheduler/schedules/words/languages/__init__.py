@@ -1,4 +1,4 @@
-"""Other languages for reading and answering: each is one file with two tables, to English and back. English is the grammar itself."""
+"""Translates schedules of other languages to English, and answers back. Each language is a file with two tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {"de": german.WORDS, "es": spanish.WO
 _ANSWERS: Mapping[str, Mapping[str, str]] = {"de": german.ANSWERS, "es": spanish.ANSWERS, "fr": french.ANSWERS}
 _NAMES = {"de": "German", "es": "Spanish", "fr": "French"}
 _MAX_WORDS = 5
-"""Words of the longest phrase of a table."""
+"""Number of words of the longest phrase in a table."""
 _TOKEN = re.compile(r"\d+(?::\d\d)+|\d+\.(?=\s)|\d+|[^\W\d_]+(?:'[^\W\d_]+)*(?:/[^\W\d]+)*|[^\s\w]", re.UNICODE)
 _KEPT = re.compile(r"\d.*|[,;-]|[a-z_]+/\S+|utc|gmt", re.IGNORECASE)
 
@@ -24,7 +24,7 @@ _KEPT_IN_ANSWERS = re.compile(r"\d.*|[,;()]")
 
 
 def in_english(text: str, language: Language) -> str | None:
-    """Write a text of another language in English words; None if it has a word that the language's table has not."""
+    """Translate a text to English; None if the language's table lacks one of its words."""
     decomposed = unicodedata.normalize("NFKD", text.casefold().replace("’", "'"))
     unmarked = "".join(character for character in decomposed if not unicodedata.combining(character))
     found = _translated(_TOKEN.findall(unmarked), _TABLES[language], _KEPT)
@@ -32,14 +32,14 @@ def in_english(text: str, language: Language) -> str | None:
 
 
 def answered_in(language: Language, words: str) -> str:
-    """Write the English words for a schedule in another language; they stay English where that has no word for one of them."""
+    """Translate the description of a schedule from English. It stays English if the table lacks one of its words."""
     few = re.sub(r"\bevery (\d+) (day)?", lambda found: f"every few {'whole ' if found[2] else ''}{found[1]} {found[2] or ''}", words)
     found = _translated(re.findall(r"\d[\d:+-]*|[A-Za-z]+|\S", few), _ANSWERS[language], _KEPT_IN_ANSWERS)
     return words if found is None else re.sub(r" (?=[,;)])|(?<=\() ", "", " ".join(found))
 
 
 def _translated(words: Sequence[str], table: Mapping[str, str], kept: re.Pattern[str]) -> list[str] | None:
-    """Replace phrases by what a table has for them, the longest first; None if there is a word that it has not."""
+    """Replace phrases by their entries in a table, the longest first; None if the table lacks a word."""
     found, place = list[str](), 0
     while place < len(words):
         for length in range(min(_MAX_WORDS, len(words) - place), 0, -1):
