@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from agentoolkit.entrypoints.cli.app import app_for
 
-SECONDS = 10.0
+SECONDS = 30.0
 """The longest that a test waits for a process."""
 
 WORK = """
