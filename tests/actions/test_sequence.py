@@ -287,9 +287,24 @@ async def test_results_that_double_at_each_step_are_bounded(sequence):
 
 async def test_a_step_runs_when_a_value_is_true(sequence):
     """A condition on a result runs or skips one step, and those after it go on."""
-    output = await sequence.run(step("a"), step("b", when="!step:a.passed"), step("c", when="!step:a.none", needs=["a"]), step("d"))
+    a, b = step("a", value=[[]]), step("b", when="!step:a.passed")
+    output = await sequence.run(a, b, step("c", when="!step:a.value.0", needs=["a"]), step("d"))
     assert statuses(output) == {"a": "success", "b": "success", "c": "skipped", "d": "success"}
-    assert output.steps[2].reason == "!step:a.none is not true"
+    assert output.steps[2].reason == "!step:a.value.0 is not true"
+
+
+@pytest.mark.parametrize("part", ["pased", "items.1", "value.x"])
+async def test_a_condition_on_a_part_that_is_not_there_is_a_failure(sequence, part):
+    """As in a step's input: a slip would be a step that never runs, and a sequence that succeeds all the same."""
+    error = await sequence.fail(step("a"), step("b", when=f"!step:a.{part}"), step("c"))
+    assert statuses(error.result) == {"a": "success", "b": "failed", "c": "skipped"}
+    assert "The result of step 'a' has no" in str(error)
+
+
+async def test_a_condition_on_a_step_that_did_not_run_is_not_true(sequence):
+    """It has no result, and that is no slip."""
+    output = await sequence.run(step("a"), step("b", when="failure"), step("c", when="!step:b.passed"))
+    assert statuses(output) == {"a": "success", "b": "skipped", "c": "skipped"}
 
 
 async def test_a_step_for_failures_runs_after_one_only(sequence):
@@ -398,14 +413,36 @@ async def test_a_sequence_that_is_cut_short_says_how_each_step_ended(sequence):
     assert (error.result.status, sequence.notes.taken) == ("failed", ["a"])
 
 
+WAIT = {"agentool_name": "ending", "input_data": {"operation": "wait"}}
+
+
+def told(records):
+    return [(record.name, record.status, record.error.message if record.error else record.reason) for record in records]
+
+
 async def test_an_undoing_that_hangs_does_not_hold_up_the_end(sequence, monkeypatch):
-    """After a cancellation undoing is bounded."""
+    """After a cancellation undoing is bounded. What was begun and what was not even that is told."""
     monkeypatch.setattr(sequence_run, "UNDO_SECONDS", 0.05)
     create_ending(sequence.injector)
-    wait = {"agentool_name": "ending", "input_data": {"operation": "wait"}}
-    steps = [step("a", compensate=wait), {"name": "b", **wait}]
+    steps = [step("z", compensate=undone("z")), step("a", compensate=WAIT), {"name": "b", **WAIT}]
     error = await cut_short(asyncio.ensure_future(sequence.run(*steps, on_failure="compensate")))
-    assert statuses(error.result) == {"a": "success", "b": "failed"}
+    assert statuses(error.result) == {"z": "success", "a": "success", "b": "failed"}
+    assert told(error.result.compensations) == [("a", "failed", "It was cut short."), ("z", "skipped", "there was no time left to undo it")]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_an_undoing_that_is_cut_short_is_one(sequence, place):
+    """Cancelled while it undoes: the steps stay what they were, the undoing that was begun has failed, and the rest is undone."""
+    create_ending(sequence.injector)
+    names = ["a", "b", "c"]
+    steps = [step(name, compensate=WAIT if name == names[place] else undone(name)) for name in names]
+    running = asyncio.ensure_future(sequence.run(*steps, step("d", "fail"), on_failure="compensate"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    error = await cut_short(running)
+    assert statuses(error.result) == {"a": "success", "b": "success", "c": "success", "d": "failed"}
+    cut = {names[place]: ("failed", "It was cut short.")}
+    assert told(error.result.compensations) == [(name, *cut.get(name, ("success", ""))) for name in "cba"]
 
 
 async def test_an_undoing_that_fails_does_not_keep_the_others_from_being_undone(sequence):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time as stopwatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentool.references import SizeBudget
-from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps
+from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps, referred
 from agentoolkit.endings import cut_short, part_done
 from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
@@ -53,7 +53,9 @@ class SequenceOutput(BaseModel):
 
     status: Literal["success", "failed"]
     steps: list[StepRecord]
-    compensations: list[StepRecord] = Field(default=[], description="What was undone, in the order in which it was")
+    compensations: list[StepRecord] = Field(
+        default=[], description="What was undone, in the order in which that began; skipped where there was no time"
+    )
     duration: float = Field(description="Seconds")
 
 
@@ -79,11 +81,13 @@ class SequenceRun:
         self._cancels = 0
         """Requests to cancel the run as a whole that were heard."""
         self._records: dict[str, StepRecord] = {}
-        self._running: dict[str, StepRecord] = {}
-        self._budget = SizeBudget(what="What the steps answer together")
+        """Of every step that has begun, or was skipped."""
+        self._done: list[PlannedStep] = []
+        """What succeeded and is not undone, in the order in which it ended."""
         self._broken: set[str] = set()
         """Steps that failed, and those that did not run because of one."""
         self._compensations: list[StepRecord] = []
+        self._budget = SizeBudget(what="What the steps answer together")
         self._began = stopwatch.perf_counter()
         self.first_failure: tuple[StepRecord, BaseException] | None = None
 
@@ -116,36 +120,43 @@ class SequenceRun:
         )
 
     async def _end_early(self) -> None:
-        """Record the steps that did not end, and undo those that did if failure means that."""
+        """Record the steps that did not begin, and undo those that are done if failure means that."""
         self._cancels = self._task.cancelling() if self._task else 0
-        error = asyncio.CancelledError("cut short")
         for step in self._plan:
-            if (record := self._running.get(step.name)) is not None:
-                record.status, record.error = "failed", StepError(type="CancelledError", message="It was cut short.")
-                self._records[step.name] = record
-                self.first_failure = self.first_failure or (record, error)
-            elif step.name not in self._records:
+            if step.name not in self._records:
                 self._records[step.name] = _record(step.name, step.call, "skipped", reason="the sequence was cut short")
-        self.first_failure = self.first_failure or (next(iter(self._records.values())), error)
-        if self._on_failure == "compensate" and not self._compensations:
-            with contextlib.suppress(TimeoutError):
+        self.first_failure = self.first_failure or (next(iter(self._records.values())), asyncio.CancelledError("cut short"))
+        if self._on_failure == "compensate":
+            with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(UNDO_SECONDS):
                     await self._compensate()
+            for step, undo in self._to_undo():
+                self._compensations.append(_record(step.name, undo, "skipped", reason="there was no time left to undo it"))
 
     async def _run_in_turn(self, step: PlannedStep) -> None:
         for name in step.needs:
             await self._ended[name].wait()
         try:
             async with self._room:
-                if (reason := self._why_not(step)) is not None:
-                    record = _record(step.name, step.call, "skipped", reason=reason)
-                else:
-                    record = await self._call(step.name, step.call)
-                if record.status == "failed":
-                    self._broken.add(step.name)
-                self._records[step.name] = record
+                await self._run_or_skip(step)
         finally:
             self._ended[step.name].set()
+
+    async def _run_or_skip(self, step: PlannedStep) -> None:
+        record = self._records[step.name] = _record(step.name, step.call, "success")
+        try:
+            reason = self._why_not(step)
+        except InvalidInput as error:  # its condition is about a part that the result does not have
+            self._note_failure(record, error)
+        else:
+            if reason is not None:
+                record.status, record.reason = "skipped", reason
+                return
+            await self._call(record, step.call)
+        if record.status == "failed":
+            self._broken.add(step.name)
+        else:
+            self._done.append(step)
 
     def _why_not(self, step: PlannedStep) -> str | None:
         """Say why a step does not run; None if it does."""
@@ -165,17 +176,15 @@ class SequenceRun:
         return None
 
     def _holds(self, reference: str) -> bool:
-        try:
-            return bool(filled(reference, self._results()))
-        except InvalidInput:
-            return False
+        results = self._results()
+        return referred(reference) in results and bool(filled(reference, results))
 
     def _results(self) -> Mapping[str, Any]:
         return {name: record.result for name, record in self._records.items() if record.status == "success"}
 
-    async def _call(self, name: str, call: TargetCall) -> StepRecord:
-        record = _record(name, call, "success", started_at=self._time.now())
-        self._running[name] = record
+    async def _call(self, record: StepRecord, call: TargetCall) -> None:
+        """Call an AgenTool, for a step or to undo one, and write down in its record how that ended."""
+        record.started_at = self._time.now()
         began = stopwatch.perf_counter()
         try:
             inner = inner_steps(call.agentool_name, call.input_data)
@@ -187,22 +196,30 @@ class SequenceRun:
             record.result = part_done(error, MAX_PART)
             # Unless the run as a whole is cancelled, a CancelledError is the step's own doing.
             if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() > self._cancels:
+                self._note_failure(record, error, "It was cut short.")
                 raise cut_short(error, record.result) from None
-            kind = type(error).__name__
-            record.status, record.error = "failed", StepError(type=kind, message=str(error) or f"raised {kind}")
-            self.first_failure = self.first_failure or (record, error)
+            self._note_failure(record, error)
         record.duration = stopwatch.perf_counter() - began
-        del self._running[name]
-        return record
+
+    def _note_failure(self, record: StepRecord, error: BaseException, message: str = "") -> None:
+        kind = type(error).__name__
+        record.status, record.error = "failed", StepError(type=kind, message=message or str(error) or f"raised {kind}")
+        self.first_failure = self.first_failure or (record, error)
 
     async def _compensate(self) -> None:
-        # Python keeps insertion order, so the last to end is the first to be undone.
-        done = [name for name, record in self._records.items() if record.status == "success"]
-        by_name = {step.name: step for step in self._plan}
-        for name in reversed(done):
-            if (undo := by_name[name].compensate) is not None:
-                self._compensations.append(await self._call(name, undo))
+        """Undo what is done. Called again it goes on with the next: nobody knows what became of an undoing that was cut short."""
+        for step, undo in self._to_undo():
+            record = _record(step.name, undo, "success")
+            self._compensations.append(record)
+            await self._call(record, undo)
+
+    def _to_undo(self) -> Iterator[tuple[PlannedStep, TargetCall]]:
+        """Take what is done off the list, the last to end first, and yield what undoes it."""
+        while self._done:
+            step = self._done.pop()
+            if step.compensate is not None:
+                yield step, step.compensate
 
 
-def _record(name: str, call: TargetCall, status: StepStatus, *, reason: str = "", started_at: datetime | None = None) -> StepRecord:
-    return StepRecord(name=name, agentool_name=call.agentool_name, status=status, reason=reason, started_at=started_at)
+def _record(name: str, call: TargetCall, status: StepStatus, *, reason: str = "") -> StepRecord:
+    return StepRecord(name=name, agentool_name=call.agentool_name, status=status, reason=reason)
