@@ -210,7 +210,7 @@ def test_a_program_that_is_not_listed_is_refused():
 @pytest.mark.parametrize("program", ["no-such-program", "cleanup.sh", "größe"])
 def test_a_program_that_is_allowed_and_not_there_is_said_to_be_missing(program):
     """It is no question of what is allowed, so no setting is advised."""
-    with pytest.raises(InvalidInput, match="is allowed, and is not there") as refused:
+    with pytest.raises(InvalidInput, match="is allowed, but not found") as refused:
         shell(programs=(program,)).check([program])
     assert "AGENTOOL_PROGRAMS" not in str(refused.value)
 

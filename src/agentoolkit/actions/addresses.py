@@ -1,4 +1,4 @@
-"""Which network addresses may be reached: public ones, and what the application allows besides."""
+"""Check network addresses: requests may reach public ones, and others that the application allows."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ Address = IPv4Address | IPv6Address
 
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
-"""All that is given out of IPv6 for the internet at large; RFC 4291, 2.4."""
+"""The global unicast addresses of IPv6; RFC 4291, 2.4."""
 _SPECIAL = (IPv6Network("3fff::/20"), IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"))
-"""Not for the internet at large by their RFCs (9637, 6890, 7526), and global to Python's older tables."""
+"""Networks that their RFCs (9637, 6890, 7526) exclude from the internet, but Python's older tables call global."""
 _CLOUD_SERVICES = frozenset({ip_address("168.63.129.16")})
-"""Addresses that look public and are answered by the machine's own provider."""
+"""Addresses that look public, but lead to a service of the machine's own cloud provider."""
 
 
 class AddressNotAllowed(AgenToolError, PermissionError):
-    """The address is not public, and not allowed otherwise."""
+    """The address is neither public nor allowed by a setting."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRules:
-    """Which hosts may be reached.
+    """The hosts that requests may reach.
 
     Args:
-        allow: Host names, addresses, and networks such as ``10.0.0.0/8``, that may be reached besides public addresses.
+        allow: Allowed host names, addresses and networks such as ``10.0.0.0/8``, besides public addresses.
     """
 
     allow: tuple[str, ...] = ()
 
     def check_host(self, host: str) -> None:
-        """Refuse a host that can be judged without looking it up.
+        """Refuse a host that can be judged without a DNS lookup.
 
         Raises:
-            AddressNotAllowed: It is an address, or a name of this machine, that is not allowed.
+            AddressNotAllowed: It is a forbidden address, or a forbidden name of this machine.
         """
         try:
             address = ip_address(host.strip("[]"))
@@ -48,20 +48,20 @@ class AddressRules:
             if (name == "localhost" or name.endswith(".localhost")) and not self._is_named(host):
                 raise self._refused(host, "this machine") from None
         else:
-            self._allowed(host, [address])
+            self._filter(host, [address])
 
     async def resolve(self, host: str, port: int) -> list[str]:
-        """Look a host up, and return the addresses that may be connected to, in the order in which to try them.
+        """Look a host up, and return its allowed addresses in the order in which to try them.
 
         Raises:
-            AddressNotAllowed: It has none that is allowed.
-            OSError: It has none.
+            AddressNotAllowed: None of its addresses is allowed.
+            OSError: It has no address.
         """
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         addresses = [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
-        return [str(address) for address in self._allowed(host, list(dict.fromkeys(addresses)))]
+        return [str(address) for address in self._filter(host, list(dict.fromkeys(addresses)))]
 
-    def _allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
+    def _filter(self, host: str, addresses: Sequence[Address]) -> list[Address]:
         named = self._is_named(host)
         networks = [ip_network(entry, strict=False) for entry in self.allow if _is_network(entry)]
         allowed = [found for found in addresses if named or is_public(found) or any(found in network for network in networks)]
@@ -78,7 +78,7 @@ class AddressRules:
 
 
 def is_public(address: Address) -> bool:
-    """Is this an address of the internet at large, also after what it is a wrapping of?"""
+    """Tell whether an address, or the IPv4 address embedded in it, belongs to the public internet."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
         if address in _TRANSLATED:
@@ -92,7 +92,7 @@ def is_public(address: Address) -> bool:
 
 
 def check_allowed(allow: Sequence[str]) -> None:
-    """Refuse an entry that looks like a network and is none. Raises `ConfigurationError`."""
+    """Refuse a malformed network. Raises `ConfigurationError`."""
     for entry in allow:
         if "/" in entry and not _is_network(entry):
             problem = f"{entry!r} is neither a host nor a network."

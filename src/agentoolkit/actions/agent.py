@@ -1,4 +1,4 @@
-"""The AgenTool ``agent``: a prompt as a job, for a pydantic-ai agent or for a program that is one.
+"""The AgenTool ``agent``: schedule a prompt for a pydantic-ai agent, or for a program that acts as an agent.
 
 register_agent("assistant", Agent(model, …), limits=RunLimits(tokens=50_000), per_day=Budget(cost=Decimal("0.50")))
 await injector.run("scheduler", {"operation": "schedule", "schedule": "every weekday at 9:00", "agentool_name": "agent",
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 Context = RunContext[AgentService]
 
 MAX_USED = 1_000
-"""Lines that one answer on usage has."""
+"""Lines of one answer to ``usage``."""
 
 
 async def agent_run(
@@ -62,12 +62,12 @@ async def agent_run(
     max_tokens: int | None = None,
     max_cost: Decimal | None = None,
 ) -> AgentOutput:
-    """Run an agent with a prompt, within its limits, with nobody there. Answers with its final answer, usage and cost.
+    """Run an agent unattended with a prompt, within its limits. Returns its final answer, usage and cost.
 
     Raises:
-        UnknownAgent: There is no such agent.
+        UnknownAgent: No agent has this name.
         BudgetReached: The budget of the day or the job is used up; the job is paused.
-        AgentError: It came to no answer.
+        AgentError: The agent gave no answer.
     """
     asked = AgentRunRequest(
         agent=agent,
@@ -83,38 +83,38 @@ async def agent_run(
 
 
 async def agent_list(ctx: Context) -> AgentNames:
-    """List the agents that prompts can be scheduled for."""
+    """List the registered agents."""
     return AgentNames(names=ctx.deps.registry.names())
 
 
 async def agent_list_approvals(ctx: Context) -> WaitingApprovals:
-    """List the parked runs that wait for a person, the oldest first."""
+    """List the parked runs that wait for a person, oldest first."""
     found = await ctx.deps.parked.pending(MAX_LISTED + 1)
-    return WaitingApprovals(approvals=[_shown(approval) for approval in found[:MAX_LISTED]], is_cut=len(found) > MAX_LISTED)
+    return WaitingApprovals(approvals=[_describe(approval) for approval in found[:MAX_LISTED]], is_cut=len(found) > MAX_LISTED)
 
 
 async def agent_approve(ctx: Context, approval_id: str, edits: dict[str, dict[str, Any]] | None = None) -> WaitingApproval:
-    """Approve the calls of a parked run, with other arguments if `edits` gives them, and let it go on.
+    """Approve the calls of a parked run, with the arguments in `edits` if given, and let it go on.
 
     Raises:
-        NoSuchApproval: Nothing waits under this id.
+        NoSuchApproval: No run waits under this id.
         NotAllowed: The caller may not approve.
     """
-    return _shown(await ctx.deps.parked.decide(approval_id, approve=True, edits=edits))
+    return _describe(await ctx.deps.parked.decide(approval_id, approve=True, edits=edits))
 
 
 async def agent_deny(ctx: Context, approval_id: str, reason: str = "") -> WaitingApproval:
     """Deny the calls of a parked run, tell the model why, and let it go on.
 
     Raises:
-        NoSuchApproval: Nothing waits under this id.
+        NoSuchApproval: No run waits under this id.
         NotAllowed: The caller may not approve.
     """
-    return _shown(await ctx.deps.parked.decide(approval_id, approve=False, reason=reason))
+    return _describe(await ctx.deps.parked.decide(approval_id, approve=False, reason=reason))
 
 
 async def agent_usage(ctx: Context, days: int = 30) -> Usage:
-    """Tell what runs have used: runs, tokens and cost of each job on each day; of the caller's own, unless it is an administrator."""
+    """Report runs, tokens and cost of each job on each day; only the caller's own jobs, unless it is an administrator."""
     used = [UsageOf.model_validate(each._asdict() | {"cost": f"{each.cost:f}"}) for each in await ctx.deps.used(days, MAX_USED + 1)]
     registry = ctx.deps.registry
     rules = {name: registry.get(name).rules.per_day.cost for name in registry.names()}
@@ -147,44 +147,38 @@ def create_agent_agent(
     time: TimeSource | None = None,
     injector: Injector | None = None,
 ) -> AgenTool[AgentService]:
-    """Make the AgenTool ``agent`` and register it.
+    """Create the AgenTool ``agent`` and register it.
 
     Args:
-        sources: Agents that settings name.
-        database: Where conversations, budgets and approvals are kept; by default they last as long as the process.
-        location: That database, as settings name it: durable runs are kept beside it.
-        values: Where the answers of change gates are kept.
-        time: The machine's by default.
-        injector: Where to register, and where the scheduler is called; the current one by default.
+        sources: Agents named in settings.
+        database: Stores conversations, budgets and approvals; by default they last as long as the process.
+        location: The database as named in settings; durable runs are stored beside it.
+        values: Stores the answers of change gates.
+        time: The time source; by default the machine's clock.
+        injector: The injector to register in, and whose scheduler is called; by default the current one.
     """
     injector = injector or get_injector()
-    service = _create_service(database, location, values or MemoryKeyValueStore(), time or SystemTime(), injector)
+    time = time or SystemTime()
+    jobs = AgentJobs(injector)
+    service = AgentService(
+        AgentRegistry(),
+        MemoryLedger() if database is None else SqlLedger(database),
+        ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
+        ChangeGates(values or MemoryKeyValueStore(), injector, time),
+        RunStores(database, location, time),
+        jobs,
+        time,
+    )
     service.registry.makers = {name: partial(_from_source, service, source=source) for name, source in (sources or {}).items()}
     return create_agentool(
         "agent",
         AgentInput,
         HANDLERS,
         deps=service,
-        description="Runs prompts with registered agents when nobody is there: budgets, conversations, approvals.",
+        description="Runs prompts with registered agents unattended: budgets, conversations, approvals.",
         examples=EXAMPLES,
         precheck=_check,
         injector=injector,
-    )
-
-
-def _create_service(
-    database: Database | None, location: str | None, values: KeyValueStore, time: TimeSource, injector: Injector
-) -> AgentService:
-    """Put together what outlives the process where there is a database, and what does not elsewhere."""
-    jobs = AgentJobs(injector)
-    return AgentService(
-        AgentRegistry(),
-        MemoryLedger() if database is None else SqlLedger(database),
-        ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
-        ChangeGates(values, injector, time),
-        RunStores(database, location, time),
-        jobs,
-        time,
     )
 
 
@@ -198,19 +192,19 @@ def register_agent(
     injector: Injector | None = None,
     **options: Any,
 ) -> RegisteredAgent:
-    """Let prompts be scheduled for a pydantic-ai agent.
+    """Register a pydantic-ai agent, so that prompts can be scheduled for it.
 
     Args:
-        name: What jobs call it.
+        name: Its name in jobs.
         agent: The agent.
-        rules: Limits, budgets and what becomes of approvals.
-        deps: Makes the agent's deps, at each run.
-        model: In the place of the agent's own.
-        injector: Where the AgenTool ``agent`` is registered; the current one by default.
-        options: Fields of `AgentRules`, where `rules` is not given.
+        rules: Limits, budgets and the handling of approvals.
+        deps: Returns the agent's deps for each run.
+        model: Replaces the agent's own model.
+        injector: The injector that has the AgenTool ``agent``; by default the current one.
+        options: Fields of `AgentRules`, instead of `rules`.
 
     Raises:
-        ConfigurationError: The name is taken, or the limits cannot be kept.
+        ConfigurationError: Another agent has this name, or the limits cannot be enforced.
     """
     if rules is not None and options:
         raise ConfigurationError("Give either rules or their fields.", field="rules", value=rules)
@@ -220,7 +214,7 @@ def register_agent(
 
 
 def _check(service: AgentService, call: AgentInput) -> None:
-    """Refuse what `run` would refuse, when it is scheduled."""
+    """Refuse a call of `run` when it is scheduled, if the run itself would refuse it."""
     if call.operation == "run" and call.agent is not None:
         asked = AgentRunRequest(
             agent=call.agent, conversation=call.conversation or "fresh", max_tokens=call.max_tokens, max_cost=call.max_cost
@@ -256,7 +250,7 @@ def _from_source(service: AgentService, name: str, *, source: AgentSource) -> Re
     return _registered(service, name, agent, rules)
 
 
-def _shown(approval: Approval) -> WaitingApproval:
+def _describe(approval: Approval) -> WaitingApproval:
     record = approval.to_json()
     record["calls"] = [{"call_id": call.call_id, "tool": call.tool, "arguments": call.arguments} for call in approval.calls]
     return WaitingApproval(**{name: record[name] for name in WaitingApproval.model_fields})

@@ -1,7 +1,7 @@
-"""Sends a task of an application's own to Celery's workers, by the name that `@app.task` gave it.
+"""Send an application's own task to Celery's workers, by the name given in `@app.task`.
 
-Whose workers they are does not matter: those of `agentoolkit.entrypoints.celery_app`, or of any other application on the same
-broker. So a schedule of ours takes the place of Celery's beat. Source: *Scheduler Service*, "Adding New Tasks".
+The workers may be those of `agentoolkit.entrypoints.celery_app`, or of any other application on the same broker. A schedule
+of ours thus replaces Celery's beat. Source: *Scheduler Service*, "Adding New Tasks".
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Mis
 from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.05, 1.0
-"""Seconds between two looks for a result; doubled while there is none."""
+"""Seconds between two polls for a result, doubled after each poll."""
 
 
 class CeleryTaskInput(BaseOperationInput):
     """Input of the celery_task AgenTool."""
 
     operation: Literal["send"]
-    task: str | None = Field(None, description="Name of the task, as its workers know it", examples=["agentool.hello"])
+    task: str | None = Field(None, description="Name of the task on its workers", examples=["agentool.hello"])
     args: list[Any] | None = Field(None, description="Positional arguments, as JSON")
     kwargs: dict[str, Any] | None = Field(None, description="Named arguments, as JSON")
     queue: str = Field("celery", description="Queue that its workers take from")
 
 
 class CeleryTaskOutput(BaseModel):
-    """What became of the task."""
+    """The state and result of the task."""
 
     task: str
     task_id: str
-    state: str = Field(description="SUCCESS, or SENT where no result back end is set, so that nobody knows more")
+    state: str = Field(description="SUCCESS; or SENT if no result back end is set, because the end is then unknown")
     result: Any = None
 
 
 class CeleryTaskFailed(AgenToolError, RuntimeError):
-    """The task has failed on its worker, or was revoked."""
+    """The task failed on its worker, or was revoked."""
 
 
 @dataclass(frozen=True)
 class CeleryClient:
-    """A client of Celery's. It knows no event loop: one thread, which it has for itself, sends and revokes, one after the other.
+    """A client of Celery. Celery knows no event loop, so one thread of the client's own sends and revokes, in order.
 
     Args:
-        settings: The broker, and where results are kept.
+        settings: The broker and the result back end.
     """
 
     settings: CelerySettings
@@ -64,7 +64,7 @@ class CeleryClient:
 
     @cached_property
     def app(self) -> Any:
-        """The application, made at the first use: Celery takes long to import.
+        """The Celery application, created at the first use because Celery takes long to import.
 
         Raises:
             MissingExtra: Celery is not installed.
@@ -73,29 +73,29 @@ class CeleryClient:
             from celery import Celery
         except ImportError as error:
             raise _missing() from error
-        app = Celery("agentool", broker=_said(self.settings.broker), backend=_said(self.settings.result_backend))
+        app = Celery("agentool", broker=_reveal(self.settings.broker), backend=_reveal(self.settings.result_backend))
         app.conf.update(task_serializer="json", accept_content=["json"], broker_connection_timeout=10)
         return app
 
     def check(self, task: str) -> None:
-        """Refuse what cannot or may not be sent from here.
+        """Refuse a task that cannot or may not be sent.
 
         Raises:
-            InvalidInput: The settings do not allow this task, or it is the one by which our own workers run executions.
-            ConfigurationError: There is no broker.
+            InvalidInput: The settings do not allow this task, or it is the scheduler's own task for executions.
+            ConfigurationError: No broker is set.
             MissingExtra: Celery is not installed.
         """
         if find_spec("celery") is None:
             raise _missing()
         if task == CELERY_TASK or not any(fnmatchcase(task, allowed) for allowed in self.settings.tasks):
-            remedy = "It runs executions of ours: ask the scheduler." if task == CELERY_TASK else "Name it in AGENTOOL_CELERY_TASKS."
+            remedy = "Only the scheduler sends it." if task == CELERY_TASK else "Name it in AGENTOOL_CELERY_TASKS."
             raise InvalidInput("This task may not be sent.", field="task", value=task, remedy=remedy)
         if self.settings.broker is None:
             remedy = "Set AGENTOOL_CELERY_BROKER, or CELERY_BROKER_URL, to its address."
             raise ConfigurationError("Tasks of Celery need a broker.", field="celery_broker", remedy=remedy)
 
     async def send(self, task: str, args: list[Any], kwargs: dict[str, Any], queue: str) -> Any:
-        """Send a task, and return Celery's handle of it; whoever stops waiting revokes it, also where it is sent only then."""
+        """Send a task and return Celery's handle of it. A cancelled caller revokes the task, even if it is only sent afterwards."""
         task_id = str(uuid4())
         sending = self._thread.submit(self._send, task_id, task, args, kwargs, queue)
         try:
@@ -106,21 +106,21 @@ class CeleryClient:
             raise
 
     def _revoke(self, task_id: str) -> None:
-        """Revoke a task as soon as the thread has sent it. A broker that is away hears of neither."""
+        """Revoke a task after the thread has sent it. An unavailable broker gets neither message."""
         self._thread.submit(lambda: self.app.control.revoke(task_id))
 
     def _send(self, task_id: str, task: str, args: list[Any], kwargs: dict[str, Any], queue: str) -> Any:
         from kombu.entity import Exchange, Queue
 
-        # Whoever takes from the queue declares it: what kind it is, is theirs to say.
+        # The queue's consumer declares it, because the consumer decides its type.
         place = Queue(queue, Exchange(""), queue, no_declare=True)
         return self.app.send_task(task, task_id=task_id, args=args, kwargs=kwargs, queue=place, retry=False)
 
     async def wait(self, handle: Any) -> Any:
-        """Wait until a task is over, and return its result; whoever stops waiting revokes it.
+        """Wait for the end of a task and return its result. A cancelled caller revokes the task.
 
         Raises:
-            CeleryTaskFailed: It has failed.
+            CeleryTaskFailed: The task failed.
         """
         pause = SHORTEST_LOOK
         try:
@@ -135,7 +135,7 @@ class CeleryClient:
         return handle.result
 
 
-def _said(secret: SecretStr | None) -> str | None:
+def _reveal(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
@@ -146,19 +146,19 @@ async def celery_task_send(
     kwargs: dict[str, Any] | None = None,
     queue: str = "celery",
 ) -> CeleryTaskOutput:
-    """Send a task of an application's own to its workers, by name, and wait for its result if results are kept.
+    """Send an application's own task to its workers, by name, and wait for its result if a result back end is set.
 
     Args:
         ctx: The client.
-        task: Its name.
+        task: The task's name.
         args: Positional arguments.
         kwargs: Named arguments.
-        queue: Where its workers take from.
+        queue: The queue that the workers take from.
 
     Raises:
         InvalidInput: This task may not be sent.
-        ConfigurationError, MissingExtra: Nothing can be sent from here.
-        CeleryTaskFailed: The task has failed.
+        ConfigurationError, MissingExtra: Celery is not configured, or not installed.
+        CeleryTaskFailed: The task failed.
     """
     client = ctx.deps
     client.check(task)
@@ -173,7 +173,7 @@ def _missing() -> MissingExtra:
 
 
 def check_task(client: CeleryClient, asked: CeleryTaskInput) -> None:
-    """Refuse, when it is scheduled, what cannot or may not be sent. Raises as `CeleryClient.check` does."""
+    """Refuse, when it is scheduled, a task that cannot or may not be sent. Raises as `CeleryClient.check` does."""
     client.check(asked.task or "")
 
 
@@ -181,15 +181,15 @@ def create_celery_task_agent(settings: CelerySettings | None = None, *, injector
     """Create the AgenTool ``celery_task``.
 
     Args:
-        settings: The broker, and where results are kept.
-        injector: Where it is registered; the current one by default.
+        settings: The broker and the result back end.
+        injector: The injector to register in; by default the current one.
     """
     return create_agentool(
         "celery_task",
         CeleryTaskInput,
         {"send": celery_task_send},
         deps=CeleryClient(settings or CelerySettings()),
-        description="Sends tasks of an application's own to Celery's workers, by their names.",
+        description="Sends an application's own tasks to Celery's workers, by name.",
         precheck=check_task,
         examples=({"operation": "send", "task": "agentool.hello", "kwargs": {"name": "World"}},),
         injector=injector,

@@ -1,4 +1,4 @@
-"""Commands as text: as a POSIX shell would split them, without what only a shell could carry out."""
+"""Split commands as a POSIX shell would, and refuse syntax that only a shell can run."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _WRITTEN_FOR_A_SHELL = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""What only a shell could carry out, as a POSIX shell would read it: operators, and substitutions in double quotes too."""
+"""Syntax that only a shell can run: operators, and substitutions, which work inside double quotes too."""
 
 
 def words(command: list[str] | str) -> list[str]:
-    """Return a command as program and arguments.
+    """Return a command as a list of program and arguments.
 
     Raises:
-        InvalidInput: It is empty, has an open quote or a character that no program can be given, or was written for a shell.
+        InvalidInput: It is empty, has an open quote, a character that programs cannot receive, or shell syntax.
     """
     if not isinstance(command, str):
         split = list(command)
@@ -31,7 +31,8 @@ def words(command: list[str] | str) -> list[str]:
             split = shlex.split(command)
         except ValueError as error:
             raise InvalidInput(f"{excerpt(command)} cannot be split: {error}.", field="command", value=command) from error
-        if found := _shell_syntax(command):
+        matches = (match["operator"] or match["substitution"] for match in _WRITTEN_FOR_A_SHELL.finditer(command.strip()))
+        if found := sorted({text.strip() or "a line break" for text in matches if text}):
             remedy = "Give one program and its arguments; for several, use the AgenTool 'sequence'."
             problem = f"{excerpt(command)} is written for a shell ({' '.join(found)}), and there is none here."
             raise InvalidInput(problem, field="command", value=command, remedy=remedy)
@@ -42,14 +43,8 @@ def words(command: list[str] | str) -> list[str]:
     return split
 
 
-def _shell_syntax(command: str) -> list[str]:
-    """Find what of a command only a shell could carry out. Quoted, the same characters are text."""
-    found = (match["operator"] or match["substitution"] for match in _WRITTEN_FOR_A_SHELL.finditer(command.strip()))
-    return sorted({text.strip() or "a line break" for text in found if text})
-
-
 def check_passable(text: str, field: str) -> None:
-    """Refuse what no system can hand to a program."""
+    """Refuse text that no system can pass to a program."""
     if "\0" in text:
         raise InvalidInput(
             f"{excerpt(text)} holds a null character.", field=field, value=text, remedy="Leave it out; only stdin may hold one."
@@ -58,7 +53,7 @@ def check_passable(text: str, field: str) -> None:
 
 
 def encoded(text: str, field: str) -> bytes:
-    """Return a text as UTF-8. Raises `InvalidInput` if it cannot be written so."""
+    """Return a text as UTF-8. Raises `InvalidInput` if it has a lone surrogate."""
     try:
         return text.encode()
     except UnicodeEncodeError as error:

@@ -1,7 +1,7 @@
-"""Runs an importable function: sync ones in a thread, async ones on the event loop.
+"""Call an importable function: sync functions in a thread, async functions on the event loop.
 
-A function is named ``package.module:name``. Importing runs code, and so does calling; only names under a declared
-prefix are looked at. Source of the notation: *Agent Scheduler & Background Task Queue*, "Define Tasks in YAML".
+A function is named ``package.module:name``. Both importing and calling run code, so only names under an allowed prefix are
+imported. Source of the notation: *Agent Scheduler & Background Task Queue*, "Define Tasks in YAML".
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.threads import MOST, FunctionThreads
 
 MAX_ITEMS = 1_000_000
-"""Of an iterator that a function returns: it may be without end."""
+"""Most items of an iterator that a function returns. An iterator may be endless."""
 
 
 class FunctionInput(BaseOperationInput):
@@ -39,7 +39,7 @@ class FunctionInput(BaseOperationInput):
 
 
 class FunctionOutput(BaseModel):
-    """What the function returned."""
+    """The function's name and its result."""
 
     function: str
     result: Any = None
@@ -51,30 +51,35 @@ class FunctionNotAllowed(AgenToolError, PermissionError):
 
 @dataclass(frozen=True, slots=True)
 class AllowedFunctions:
-    """The prefixes under which functions may be called, and the threads for those that are not async."""
+    """The allowed prefixes of functions, and the threads for sync functions."""
 
     prefixes: tuple[str, ...]
     threads: FunctionThreads = field(default_factory=FunctionThreads)
     _asynchronous: set[str] = field(default_factory=set[str])
-    """Names that were found to be async functions: calling these takes no time."""
+    """Names of known async functions, which need no thread: calling them only makes a coroutine."""
 
     async def call(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Find and call a function, in a thread unless it is known to be async: importing too may take long. Raises as `find`."""
+        """Import and call a function, in a thread unless it is known to be async: an import may take long. Raises as `find`."""
 
         def call() -> Any:
             result = self.find(name)(*args, **kwargs)
-            # The code of an iterator runs in this thread too.
-            return _items_of(cast("Iterator[Any]", result)) if isinstance(result, Iterator) else result
+            if not isinstance(result, Iterator):
+                return result
+            # Read here, because an iterator's code may block too.
+            items = list(islice(cast("Iterator[Any]", result), MAX_ITEMS + 1))
+            if len(items) > MAX_ITEMS:
+                raise UnrecordableResult(f"The function returned an iterator over more than {MAX_ITEMS:,} items.", remedy="Return a list.")
+            return items
 
         result = call() if name in self._asynchronous else await self.threads.run(call, name)
-        return await result if inspect.isawaitable(result) else result  # also what a plain wrapper around an async function returns
+        return await result if inspect.isawaitable(result) else result  # a sync wrapper of an async function returns a coroutine
 
     def find(self, name: str) -> Callable[..., Any]:
         """Import a function.
 
         Raises:
             FunctionNotAllowed: No prefix allows it; nothing was imported.
-            InvalidInput: It is not written as one, or does not exist.
+            InvalidInput: The name is malformed, or the function does not exist.
         """
         module_name, separator, attribute = name.partition(":")
         if not (separator and attribute.isidentifier() and all(part.isidentifier() for part in module_name.split("."))):
@@ -82,8 +87,8 @@ class AllowedFunctions:
             raise InvalidInput(f"{excerpt(name)} is not the name of a function.", field="function", value=name, remedy=remedy)
         if not self._allows(module_name):
             raise self._refusal(name, f"{excerpt(name)} is not allowed")
-        found = _imported(module_name, attribute, name)
-        # What an allowed module has imported from elsewhere is not thereby allowed.
+        found = _import_function(module_name, attribute, name)
+        # A function that an allowed module has imported from elsewhere is not thereby allowed.
         function = innermost(found)
         if not self._allows(home := getattr(function, "__module__", None) or type(function).__module__):
             raise self._refusal(name, f"{excerpt(name)} is defined in {home!r}, which is not allowed")
@@ -103,17 +108,10 @@ class AllowedFunctions:
         )
 
 
-def _items_of(iterator: Iterator[Any]) -> list[Any]:
-    items = list(islice(iterator, MAX_ITEMS + 1))
-    if len(items) > MAX_ITEMS:
-        raise UnrecordableResult(f"The function returned an iterator over more than {MAX_ITEMS:,} items.", remedy="Return a list.")
-    return items
-
-
 async def function_call(
     ctx: RunContext[AllowedFunctions], function: str, args: list[Any] | None = None, kwargs: dict[str, Any] | None = None
 ) -> FunctionOutput:
-    """Call a function and wait for what it returns."""
+    """Call a function and wait for its result."""
     return FunctionOutput(function=function, result=await ctx.deps.call(function, args or (), kwargs or {}))
 
 
@@ -133,12 +131,12 @@ def check_call(allowed: AllowedFunctions, call: FunctionInput) -> None:
 def create_function_agent(
     prefixes: Sequence[str] = (), *, most: int = MOST, injector: Injector | None = None
 ) -> AgenTool[AllowedFunctions]:
-    """Make the AgenTool ``function`` and register it.
+    """Create the AgenTool ``function`` and register it.
 
     Args:
-        prefixes: Modules and packages whose functions may be called; none by default.
-        most: Functions that are not async and run at once; the others wait. Each has a thread of its own.
-        injector: Where to register; the current one by default.
+        prefixes: Modules and packages whose functions may be called; by default none.
+        most: Sync functions that run at once, each in its own thread; further calls wait.
+        injector: The injector to register in; by default the current one.
     """
     return create_agentool(
         "function",
@@ -153,13 +151,13 @@ def create_function_agent(
 
 
 def innermost(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what a partial calls in the end; another function as it is."""
+    """Return the function inside nested partials; any other function unchanged."""
     while isinstance(function, partial):
         function = cast("partial[Any]", function).func
     return function
 
 
-def _imported(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
+def _import_function(module_name: str, attribute: str, name: str) -> Callable[..., Any]:
     try:
         found: object = getattr(import_module(module_name), attribute)
     except (Exception, SystemExit) as error:  # importing runs the module, which may raise anything

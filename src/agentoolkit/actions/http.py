@@ -1,4 +1,4 @@
-"""Sends HTTP requests to public addresses, and to what the application allows besides."""
+"""Send HTTP requests to public addresses, and to hosts that the application allows."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from agentoolkit.actions.web import SIGNATURE, Answered, Asked, Web, framing_hea
 from agentoolkit.settings import HttpSettings
 
 DEEPEST_JSON = 100
-"""Lists and objects within each other up to which an answer's JSON is given as values."""
+"""Deepest nesting of lists and objects for which an answer's JSON is returned as values."""
 _SHOWN = 300
 _MAX_WAIT = 86_400.0
 _PASSING = frozenset({408, 425, 429})
-"""Statuses below 500 that another try may cure."""
+"""Statuses below 500 for which a retry may succeed."""
 _NOT_KEPT = frozenset({"set-cookie", "www-authenticate"})
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -40,17 +40,17 @@ class HttpInput(BaseOperationInput):
     """Input of the http AgenTool."""
 
     operation: Literal["request"]
-    method: Method | None = Field("GET", description="What to do")
+    method: Method | None = Field("GET", description="HTTP method")
     url: str | None = Field(None, description="http:// or https://, without a user and password")
-    headers: dict[str, str] | None = Field(None, description="Sent along; after a redirect to another host they are left out")
+    headers: dict[str, str] | None = Field(None, description="Request headers; dropped after a redirect to another host")
     json_data: JsonValue = Field(None, description="A body as JSON")
     body: str | None = Field(None, description="A body as text")
-    timeout: float | None = Field(None, gt=0, description="Seconds for all of it, at most and by default the setting's")
-    expected_status: list[int] | None = Field(None, description="Statuses that mean success; 200 to 299 by default")
+    timeout: float | None = Field(None, gt=0, description="Seconds for the whole request; at most, and by default, the setting's")
+    expected_status: list[int] | None = Field(None, description="Statuses that mean success; by default 200 to 299")
 
 
 class RequestOptions(TypedDict, total=False):
-    """What ``request`` takes besides the URL. Meanings: see `HttpInput`."""
+    """Fields of ``request`` besides the URL. Meanings: see `HttpInput`."""
 
     method: Method
     headers: dict[str, str]
@@ -64,43 +64,43 @@ class HttpOutput(BaseModel):
     """An answer with an expected status."""
 
     status: int
-    url: str = Field(description="Where redirects led")
-    headers: dict[str, str] = Field(description="Their names in lower case; cookies are left out")
+    url: str = Field(description="The last URL, after redirects")
+    headers: dict[str, str] = Field(description="Names in lower case; cookies are left out")
     text: str
     data: Any = Field(default=None, description="The body, if it is JSON")
-    truncated: bool = Field(description="There was more than the limit allows to read")
+    truncated: bool = Field(description="True if the body was longer than the limit")
     duration: float = Field(description="Seconds")
 
 
 class HttpFailed(AgenToolError, RuntimeError):
-    """The answer has another status than expected; another try may help. ``status`` and ``text`` are the answer's."""
+    """The answer has an unexpected status; a retry may succeed. ``status`` and ``text`` are the answer's."""
 
     status: int = 0
     text: str = ""
     retry_after: datetime | float | None = None
-    """When to try again, as the server says: a time, or seconds."""
+    """The server's time for a retry: a time, or seconds."""
 
 
 class HttpRejected(HttpFailed, InvalidInput):
-    """The server refuses this very request, so no further try will help."""
+    """The server refuses this request, so no retry will succeed."""
 
     problems = ()
 
 
 class HttpRules(HttpSettings):
-    """What requests may do, and what a call becomes."""
+    """The settings of requests, and the checks that turn a call into a request."""
 
     @property
     def web(self) -> Web:
-        """What sends the requests."""
+        """The client that sends the requests."""
         return Web(AddressRules(self.allow), self.response_limit, self.redirects)
 
     def asked(self, call: HttpInput) -> Asked:
         """Turn a call into a request.
 
         Raises:
-            InvalidInput: The URL is none, a header or the body cannot be sent, or there are two bodies.
-            AddressNotAllowed: The URL names an address that is not allowed.
+            InvalidInput: The URL is invalid, a header or the body cannot be sent, or two bodies are given.
+            AddressNotAllowed: The URL names a forbidden address.
         """
         host = self._checked_host(call.url or "")
         headers = dict(call.headers or {})
@@ -148,9 +148,9 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
 
     Raises:
         HttpRejected: The status says that the request is wrong (most of 400 to 499), or is a redirect that is not followed.
-        HttpFailed: It has another status that is not expected; ``retry_after`` is when the server wants to be asked again.
-        Unreachable, TooSlow: There was no answer, or it cannot be read.
-        AddressNotAllowed: A host, of the request or of a redirect, is not a public address, and not allowed.
+        HttpFailed: The status is unexpected; ``retry_after`` is the server's time for a retry.
+        Unreachable, TooSlow: No answer came, or it cannot be read.
+        AddressNotAllowed: A host, of the request or of a redirect, is neither public nor allowed.
     """
     call = HttpInput(operation="request", url=url, **more)
     answered = await ctx.deps.web.fetch(ctx.deps.asked(call))
@@ -162,7 +162,7 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
             url=answered.url,
             headers={name: value for name, value in answered.headers.items() if name not in _NOT_KEPT},
             text=text,
-            data=_parsed(answered),
+            data=_parse_json(answered),
             truncated=answered.truncated,
             duration=answered.duration,
         )
@@ -173,25 +173,25 @@ async def http_request(ctx: RunContext[HttpRules], url: str, **more: Unpack[Requ
     problem = f"The server answered {status}{to}: {shown.strip() or 'nothing more'}"
     error = (HttpRejected if rejected else HttpFailed)(problem, field="url", value=url)
     error.status, error.text = status, shown
-    error.retry_after = _retry_after(answered.headers.get("retry-after", ""))
+    error.retry_after = _read_retry_after(answered.headers.get("retry-after", ""))
     raise error
 
 
 def check_request(rules: HttpRules, call: HttpInput) -> None:
-    """Refuse a request that would be refused, as far as that can be told without looking anything up."""
+    """Refuse a request, as far as that is possible without a DNS lookup."""
     if call.url is not None:
         rules.asked(call)
 
 
 def create_http_agent(settings: HttpSettings | None = None, *, injector: Injector | None = None) -> AgenTool[HttpRules]:
-    """Make the AgenTool ``http`` and register it.
+    """Create the AgenTool ``http`` and register it.
 
     Args:
-        settings: What requests may do; by default, reach public addresses.
-        injector: Where to register; the current one by default.
+        settings: What requests may do; by default they reach public addresses.
+        injector: The injector to register in; by default the current one.
 
     Raises:
-        ConfigurationError: What is allowed cannot be read.
+        ConfigurationError: An allowed network is malformed.
     """
     rules = HttpRules(**dict(settings or {}))
     check_allowed(rules.allow)
@@ -200,7 +200,7 @@ def create_http_agent(settings: HttpSettings | None = None, *, injector: Injecto
         HttpInput,
         {"request": http_request},
         deps=rules,
-        description="Sends HTTP requests, to public addresses and to what the application allows besides.",
+        description="Sends HTTP requests to public addresses, and to hosts that the application allows.",
         precheck=check_request,
         examples=({"operation": "request", "method": "POST", "url": "https://example.com/hook", "json_data": {"done": True}},),
         injector=injector,
@@ -223,35 +223,31 @@ def _content(call: HttpInput) -> bytes | None:
         raise InvalidInput(f"It has a lone surrogate at position {error.start}.", field="body", value=call.body, remedy=remedy) from error
 
 
-def _parsed(answered: Answered) -> Any:
+def _parse_json(answered: Answered) -> Any:
     if answered.truncated or "json" not in answered.headers.get("content-type", ""):
         return None
     try:
-        found = from_json(answered.text)  # which, unlike the standard library's, refuses what could not be recorded
+        found = from_json(answered.text)  # the standard library would accept NaN, which cannot be stored
     except ValueError:
         return None
-    return None if _is_deeper(found, DEEPEST_JSON) else found
+    level = [found]
+    for _ in range(DEEPEST_JSON + 1):
+        level = [inner for holder in level for inner in _children(holder)]
+    return None if level else found
 
 
-def _is_deeper(value: Any, most: int) -> bool:
-    level = [value]
-    for _ in range(most + 1):
-        level = [inner for holder in level for inner in _held(holder)]
-    return bool(level)
-
-
-def _held(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return cast("dict[str, Any]", value).values()
     return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
-def _retry_after(said: str) -> datetime | float | None:
-    if said.isascii() and said.isdigit():
-        return min(float(said), _MAX_WAIT)
+def _read_retry_after(text: str) -> datetime | float | None:
+    if text.isascii() and text.isdigit():
+        return min(float(text), _MAX_WAIT)
     try:
-        time = parsedate_to_datetime(said)
+        time = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
-    # HTTP's times are UTC, whether they say so or not.
+    # HTTP's times are UTC, with or without a zone.
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)

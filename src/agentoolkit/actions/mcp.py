@@ -1,4 +1,4 @@
-"""Calls tools of MCP servers that the application has set up."""
+"""Call tools of the application's MCP servers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class McpInput(BaseOperationInput):
     operation: Literal["list_servers", "list_tools", "call"]
     server_name: str | None = Field(None, description="A name from the setting `mcp_servers`")
     tool_name: str | None = Field(None, description="A tool of that server")
-    arguments: dict[str, Any] | None = Field(None, description="What the tool is called with; nothing by default")
-    timeout: float | None = Field(None, gt=0, description="Seconds, at most and by default the setting's")
+    arguments: dict[str, Any] | None = Field(None, description="The tool's arguments; by default none")
+    timeout: float | None = Field(None, gt=0, description="Seconds; at most, and by default, the setting's")
 
 
 class ServerInfo(BaseModel):
-    """A server, without what it is reached with."""
+    """A server, without its address and secrets."""
 
     server_name: str
     transport: Literal["stdio", "http"]
@@ -60,12 +60,12 @@ class McpResult(BaseModel):
     server_name: str
     tool_name: str
     data: Any = Field(default=None, description="The structured result, if the tool has one")
-    text: str = Field(description="All text that was returned")
-    content: list[dict[str, Any]] = Field(description="All that was returned, images and links too, as MCP has it")
+    text: str = Field(description="All returned text")
+    content: list[dict[str, Any]] = Field(description="All returned content, images and links too, in MCP's own form")
 
 
 async def mcp_list_servers(ctx: RunContext[McpConnections]) -> McpServerList:
-    """List the servers that are set up."""
+    """List the configured servers."""
     servers = sorted(ctx.deps.servers.items())
     return McpServerList(servers=[ServerInfo(server_name=name, transport="stdio" if found.command else "http") for name, found in servers])
 
@@ -75,7 +75,7 @@ async def mcp_list_tools(ctx: RunContext[McpConnections], server_name: str) -> M
 
     Raises:
         McpFailed, McpTimedOut: The server cannot be reached.
-        InvalidInput: There is none of this name.
+        InvalidInput: No server has this name.
     """
     check_server(ctx.deps.servers, server_name)
     tools = [ToolInfo(**tool) for tool in await ctx.deps.tools(server_name)]
@@ -94,7 +94,7 @@ async def mcp_call(
     Raises:
         McpToolFailed: The tool failed, with the server's own text.
         McpFailed, McpTimedOut: The server cannot be reached, or refused the call.
-        InvalidInput: There is no such server.
+        InvalidInput: No server has this name.
     """
     check_server(ctx.deps.servers, server_name)
     answer = await ctx.deps.call(server_name, tool_name, arguments or {}, timeout)
@@ -102,14 +102,14 @@ async def mcp_call(
 
 
 def check_server(servers: Mapping[str, McpServer], name: str) -> None:
-    """Refuse a server that is not set up. Raises `InvalidInput`."""
+    """Refuse an unknown server. Raises `InvalidInput`."""
     if name not in servers:
         remedy = did_you_mean(name, servers) or "Name one in the setting `mcp_servers` (AGENTOOL_MCP_SERVERS)."
         raise InvalidInput(f"No MCP server is named {excerpt(name)}.", field="server_name", value=name, remedy=remedy)
 
 
 def check_mcp(connections: McpConnections, call: McpInput) -> None:
-    """Refuse what can be refused without connecting."""
+    """Refuse a call, as far as that is possible without connecting."""
     if call.server_name is not None:
         check_server(connections.servers, call.server_name)
         require_mcp()
@@ -118,11 +118,11 @@ def check_mcp(connections: McpConnections, call: McpInput) -> None:
 def create_mcp_agent(
     settings: McpSettings | Mapping[str, McpServer] | None = None, *, injector: Injector | None = None
 ) -> AgenTool[McpConnections]:
-    """Make the AgenTool ``mcp`` and register it.
+    """Create the AgenTool ``mcp`` and register it.
 
     Args:
-        settings: How servers are reached, by the names that calls use; none by default. A mapping alone is the servers.
-        injector: Where to register; the current one by default.
+        settings: Settings, or only a mapping of servers by name; by default no servers.
+        injector: The injector to register in; by default the current one.
     """
     settings = settings if isinstance(settings, McpSettings) else McpSettings(servers=dict(settings or {}))
     return create_agentool(
@@ -130,7 +130,7 @@ def create_mcp_agent(
         McpInput,
         {"list_servers": mcp_list_servers, "list_tools": mcp_list_tools, "call": mcp_call},
         deps=McpConnections(settings),
-        description="Calls tools of MCP servers that the application has set up.",
+        description="Calls tools of the application's MCP servers.",
         precheck=check_mcp,
         examples=({"operation": "call", "server_name": "time", "tool_name": "get_current_time", "arguments": {"timezone": "UTC"}},),
         injector=injector,

@@ -1,4 +1,4 @@
-"""An MCP server that is a program, spoken to by its standard input and output: with a limit on what it says, and ended with the call."""
+"""Talk to an MCP server that is a program, over its standard input and output. Messages are limited; the call's end ends the program."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 EXIT_SECONDS = 1.0
-"""What a server has to end by itself once its input has ended; after a failure, or a call whose time is up, it has none."""
+"""Seconds that a server gets to end by itself after its input has ended. After a failure or timeout it gets none."""
 
 
 class AnswerLimit:
-    """How much a server may answer at once, and whether it was too much.
+    """The largest message of a server, and whether it was exceeded.
 
     Args:
         size: Bytes of a message.
@@ -35,7 +35,7 @@ class AnswerLimit:
 
 @asynccontextmanager
 async def program_streams(program: Program, errors: IO[bytes], limit: AnswerLimit) -> AsyncGenerator[TransportStreams]:
-    """Start a server, and speak to it inside an ``async with`` block; then end it, and whatever it has started.
+    """Start a server and yield streams for its messages. After the ``async with`` block end it, with the programs it has started.
 
     Raises:
         OSError: It cannot be started.
@@ -49,12 +49,12 @@ async def program_streams(program: Program, errors: IO[bytes], limit: AnswerLimi
     try:
         if started.cancelled is not None:
             raise started.cancelled
-        said, to_hear = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-        to_say, asked = anyio.create_memory_object_stream[SessionMessage](0)
-        async with anyio.create_task_group() as tasks, said, to_hear, to_say, asked:
-            tasks.start_soon(_hear, started.protocol.output, said, limit)
-            tasks.start_soon(_say, started.transport, asked)
-            yield to_hear, to_say
+        incoming, to_client = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+        from_client, outgoing = anyio.create_memory_object_stream[SessionMessage](0)
+        async with anyio.create_task_group() as tasks, incoming, to_client, from_client, outgoing:
+            tasks.start_soon(_receive, started.protocol.output, incoming, limit)
+            tasks.start_soon(_send, started.transport, outgoing)
+            yield to_client, from_client
             exit_seconds = EXIT_SECONDS
             tasks.cancel_scope.cancel()
     finally:
@@ -63,7 +63,7 @@ async def program_streams(program: Program, errors: IO[bytes], limit: AnswerLimi
 
 
 class _ServerPipes(asyncio.SubprocessProtocol):
-    """Reads what a program writes, and no faster than somebody takes it."""
+    """Reads a program's output no faster than it is consumed."""
 
     def __init__(self, limit: int) -> None:
         self.output = asyncio.StreamReader(limit)
@@ -86,12 +86,12 @@ class _ServerPipes(asyncio.SubprocessProtocol):
             self.exited.set_result(None)
 
 
-async def _hear(output: asyncio.StreamReader, said: MemoryObjectSendStream[SessionMessage | Exception], limit: AnswerLimit) -> None:
-    """Hand on a server's messages, a line each. A line that is not a message is left out; one that is too long ends the conversation."""
+async def _receive(output: asyncio.StreamReader, incoming: MemoryObjectSendStream[SessionMessage | Exception], limit: AnswerLimit) -> None:
+    """Pass on a server's messages, one per line. A line that is no message is dropped; a line beyond the limit ends the conversation."""
     import mcp_types
     from mcp.shared.message import SessionMessage
 
-    async with said:
+    async with incoming:
         while True:
             try:
                 line = await output.readuntil()
@@ -105,18 +105,18 @@ async def _hear(output: asyncio.StreamReader, said: MemoryObjectSendStream[Sessi
             except ValueError:
                 logger.warning("An MCP server wrote a line of %d bytes that is not a message", len(line))
                 continue
-            await said.send(SessionMessage(message))
+            await incoming.send(SessionMessage(message))
 
 
-async def _say(transport: asyncio.SubprocessTransport, asked: MemoryObjectReceiveStream[SessionMessage]) -> None:
+async def _send(transport: asyncio.SubprocessTransport, outgoing: MemoryObjectReceiveStream[SessionMessage]) -> None:
     source = transport.get_pipe_transport(0)
-    async for message in asked:
+    async for message in outgoing:
         if isinstance(source, asyncio.WriteTransport) and not source.is_closing():
             source.write(message.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
 
 async def _end(started: StartedProgram[_ServerPipes], exit_seconds: float) -> None:
-    """End a server as MCP says: end its input, wait a little, SIGTERM, SIGKILL; then what it has started too."""
+    """End a server as MCP prescribes: close its input, wait, SIGTERM, SIGKILL. The programs that it has started end with it."""
     source = started.transport.get_pipe_transport(0)
     if source is not None:
         source.close()

@@ -1,4 +1,4 @@
-"""Connections to MCP servers, one per call, closed when it ends. The one file that imports the MCP SDK."""
+"""Connections to MCP servers, one per call, closed at the call's end. Only this file imports the MCP SDK."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from mcp import Client
 
 MAX_PAGES = 100
-"""Pages in which a server may list its tools."""
+"""Most pages of a server's list of tools."""
 MAX_TOOLS = 1_000
-"""Tools that a server may have."""
+"""Most tools of a server."""
 
 _SHOWN = 2_000
-"""Characters of a server's own error that are told."""
+"""Characters of a server's own error that a message quotes."""
 _MIN_SECRET_LENGTH = 4
 _LOGGERS = (
     "client",
@@ -45,7 +45,7 @@ _LOGGERS = (
 
 
 class McpFailed(AgenToolError, RuntimeError):
-    """The server cannot be reached, or refused what was asked."""
+    """The server cannot be reached, or refused the call."""
 
 
 class McpTimedOut(McpFailed, TimeoutError):
@@ -57,12 +57,12 @@ class McpToolFailed(McpFailed):
 
 
 class McpAnswerTooLarge(McpFailed, InvalidInput):
-    """The server answered, with more than is taken; a tool has run all the same, so no further try is made."""
+    """The server's answer exceeds the limit. Its tool has run, so there is no retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolAnswer:
-    """What a tool returned."""
+    """The result of a tool."""
 
     structured: Any
     content: list[dict[str, Any]]
@@ -70,10 +70,10 @@ class ToolAnswer:
 
 
 class McpConnections:
-    """Calls servers by the names the application gave them.
+    """Calls servers by their names in the settings.
 
     Args:
-        settings: The servers, and how long and large an answer may be.
+        settings: The servers, the timeout and the largest answer.
     """
 
     def __init__(self, settings: McpSettings) -> None:
@@ -82,11 +82,11 @@ class McpConnections:
         self.answer_size = settings.answer_size
 
     async def tools(self, server_name: str) -> list[dict[str, Any]]:
-        """Return a server's tools: name, description and the schema of their input.
+        """Return a server's tools: name, description and input schema.
 
         Raises:
             McpFailed, McpTimedOut: The server cannot be reached.
-            McpAnswerTooLarge: It has too many tools, or says too much of them.
+            McpAnswerTooLarge: It has too many tools, or their descriptions are too long.
             MissingExtra: The MCP SDK is not installed.
         """
         async with self._connected(server_name, self.timeout) as client:
@@ -96,7 +96,8 @@ class McpConnections:
             for _ in range(MAX_PAGES):
                 page = await client.list_tools(cursor=cursor)
                 tools = [{"name": t.name, "description": t.description or "", "input_schema": t.input_schema} for t in page.tools]
-                found += _kept(tools, budget)
+                _check_size(tools, budget)
+                found += tools
                 if len(found) > MAX_TOOLS:
                     raise _too_large(f"It has more than {MAX_TOOLS:,} tools.", server_name)
                 if (cursor := page.next_cursor) is None:
@@ -107,19 +108,19 @@ class McpConnections:
         """Call a tool.
 
         Raises:
-            McpToolFailed: It failed.
-            McpAnswerTooLarge: It ran, and its result is too large.
+            McpToolFailed: The tool failed.
+            McpAnswerTooLarge: The tool ran, and its result is too large.
             McpFailed, McpTimedOut: The server cannot be reached, or refused the call.
             MissingExtra: The MCP SDK is not installed.
         """
         async with self._connected(server_name, min(timeout or self.timeout, self.timeout)) as client:
             result = await client.call_tool(tool_name, arguments)
             content = [part.model_dump(mode="json", by_alias=True, exclude_none=True) for part in result.content]
-            _kept([content, result.structured_content], SizeBudget(self.answer_size, "The result of the tool, which has run,"))
+            _check_size([content, result.structured_content], SizeBudget(self.answer_size, "The result of the tool, which has run,"))
             text = "\n".join(str(part["text"]) for part in content if part.get("type") == "text")
             if result.is_error:
-                told = _without_secrets(self.servers[server_name], text)
-                raise McpToolFailed(told or "It failed without a message.", field="tool_name", value=tool_name)
+                message = _without_secrets(self.servers[server_name], text)
+                raise McpToolFailed(message or "It failed without a message.", field="tool_name", value=tool_name)
             return ToolAnswer(result.structured_content, content, text)
 
     @asynccontextmanager
@@ -153,30 +154,29 @@ class McpConnections:
             return Client(program_streams(program, said.source, limit))
         import httpx2
 
-        # A secret from a file has a line break at its end.
+        # A secret read from a file ends in a line break.
         headers = {name: value.strip() for name, value in _revealed(server.headers).items()}
         if (name := wrong_header(headers) or framing_header(headers)) is not None:
-            remedy = "Its name is one word, and not one of the connection's own; its value is plain ASCII without line breaks."
+            remedy = "Its name is one word and not a header of the connection; its value is plain ASCII without line breaks."
             raise ConfigurationError(f"The header {name!r} cannot be sent.", field=f"mcp_servers.{server_name}.headers", remedy=remedy)
-        hooks = {"response": [partial(_bounded, limit)]}
+        hooks = {"response": [partial(_limit_response, limit)]}
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=self.timeout, event_hooks=hooks))
         return Client(streamable_http_client(server.url or "", http_client=http))
 
 
-def _kept(answered: list[Any], budget: SizeBudget) -> list[Any]:
+def _check_size(answer: list[Any], budget: SizeBudget) -> None:
     try:
-        budget.spend(answered)
+        budget.spend(answer)
     except InvalidInput as error:
         raise McpAnswerTooLarge(error.problem, field="server_name", remedy="Ask for less.") from None
-    return answered
 
 
 def _too_large(problem: str, server_name: str) -> McpAnswerTooLarge:
-    return McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy="Set up one with fewer.")
+    return McpAnswerTooLarge(problem, field="server_name", value=server_name, remedy="Use a server with fewer tools.")
 
 
-async def _bounded(limit: AnswerLimit, response: Response) -> None:
-    """Let a response end with an error where it is longer than it may be."""
+async def _limit_response(limit: AnswerLimit, response: Response) -> None:
+    """Make a response raise an error once it exceeds the limit."""
     import httpx2
 
     class Bounded(httpx2.AsyncByteStream):
@@ -213,17 +213,18 @@ def _failure(server_name: str, server: McpServer, error: Exception, wrote: str) 
 
 
 async def _last_words(server: McpServer, said: StandardError) -> str:
-    """Tell the end of what a server wrote to its standard error, after a sentence's end; nothing if it wrote nothing."""
+    """Return ' It wrote: …' with the end of the server's standard error; empty if it wrote nothing."""
     text = _without_secrets(server, await said.written([*_secrets_of(server), *secrets_here.get()]))
     return f" It wrote: {end_of(text, TAIL)}" if text else ""
 
 
 def _without_secrets(server: McpServer, text: str) -> str:
+    """Hide the server's own secrets, and others, in a text."""
     return redacted_text(without_texts(text, _secrets_of(server)))
 
 
 def _secrets_of(server: McpServer) -> list[str]:
-    """Return what the server was given and may write out, the longest first: variables, headers, and arguments with a secret's name."""
+    """Return the server's own secrets, longest first: its variables, its headers, and arguments with a secret's name."""
     given = [*_revealed(server.env).values(), *(value.strip() for value in _revealed(server.headers).values())]
     given += [value for option, value in pairwise(server.args) if is_secret(option) and "=" not in option]
     given += [value for name, _, value in (arg.partition("=") for arg in server.args) if is_secret(name)]
@@ -231,14 +232,14 @@ def _secrets_of(server: McpServer) -> list[str]:
 
 
 def _innermost(error: Exception) -> Exception:
-    """Return what really happened: task groups wrap it."""
+    """Return the first error inside nested exception groups, in which task groups wrap it."""
     if isinstance(error, ExceptionGroup):
         return _innermost(cast("ExceptionGroup[Exception]", error).exceptions[0])
     return error
 
 
 def require_mcp() -> None:
-    """Refuse what needs the MCP SDK where it is not installed. Raises `MissingExtra`."""
+    """Raise `MissingExtra` if the MCP SDK is not installed."""
     if find_spec("mcp") is None:
         remedy = "Install it: pip install 'agentool[mcp]'."
         raise MissingExtra("MCP servers need the package mcp, which is not installed.", field="server_name", remedy=remedy)

@@ -1,6 +1,6 @@
-"""Tells people something: in the log, to listeners, on the desktop, or by a service that the application has set up.
+"""Send notifications: to the log, to listeners, to the desktop, or through the application's services.
 
-To be told of failures, schedule one ``after any failed``.
+For notifications of failures, schedule one ``after any failed``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from agentoolkit.settings import NotificationSettings
 from agentoolkit.text import in_one_line
 
 logger = logging.getLogger("agentoolkit.notifications")
-logger.setLevel(logging.INFO)  # or the root logger's level, WARNING unless set, would drop what is to be told
+logger.setLevel(logging.INFO)  # the root logger's level, by default WARNING, would drop notifications
 
 BUILT_IN_TARGETS = ("log", "event", "desktop")
 MAX_MESSAGE_LENGTH = 10_000
@@ -51,14 +51,14 @@ class NotificationInput(BaseOperationInput):
     """Input of the notification AgenTool."""
 
     operation: Literal["send"]
-    message: str | None = Field(None, min_length=1, max_length=MAX_MESSAGE_LENGTH, description="What is to be said")
+    message: str | None = Field(None, min_length=1, max_length=MAX_MESSAGE_LENGTH, description="The text")
     title: str | None = Field(None, max_length=200, description="A headline")
-    notification_type: NotificationType | None = Field("info", description="How it is meant")
+    notification_type: NotificationType | None = Field("info", description="The kind of message")
     targets: list[str] | None = Field(None, description="'log' (the default), 'event', 'desktop', and names of configured services")
 
 
 class Notification(NamedTuple):
-    """What listeners are told."""
+    """A notification, as listeners get it."""
 
     message: str
     title: str
@@ -69,13 +69,13 @@ Listener = Callable[[Notification], Awaitable[None] | None]
 
 
 class Notifier:
-    """Knows the targets.
+    """Sends notifications to targets.
 
     Args:
-        services: Apprise URLs by the names that calls use.
+        services: Apprise URLs by service name.
 
     Raises:
-        ConfigurationError: A service has the name of a target that is built in.
+        ConfigurationError: A service has the name of a built-in target.
     """
 
     def __init__(self, services: Mapping[str, SecretStr] | None = None) -> None:
@@ -86,7 +86,7 @@ class Notifier:
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener, async ones too, with what is sent to the target ``event``; the answer ends that.
+        """Call a sync or async listener with every notification to the target ``event``. Return a function that unsubscribes it.
 
         Raises:
             ConfigurationError: It cannot be called with a notification.
@@ -99,7 +99,7 @@ class Notifier:
         """Refuse an unknown target.
 
         Raises:
-            InvalidInput: There is none of this name, or no desktop here.
+            InvalidInput: No target has this name, or notify-send is not installed.
             ConfigurationError: See `Services.check`.
         """
         if target == "desktop":
@@ -111,21 +111,21 @@ class Notifier:
             raise InvalidInput(f"Unknown target {excerpt(target)}.", field="targets", value=target, remedy=remedy)
 
     async def deliver(self, notification: Notification, targets: Sequence[str]) -> NotificationOutput:
-        """Send a notification to every target; one that fails does not keep it from the others.
+        """Send a notification to every target. A failing target does not stop the others.
 
-        In a further attempt of the same execution, a target where it has arrived is not sent to again, whatever process attempts it.
+        A further attempt of the same execution, in any process, skips targets where the notification has arrived.
 
         Raises:
-            CancelledError: It was cancelled; its ``result`` says where the notification has arrived.
+            CancelledError: It was cancelled; its ``result`` names the targets where the notification has arrived.
         """
         arrived = arrived_before(notification.message, targets)
         output = NotificationOutput(message=notification.message, delivered=[target for target in targets if target in arrived])
-        left = [target for target in targets if target not in arrived]
-        for place, target in enumerate(left):
+        pending = [target for target in targets if target not in arrived]
+        for place, target in enumerate(pending):
             try:
                 await self._send(target, notification)
             except asyncio.CancelledError as error:
-                output.failed |= dict.fromkeys(left[place:], "cut short")
+                output.failed |= dict.fromkeys(pending[place:], "cut short")
                 raise cut_short(error, output) from None
             except Exception as error:
                 output.failed[target] = str(error) or type(error).__name__
@@ -144,19 +144,19 @@ class Notifier:
                 # Python's own last resort shows warnings only.
                 sys.stderr.write(f"{logging.getLevelName(level)}: {text}\n")
         elif target == "event":
-            await self._tell_listeners(notification)
+            await self._call_listeners(notification)
         elif target == "desktop":
             await _show_on_desktop(notification)
         else:
             await self.services.send(target, message, title, kind)
 
-    async def _tell_listeners(self, notification: Notification) -> None:
+    async def _call_listeners(self, notification: Notification) -> None:
         failed: list[BaseException] = []
         for listener in tuple(self._listeners):
             try:
-                if inspect.isawaitable(told := listener(notification)):
-                    await told
-            except BaseException as error:  # also what means to end somebody: a listener keeps nobody from being told
+                if inspect.isawaitable(answer := listener(notification)):
+                    await answer
+            except BaseException as error:  # SystemExit too: no listener may keep the notification from the others
                 if isinstance(error, asyncio.CancelledError) and (task := asyncio.current_task()) and task.cancelling():
                     raise
                 if is_interrupt(error):
@@ -173,10 +173,10 @@ async def notification_send(
     notification_type: NotificationType = "info",
     targets: list[str] | None = None,
 ) -> NotificationOutput:
-    """Send a notification to every target. One that fails does not keep it from the others.
+    """Send a notification to every target. A failing target does not stop the others.
 
     Raises:
-        NotificationFailed: It did not arrive everywhere. A retry sends only where it failed, also in another process.
+        NotificationFailed: A target failed. A retry, in any process, sends to the failed targets only.
         InvalidInput: A target does not exist; nothing was sent.
     """
     wanted = list(dict.fromkeys(targets or ["log"]))
@@ -204,11 +204,11 @@ def check_send(notifier: Notifier, call: NotificationInput) -> None:
 def create_notification_agent(
     settings: NotificationSettings | Mapping[str, SecretStr] | None = None, *, injector: Injector | None = None
 ) -> AgenTool[Notifier]:
-    """Make the AgenTool ``notification`` and register it.
+    """Create the AgenTool ``notification`` and register it.
 
     Args:
-        settings: Apprise URLs by the names that calls use; none by default. A mapping alone is these.
-        injector: Where to register; the current one by default.
+        settings: Settings, or only a mapping of Apprise URLs by service name; by default no services.
+        injector: The injector to register in; by default the current one.
     """
     services = settings.services if isinstance(settings, NotificationSettings) else settings
     return create_agentool(
@@ -216,7 +216,7 @@ def create_notification_agent(
         NotificationInput,
         {"send": notification_send},
         deps=Notifier(services),
-        description="Tells people something: in the log, to listeners, on the desktop, or by services that the application has set up.",
+        description="Sends notifications to the log, to listeners, to the desktop, or through the application's services.",
         precheck=check_send,
         examples=({"operation": "send", "message": "Backup complete", "notification_type": "success"},),
         injector=injector,

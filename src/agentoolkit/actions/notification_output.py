@@ -1,4 +1,4 @@
-"""What was delivered of a notification, and what of it a further attempt finds delivered."""
+"""The output of a notification, and the targets where an earlier attempt has delivered it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from agentool.secrets_here import secrets_here, without_texts
 from agentoolkit.newest import keep_newest
 
 MAX_TAKEN = 1_000
-"""Records of which is known that an attempt has taken them, those taken last."""
+"""Used records that are remembered, the latest ones."""
 
 _taken: dict[int, dict[str, Any]] = {}
-"""Records by their `id`, which is nobody else's while they are here."""
+"""Used records by `id`. Holding the record keeps its id from being reused."""
 
 
 class NotificationOutput(BaseModel):
-    """What was said, and where it arrived."""
+    """The message, and where it arrived."""
 
     message: str
     delivered: list[str]
@@ -27,23 +27,26 @@ class NotificationOutput(BaseModel):
 
 
 class NotificationFailed(AgenToolError, RuntimeError):
-    """At least one target did not take the notification. ``result``, a `NotificationOutput`, says which did and which did not."""
+    """At least one target did not take the notification. ``result``, a `NotificationOutput`, lists both kinds of targets."""
 
     result: NotificationOutput | None = None
 
 
 def arrived_before(message: str, targets: Sequence[str]) -> frozenset[str]:
-    """Return where an earlier attempt of this execution has delivered it: that is in the execution's result so far.
+    """Return the targets where an earlier attempt of this execution has delivered the message, as its result so far records.
 
-    Each record is taken once. The same words may be sent twice in one execution, and an attempt that ended early sent them once.
+    Each record is used once: an execution may send the same message twice, and an early end may have sent it once.
     """
     from agentoolkit.system.scheduler import current_execution
 
     execution = current_execution()
-    message = without_texts(message, secrets_here.get())  # as it is in the record
+    message = without_texts(message, secrets_here.get())  # records are without secrets too
     for record in () if execution is None else _records(execution.result):
-        part = _as_output(record)
-        if id(record) not in _taken and part and part.message == message and {*part.delivered, *part.failed} == set(targets):
+        try:
+            part = NotificationOutput.model_validate(record, strict=True)
+        except ValidationError:  # another tool's record with the same keys
+            continue
+        if id(record) not in _taken and part.message == message and {*part.delivered, *part.failed} == set(targets):
             _taken[id(record)] = record
             keep_newest(_taken, MAX_TAKEN)
             return frozenset(part.delivered)
@@ -51,7 +54,7 @@ def arrived_before(message: str, targets: Sequence[str]) -> frozenset[str]:
 
 
 def _records(result: Any) -> Iterator[dict[str, Any]]:
-    """Yield what may be a record of a notification that arrived in part, also of those within sequences."""
+    """Yield possible records of a notification that arrived in part, also those inside sequences."""
     if isinstance(result, dict):
         record = cast("dict[str, Any]", result)
         if record.keys() == NotificationOutput.model_fields.keys() and record["failed"]:
@@ -60,11 +63,3 @@ def _records(result: Any) -> Iterator[dict[str, Any]]:
     if isinstance(result, list):
         for value in cast("list[Any]", result):
             yield from _records(value)
-
-
-def _as_output(record: dict[str, Any]) -> NotificationOutput | None:
-    """Read a record; None if it is another tool's, which has the same keys."""
-    try:
-        return NotificationOutput.model_validate(record, strict=True)
-    except ValidationError:
-        return None

@@ -1,4 +1,4 @@
-"""AgenTools of other packages: found by their entry point, registered only if the application names them."""
+"""Plugins: AgenTools of other packages, found by entry point, registered only if the application names them."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ _A_PLACE = re.compile(r"[\w.]+:\w+")
 
 
 def available_plugins() -> list[str]:
-    """Return the names of all plugins that are installed, whether registered or not."""
+    """Return the names of all installed plugins, registered or not."""
     return sorted(found.name for found in entry_points(group=GROUP))
 
 
 def register_plugins(names: Sequence[str], injector: Injector) -> None:
-    """Register the AgenTools of these plugins: entry points by their name, functions that are in none as ``module:function``.
+    """Register the AgenTools of plugins. A name is an entry point, or ``module:function`` for a function without one.
 
     Raises:
-        ConfigurationError: One is not installed, or its function failed.
+        ConfigurationError: A plugin is not installed, or its function failed.
     """
-    for plugin in _found(names):
+    for plugin in _find(names):
         with _names_plugin(plugin):
             plugin.load()(injector)
 
 
 def import_plugins(names: Sequence[str]) -> None:
-    """Import the modules of these plugins, and call none of their functions.
+    """Import the modules of plugins, without calling their functions.
 
     Raises:
-        ConfigurationError: One is not installed, or cannot be imported.
+        ConfigurationError: A plugin is not installed, or cannot be imported.
     """
-    for plugin in _found(names):
+    for plugin in _find(names):
         with _names_plugin(plugin):
             plugin.load()
 
 
 @lru_cache(maxsize=1)
 def _installed(path: Sequence[str]) -> Mapping[str, EntryPoint]:
-    """Return the plugins on a path of modules. Looked for once, and before a worker forks: all that is installed has to be read."""
+    """Return the plugins on a module path. Cached, also for forked workers: the search reads the data of every installed package."""
     return {found.name: found for found in entry_points(group=GROUP)}
 
 
-def _found(names: Sequence[str]) -> Iterator[EntryPoint]:
+def _find(names: Sequence[str]) -> Iterator[EntryPoint]:
     installed = _installed(tuple(sys.path))
     if any(name not in installed and not _A_PLACE.fullmatch(name) for name in names):
-        _installed.cache_clear()  # it may have been installed since
+        _installed.cache_clear()  # the plugin may be newly installed
         installed = _installed(tuple(sys.path))
     for name in names:
         if name not in installed and not _A_PLACE.fullmatch(name):
@@ -67,7 +67,7 @@ def _found(names: Sequence[str]) -> Iterator[EntryPoint]:
 
 @contextmanager
 def _names_plugin(plugin: EntryPoint) -> Generator[None]:
-    """Name the plugin in whatever is raised. A module may also end the process while it is imported."""
+    """Turn every error into one that names the plugin. Even ``SystemExit``: a module may raise it while it is imported."""
     try:
         yield
     except (Exception, SystemExit) as error:

@@ -1,6 +1,6 @@
-"""A program and what it starts, as one: begun without fail, and ended with all of its children that can be found.
+"""Start a program, and end it together with its children.
 
-What is found of these is its process group, and whatever still has its mark in its environment.
+Its children are found by its process group, and by a mark in their environment.
 A child that has left the group and emptied its environment is not found, and stays.
 """
 
@@ -10,11 +10,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Generic, TypeVar
+from typing import IO, Generic, TypeVar
 from uuid import uuid4
 
 import psutil
@@ -22,7 +22,7 @@ import psutil
 GRACE = 1.5
 """Seconds between SIGTERM and SIGKILL."""
 LINGER = 0.3
-"""Seconds that the last output, and the kernel after SIGKILL, are waited for."""
+"""Longest wait, in seconds, for the last output, and for the kernel after SIGKILL."""
 _POLL = 0.02
 _MARK = "AGENTOOL_PROCESS"
 
@@ -31,7 +31,7 @@ P = TypeVar("P", bound=asyncio.SubprocessProtocol)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is started."""
+    """A program to start."""
 
     executable: str
     arguments: Sequence[str]
@@ -40,11 +40,11 @@ class Program:
 
 
 class ProcessGroup:
-    """The process group of a program, and what left the group but still bears its mark.
+    """The process group of a program, and its children outside the group that have its mark.
 
     Args:
-        leader: The program's process id, which is its group's too.
-        mark: What its environment has under the name of the mark.
+        leader: The program's process id, which is also the group's id.
+        mark: The value of the mark in the children's environment.
     """
 
     def __init__(self, leader: int, mark: str) -> None:
@@ -53,34 +53,34 @@ class ProcessGroup:
         self._since = 0.0
         with suppress(psutil.Error):
             self._since = psutil.Process(leader).create_time()
-        self._seen: dict[int, int] = {}
-        """Those found last: all processes are looked through again only when these are gone."""
+        self._last_members: dict[int, int] = {}
+        """Members found by the last search. While one of them lives, no new search is needed."""
 
     async def end(self, grace: float = GRACE) -> None:
-        """Ask all of it to end, wait a little, then end the rest."""
+        """Send SIGTERM to all members, wait, then send SIGKILL to the rest."""
         try:
             self._signal(signal.SIGTERM)
-            await self._gone(grace)
+            await self._wait_until_gone(grace)
         finally:
             self._signal(signal.SIGKILL)
-        await self._gone(LINGER)
+        await self._wait_until_gone(LINGER)
 
     async def end_rest(self) -> None:
-        """End what a program that has ended by itself left in its group; what left the group was meant to stay."""
+        """End the rest of the group after the program has ended by itself. Children outside the group were meant to stay."""
         try:
             os.killpg(self._leader, 0)
         except ProcessLookupError:
             return
         except PermissionError:
-            pass  # it is there
+            pass  # the group exists
         await self.end()
 
-    async def _gone(self, seconds: float) -> None:
+    async def _wait_until_gone(self, seconds: float) -> None:
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
-            if not any(self._group_of(pid) is not None for pid in self._seen) and not self._members():
-                return  # the kernel tells of our own children only, so that the others are asked for
-            await asyncio.sleep(_POLL)
+            if not any(self._group_of(pid) is not None for pid in self._last_members) and not self._members():
+                return
+            await asyncio.sleep(_POLL)  # the kernel reports only the end of our own children, so the others are polled
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -91,37 +91,37 @@ class ProcessGroup:
                     os.kill(pid, number)
 
     def _members(self) -> dict[int, int]:
-        """Look through all processes for them and their groups."""
-        self._seen = {pid: group for pid in psutil.pids() if (group := self._group_of(pid)) is not None}
-        return self._seen
+        """Search all processes for members, and return their groups by process id."""
+        self._last_members = {pid: group for pid in psutil.pids() if (group := self._group_of(pid)) is not None}
+        return self._last_members
 
     def _group_of(self, pid: int) -> int | None:
-        """Return the group of a process that is one of them and alive."""
+        """Return the group of a living member; None for any other process."""
         with suppress(psutil.Error, OSError):
             group, process = os.getpgid(pid), psutil.Process(pid)
-            # What is older than the program was not started by it, and need not be read.
+            # A process older than the program is not its child, so its environment need not be read.
             is_younger = process.create_time() >= self._since
             if group == self._leader or (is_younger and process.environ().get(_MARK) == self._mark):
-                # Zombies still count for killpg, and in a container nobody may ever collect them.
+                # A zombie still counts for killpg, and in a container it may never be collected.
                 return group if process.status() != psutil.STATUS_ZOMBIE else None
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class StartedProgram(Generic[P]):
-    """A program that runs."""
+    """A running program."""
 
     transport: asyncio.SubprocessTransport
     protocol: P
     group: ProcessGroup
     cancelled: asyncio.CancelledError | None = None
-    """The caller's, if it came meanwhile: to be raised once the program has been ended."""
+    """A cancellation of the caller during the start. The caller must end the program and then raise it."""
 
 
 async def start_program(program: Program, make_protocol: Callable[[], P], *, stdin: int, stderr: int | IO[bytes]) -> StartedProgram[P]:
     """Start a program in a session of its own, with a pipe for its standard output.
 
-    No cancellation cuts that short: asyncio would end the program alone, and then wait for its children.
+    A cancellation does not interrupt the start: asyncio would end only the program, and then wait for its children.
 
     Raises:
         OSError: It cannot be started.
@@ -140,27 +140,19 @@ async def start_program(program: Program, make_protocol: Callable[[], P], *, std
             start_new_session=True,
         )
 
-    (transport, protocol), cancelled = await _without_cancellation(start())
+    starting, cancelled = asyncio.ensure_future(start()), None
+    while not starting.done():
+        try:
+            await asyncio.wait({starting})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None and starting.exception() is not None:
+        raise cancelled
+    transport, protocol = starting.result()
     return StartedProgram(transport, protocol, ProcessGroup(transport.get_pid(), mark), cancelled)
 
 
-T = TypeVar("T")
-
-
-async def _without_cancellation(work: Coroutine[Any, Any, T]) -> tuple[T, asyncio.CancelledError | None]:
-    doing = asyncio.ensure_future(work)
-    cancelled = None
-    while not doing.done():
-        try:
-            await asyncio.wait({doing})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None and doing.exception() is not None:
-        raise cancelled
-    return doing.result(), cancelled
-
-
 async def wait_for(event: asyncio.Future[None], seconds: float) -> bool:
-    """Wait for an event, for so long at most; tell whether it came. It is not cancelled."""
+    """Wait for an event at most `seconds`, and tell whether it came. A timeout does not cancel it."""
     done, _ = await asyncio.wait({event}, timeout=seconds)
     return bool(done)

@@ -1,4 +1,4 @@
-"""One program and what it starts: run with a time limit, its output capped, and ended with its children."""
+"""Run one program with a time limit and limited output, and end it with its children."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What is run, and within which limits."""
+    """A program to run, with its limits."""
 
     executable: Path
     arguments: Sequence[str]
@@ -32,15 +32,15 @@ class Command:
     output_limit: int
     """Bytes kept of each of stdout and stderr."""
     heard: Callable[[str], None] | None = None
-    """Told what the program writes, as it comes."""
+    """Called with each piece of output as it comes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """How a program ended and what it wrote."""
+    """The exit code and output of a program."""
 
     exit_code: int | None
-    """None if its time was up; negative: the signal that ended it."""
+    """None after a timeout; negative for the signal that ended the program."""
     stdout: str
     stderr: str
     dropped: int
@@ -48,14 +48,14 @@ class ProgramResult:
     duration: float
 
     def tail(self, length: int) -> str:
-        """Return the end of its standard error, or of its standard output where that is empty, without a part of a secret at the cut."""
+        """Return the last `length` characters of its standard error, or of its standard output if that is empty. No secret is cut."""
         return end_of(self.stderr.strip() or self.stdout.strip(), length)
 
 
 async def run_command(command: Command) -> ProgramResult:
-    """Run a program until it ends or its time is up, then end what can be found of its children.
+    """Run a program until it ends or times out, then end its children as far as they can be found.
 
-    A cancelled caller ends it in the same way.
+    A cancellation of the caller ends the program in the same way.
 
     Raises:
         OSError: It cannot be started.
@@ -70,7 +70,10 @@ async def run_command(command: Command) -> ProgramResult:
     try:
         if started.cancelled is not None:
             raise started.cancelled
-        _feed(transport, command.stdin)
+        source = transport.get_pipe_transport(0)
+        if command.stdin is not None and isinstance(source, asyncio.WriteTransport):
+            source.write(command.stdin)
+            source.write_eof()
         in_time = await wait_for(capture.exited, command.timeout)
         if in_time:
             await wait_for(capture.closed, LINGER)
@@ -84,7 +87,7 @@ async def run_command(command: Command) -> ProgramResult:
         await wait_for(capture.exited, LINGER)
         raise
     finally:
-        # Closed before its end is noticed, the transport would collect the process behind the event loop's back.
+        # Closed earlier, the transport would collect the process behind the event loop's back.
         capture.exited.add_done_callback(lambda _: transport.close())
     exit_code = transport.get_returncode() if in_time else None
     duration = time.monotonic() - began
@@ -93,7 +96,7 @@ async def run_command(command: Command) -> ProgramResult:
 
 
 class _Capture(asyncio.SubprocessProtocol):
-    """Keeps the beginning of what a program writes, and counts the rest."""
+    """Keeps the beginning of a program's output and counts the rest."""
 
     def __init__(self, limit: int, context: Context, heard: Callable[[str], None] | None) -> None:
         loop = asyncio.get_running_loop()
@@ -134,17 +137,10 @@ class _Capture(asyncio.SubprocessProtocol):
             self.exited.set_result(None)
 
     def _tell(self, fd: int, data: bytes, *, final: bool = False) -> None:
-        """Tell who listens what was written, also beyond the limit. A character may come in two pieces."""
+        """Pass output to the listener, also beyond the limit. The decoder joins characters that arrive in two pieces."""
         if self._heard is not None and fd in self._decoders and (text := self._decoders[fd].decode(data, final)):
             self._context.run(self._heard, text)
 
     def text(self, fd: int) -> str:
         text = self._kept[fd].decode(errors="replace")
         return without_cut_end(text) if fd in self._cut else text
-
-
-def _feed(transport: asyncio.SubprocessTransport, stdin: bytes | None) -> None:
-    source = transport.get_pipe_transport(0)
-    if stdin is not None and isinstance(source, asyncio.WriteTransport):
-        source.write(stdin)
-        source.write_eof()

@@ -1,4 +1,4 @@
-"""What a program says beside its answers, kept small: the end of its standard error, and the first lines logged about it."""
+"""Limit a program's side output: keep the end of its standard error, and the first log lines about it."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from typing import IO
 from agentool.secrets_here import without_cut_beginning
 
 MAX_LINES = 10
-"""Lines that a library logs about one call."""
+"""Most lines that a library may log about one call."""
 TAIL = 500
-"""Characters of what a program wrote that a failure shows."""
+"""Characters of a program's output that a failure shows."""
 
 _KEPT = 4 * TAIL
-"""Bytes: a character has at most four."""
+"""Bytes that are kept: a character has at most four."""
 _FREE = 1_000_000
-"""Bytes that are read as fast as they come."""
+"""Bytes that are read without pauses."""
 _PAUSE = 0.005
-"""Seconds."""
+"""Seconds of a pause between two reads after that."""
 _LINGER = 0.3
-"""Seconds that the last words of a program are waited for."""
+"""Longest wait, in seconds, for a program's last output."""
 
 
 class StandardError(asyncio.Protocol):
-    """Reads what a program writes to its standard error, to the end, and keeps the end of it. No file grows with it."""
+    """Reads a program's standard error completely and keeps its end in memory, so no file grows."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self.source = source
-        """What the program writes to."""
+        """The writing end of the pipe, for the program."""
         self._closed = asyncio.get_running_loop().create_future()
         self._kept = b""
         self._read = 0
@@ -52,7 +52,7 @@ class StandardError(asyncio.Protocol):
         self._closed.set_result(None)
 
     async def written(self, secrets: Sequence[str]) -> str:
-        """Return the end of what was written, without a part of one of these at the cut; empty if nothing was."""
+        """Return the end of the output, without a part of one of these secrets at the cut; empty if there was no output."""
         self.source.close()
         await asyncio.wait({self._closed}, timeout=_LINGER)
         text = self._kept.decode(errors="replace")
@@ -60,7 +60,7 @@ class StandardError(asyncio.Protocol):
 
 
 def pause(pipe: asyncio.ReadTransport) -> None:
-    """Read no further for a moment. Output without end that is only dropped would take the event loop from all others."""
+    """Stop reading for a moment. Reading endless output only to drop it would block the event loop for all other tasks."""
     if not pipe.is_closing():
         pipe.pause_reading()
         asyncio.get_running_loop().call_later(_PAUSE, lambda: None if pipe.is_closing() else pipe.resume_reading())
@@ -70,17 +70,17 @@ def pause(pipe: asyncio.ReadTransport) -> None:
 async def standard_error() -> AsyncGenerator[StandardError]:
     """Open a pipe for a program's standard error, and read it inside an ``async with`` block."""
     reading, writing = os.pipe()
-    said = StandardError(os.fdopen(writing, "wb", buffering=0))
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: said, os.fdopen(reading, "rb", buffering=0))
+    errors = StandardError(os.fdopen(writing, "wb", buffering=0))
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: errors, os.fdopen(reading, "rb", buffering=0))
     try:
-        yield said
+        yield errors
     finally:
-        said.source.close()
+        errors.source.close()
         transport.close()
 
 
 _lines_left: ContextVar[list[int] | None] = ContextVar("agentool_lines_left", default=None)
-"""How many may still be logged for this call, in a list of one that the tasks of a call share."""
+"""Lines that this call may still log; a list of one number, which all tasks of the call share."""
 
 
 class _FirstLines(logging.Filter):
@@ -97,9 +97,9 @@ _first_lines = _FirstLines()
 
 @contextmanager
 def few_lines(loggers: Iterable[str]) -> Generator[None]:
-    """Let these loggers write no more than the first `MAX_LINES` lines inside a ``with`` block, tasks that begin there included."""
+    """Limit these loggers to the first `MAX_LINES` lines inside a ``with`` block, and in tasks that start there."""
     for name in loggers:
-        logging.getLogger(name).addFilter(_first_lines)  # of which a logger takes one
+        logging.getLogger(name).addFilter(_first_lines)  # a logger adds the same filter only once
     token = _lines_left.set([MAX_LINES])
     try:
         yield

@@ -1,4 +1,4 @@
-"""Runs several AgenTools as one execution: one after the other or side by side, with a record of each step."""
+"""Run several AgenTools as one execution, in order or in parallel, with a record of each step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from agentoolkit.time_source import SystemTime, TimeSource
 
 
 class TaskCall(BaseModel):
-    """A task by its type. Source of the form: *Nagatha Assistant Task Scheduler*, "Task Dependencies"."""
+    """A task by its type. Source of the format: *Nagatha Assistant Task Scheduler*, "Task Dependencies"."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -46,19 +46,20 @@ class SequenceInput(BaseOperationInput):
     steps: list[Step] | None = Field(None, description="Calls of AgenTools")
     task_definitions: list[TaskDefinition] | None = Field(None, description="Tasks, as {'type': …, 'args': {…}}")
     on_failure: OnFailure | None = Field(
-        "stop", description="'stop': start nothing more; 'continue': run what does not need it; 'compensate': stop, then undo what was done"
+        "stop",
+        description="'stop': start no more steps; 'continue': run steps that do not need it; 'compensate': stop, then undo finished steps",
     )
 
 
 class SequenceFailed(AgenToolError, RuntimeError):
-    """At least one step failed. ``result`` is the `SequenceOutput`, which the scheduler keeps with the failed execution."""
+    """At least one step failed. ``result`` is the `SequenceOutput`, which the scheduler stores with the failed execution."""
 
     result: SequenceOutput | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sequences:
-    """What the AgenTool ``sequence`` works with."""
+    """The deps of the AgenTool ``sequence``."""
 
     injector: Injector
     time: TimeSource = field(default_factory=SystemTime)
@@ -66,26 +67,26 @@ class Sequences:
     concurrency: int = SequenceSettings().concurrency
 
     def plan(self, steps: Sequence[Step] | None, tasks: Sequence[TaskDefinition] | None) -> list[PlannedStep]:
-        """Name every step and what it needs.
+        """Give every step its name and its needs.
 
         Raises:
-            InvalidInput: Both or neither are given, or see `planned`.
+            InvalidInput: Both or neither are given; or as `planned`.
         """
         if (steps is None) == (tasks is None):
             raise InvalidInput("Either steps or task_definitions are needed.", field="steps", remedy="Give one of the two.")
-        made = list(steps or ())
+        calls = list(steps or ())
         for place, task in enumerate(tasks or ()):
             where = f"task_definitions.{place}"
             call = self._call(task, where)
             undo = TargetCall(**self._call(task.compensate, f"{where}.compensate")) if task.compensate else None
-            made.append(Step(**call, name=task.name, needs=task.needs, when=task.when, compensate=undo))
-        return planned(made)
+            calls.append(Step(**call, name=task.name, needs=task.needs, when=task.when, compensate=undo))
+        return planned(calls)
 
     def check(self, plan: Sequence[PlannedStep]) -> None:
-        """Refuse a step whose AgenTool does not exist, or would refuse its input.
+        """Refuse steps whose AgenTool does not exist, or would refuse their input.
 
         Raises:
-            InvalidInput: The field names the step.
+            InvalidInput: A step was refused; ``field`` names it.
         """
         refusals = Refusals()
         for step in plan:
@@ -106,11 +107,11 @@ class Sequences:
             if not has_references(call.input_data) and not any(call_references(call)):
                 agentool.check(call.input_data)
                 return
-            # The precheck would judge values that are still to come.
+            # No precheck: it would judge values that references replace only later.
             validated = agentool.validate(call.input_data)
             agentool.operation(validated).arguments(validated)
         except InvalidInput as error:
-            if not _is_open(error):
+            if not _concerns_references_only(error):
                 raise InvalidInput(str(error), field=where, value=error.value) from error
         except UnknownAgenTool as error:
             raise InvalidInput(error.problem, field=f"{where}.agentool_name", value=call.agentool_name, remedy=error.remedy) from error
@@ -122,11 +123,11 @@ async def sequence_run(
     task_definitions: list[TaskDefinition] | None = None,
     on_failure: OnFailure = "stop",
 ) -> SequenceOutput:
-    """Run steps, each when those it needs are done, as one execution.
+    """Run steps as one execution, each after the steps that it needs.
 
     Raises:
-        SequenceFailed: A step failed; ``result`` has the record of each, ``__cause__`` is what it raised.
-        CancelledError: It was cancelled; its ``result`` has the record of each step.
+        SequenceFailed: A step failed; ``result`` has the record of each step, ``__cause__`` is the step's error.
+        CancelledError: The sequence was cancelled; the error's ``result`` has the record of each step.
         InvalidInput: The steps do not fit each other; nothing was run.
     """
     plan = ctx.deps.plan(steps, task_definitions)
@@ -139,19 +140,19 @@ async def sequence_run(
 
 
 def check_run(sequences: Sequences, call: SequenceInput) -> None:
-    """Refuse steps that do not fit each other, and inputs that their AgenTools would refuse."""
+    """Refuse steps that do not fit each other, or whose AgenTools would refuse their inputs."""
     sequences.check(sequences.plan(call.steps, call.task_definitions))
 
 
 def create_sequence_agent(
     settings: SequenceSettings | None = None, *, injector: Injector | None = None, time: TimeSource | None = None
 ) -> AgenTool[Sequences]:
-    """Make the AgenTool ``sequence`` and register it.
+    """Create the AgenTool ``sequence`` and register it.
 
     Args:
-        settings: What sequences may do.
-        injector: Where to register, and where it finds the AgenTools of its steps; the current one by default.
-        time: Where the steps' times come from; the machine's clock by default.
+        settings: The settings of sequences.
+        injector: The injector to register in, and that has the steps' AgenTools; by default the current one.
+        time: The source of the steps' times; by default the machine's clock.
     """
     injector = injector or get_injector()
     return create_agentool(
@@ -159,26 +160,24 @@ def create_sequence_agent(
         SequenceInput,
         {"run": sequence_run},
         deps=Sequences(injector, time or SystemTime(), TaskTypes(), (settings or SequenceSettings()).concurrency),
-        description="Runs several AgenTools as one: in order or side by side, handing results on, and undoing what was done if one fails.",
+        description="Runs several AgenTools as one, in order or in parallel. Steps use others' results; a failure can undo finished steps.",
         precheck=check_run,
         examples=({"operation": "run", "task_definitions": [{"type": "notification", "args": {"message": "Starting backup"}}]},),
         injector=injector,
     )
 
 
-def _is_open(error: InvalidInput) -> bool:
-    """Are all that is wrong values that only stand for others?"""
+def _concerns_references_only(error: InvalidInput) -> bool:
+    """Tell whether every refused value is a reference, so that the value that replaces it may be valid."""
     values = [problem.value for problem in error.problems]
     return bool(values) and all(isinstance(value, str) and (has_references(value) or is_open(value)) for value in values)
 
 
 def _failure(output: SequenceOutput, failed: StepRecord) -> SequenceFailed:
     others = [step.name for step in output.steps if step.status == "skipped"]
-    said = failed.error.message if failed.error else failed.reason
+    reason = (failed.error.message if failed.error else failed.reason).rstrip(".")
     not_run = f" Not run: {', '.join(others)}." if others else ""
-    place = output.steps.index(failed) + 1
-    error = SequenceFailed(
-        f"Step {place} of {len(output.steps)}, {failed.name!r}, failed: {said.rstrip('.')}.{not_run}", field=f"steps.{failed.name}"
-    )
+    place = f"Step {output.steps.index(failed) + 1} of {len(output.steps)}"
+    error = SequenceFailed(f"{place}, {failed.name!r}, failed: {reason}.{not_run}", field=f"steps.{failed.name}")
     error.result = output
     return error

@@ -1,4 +1,4 @@
-"""One run of a sequence: starts each step when those it needs are done, and records how it ended."""
+"""One run of a sequence: start each step after the steps that it needs, and record its end."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from agentoolkit.json_values import recordable
 from agentoolkit.time_source import TimeSource
 
 UNDO_SECONDS = 4.0
-"""What undoing may take after a sequence was cancelled: less than a handler has before it is given up."""
+"""Seconds for compensations after a cancellation: less than a cancelled handler gets before it is given up."""
 
 MAX_PART = 100_000
-"""Bytes that are kept of what a step did before it failed."""
+"""Largest partial result of a failed step that is kept, in bytes."""
 
 OnFailure = Literal["stop", "continue", "compensate"]
 
 
 class StepError(BaseModel):
-    """What a step raised."""
+    """The error of a step."""
 
     type: str
     message: str
 
 
 class StepRecord(BaseModel):
-    """How a step ended."""
+    """The record of a step."""
 
     name: str
     agentool_name: str
@@ -49,12 +49,12 @@ class StepRecord(BaseModel):
 
 
 class SequenceOutput(BaseModel):
-    """How each step ended, in the order of the list."""
+    """The records of all steps, in the order of the list."""
 
     status: Literal["success", "failed"]
     steps: list[StepRecord]
     compensations: list[StepRecord] = Field(
-        default=[], description="What was undone, in the order in which that began; skipped where there was no time"
+        default=[], description="Records of the compensations, in the order of their starts; skipped if there was no time"
     )
     duration: float = Field(description="Seconds")
 
@@ -64,10 +64,10 @@ class SequenceRun:
 
     Args:
         plan: Steps whose names, needs and references fit each other.
-        injector: Where their AgenTools are.
-        time: Where the time of their starts comes from.
-        on_failure: What a failed step means for the others.
-        concurrency: How many run at once.
+        injector: The injector that has their AgenTools.
+        time: The source of their start times.
+        on_failure: The rule for the other steps after a failure.
+        concurrency: Steps that run at once.
     """
 
     def __init__(self, plan: Sequence[PlannedStep], injector: Injector, time: TimeSource, on_failure: OnFailure, concurrency: int) -> None:
@@ -79,24 +79,24 @@ class SequenceRun:
         self._ended = {step.name: asyncio.Event() for step in plan}
         self._task: asyncio.Task[Any] | None = None
         self._cancels = 0
-        """Requests to cancel the run as a whole that were heard."""
+        """Cancellations of the whole run that were handled already."""
         self._records: dict[str, StepRecord] = {}
-        """Of every step that has begun, or was skipped."""
+        """Records of the steps that have started or were skipped."""
         self._done: list[PlannedStep] = []
-        """What succeeded and is not undone, in the order in which it ended."""
+        """Steps that succeeded and are not undone, in the order of their ends."""
         self._broken: set[str] = set()
-        """Steps that failed, and those that did not run because of one."""
+        """Steps that failed, and steps that did not run because of a failure."""
         self._compensations: list[StepRecord] = []
         self._budget = SizeBudget(what="What the steps answer together")
         self._began = stopwatch.perf_counter()
         self.first_failure: tuple[StepRecord, BaseException] | None = None
 
     async def run(self) -> SequenceOutput:
-        """Run every step that is to run, then what undoes them if need be.
+        """Run the steps, then the compensations if they are needed.
 
         Raises:
-            CancelledError: It was cancelled. What was done is undone first, if failure means that, within `UNDO_SECONDS`.
-                Its ``result`` has the record of each step and compensation.
+            CancelledError: The run was cancelled. With 'compensate', finished steps are undone first, within `UNDO_SECONDS`.
+                The error's ``result`` has the records of all steps and compensations.
         """
         self._task = asyncio.current_task()
         self._cancels = self._task.cancelling() if self._task else 0
@@ -120,7 +120,7 @@ class SequenceRun:
         )
 
     async def _end_early(self) -> None:
-        """Record the steps that did not begin, and undo those that are done if failure means that."""
+        """Record the steps that did not start as skipped; with 'compensate', undo the finished ones."""
         self._cancels = self._task.cancelling() if self._task else 0
         for step in self._plan:
             if step.name not in self._records:
@@ -146,7 +146,7 @@ class SequenceRun:
         record = self._records[step.name] = _record(step.name, step.call, "success")
         try:
             reason = self._why_not(step)
-        except InvalidInput as error:  # its condition is about a part that the result does not have
+        except InvalidInput as error:  # its condition refers to a missing part of a result
             self._note_failure(record, error)
         else:
             if reason is not None:
@@ -159,7 +159,7 @@ class SequenceRun:
             self._done.append(step)
 
     def _why_not(self, step: PlannedStep) -> str | None:
-        """Say why a step does not run; None if it does."""
+        """Return the reason why a step does not run; None if it runs."""
         broken = [name for name in step.needs if name in self._broken]
         if step.when == "always":
             return None
@@ -194,7 +194,7 @@ class SequenceRun:
             record.result = result
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             record.result = part_done(error, MAX_PART)
-            # Unless the run as a whole is cancelled, a CancelledError is the step's own doing.
+            # Unless the whole run is cancelled, the step itself raised the CancelledError, which is a failure.
             if isinstance(error, asyncio.CancelledError) and self._task is not None and self._task.cancelling() > self._cancels:
                 self._note_failure(record, error, "It was cut short.")
                 raise cut_short(error, record.result) from None
@@ -207,14 +207,14 @@ class SequenceRun:
         self.first_failure = self.first_failure or (record, error)
 
     async def _compensate(self) -> None:
-        """Undo what is done. Called again it goes on with the next: nobody knows what became of an undoing that was cut short."""
+        """Undo the finished steps. A second call goes on with the next step: the end of an interrupted compensation is unknown."""
         for step, undo in self._to_undo():
             record = _record(step.name, undo, "success")
             self._compensations.append(record)
             await self._call(record, undo)
 
     def _to_undo(self) -> Iterator[tuple[PlannedStep, TargetCall]]:
-        """Take what is done off the list, the last to end first, and yield what undoes it."""
+        """Yield the finished steps with their compensations, last ended first. A step is removed from the list before its turn."""
         while self._done:
             step = self._done.pop()
             if step.compensate is not None:

@@ -1,4 +1,4 @@
-"""Notification services reached by an Apprise URL. The one file that imports apprise; no URL, nor a part of one, leaves it."""
+"""Notification services with an Apprise URL. Only this file imports apprise; no part of a URL leaves it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ServiceRefused(Exception):
 
 
 class Services:
-    """Services by the names that the application gave them.
+    """Services by their names in the settings.
 
     Args:
-        urls: Name → Apprise URL.
+        urls: Apprise URLs by name.
     """
 
     def __init__(self, urls: Mapping[str, SecretStr]) -> None:
@@ -38,7 +38,7 @@ class Services:
 
     @property
     def names(self) -> list[str]:
-        """Names that can be targets."""
+        """The names of the services."""
         return sorted(self._urls)
 
     def check(self, name: str) -> None:
@@ -48,16 +48,16 @@ class Services:
             MissingExtra: apprise is not installed.
             ConfigurationError: Apprise does not know its URL.
         """
-        self._opened(name)
+        self._open(name)
 
     async def send(self, name: str, message: str, title: str, kind: NotificationType) -> None:
         """Send a notification.
 
         Raises:
-            ServiceRefused: It did not arrive; the reason has no secrets in it.
+            ServiceRefused: It did not arrive; the reason holds no secrets.
             MissingExtra, ConfigurationError: See `check`.
         """
-        service = self._opened(name)
+        service = self._open(name)
         result = await service.async_notify(body=message, title=title, notify_type="failure" if kind == "error" else kind, timeout=TIMEOUT)
         if not result:
             reason = " ".join(entry.message for entry in result.logs())
@@ -66,7 +66,7 @@ class Services:
                 reason = reason.replace(secret, "…")
             raise ServiceRefused(beginning_of(reason, _MAX_REASON_LENGTH) or result.status.name.lower())
 
-    def _opened(self, name: str) -> Apprise:
+    def _open(self, name: str) -> Apprise:
         try:
             from apprise import Apprise
         except ImportError as error:
@@ -80,6 +80,6 @@ class Services:
 
 
 def _parts(url: str) -> Iterable[str]:
-    """Return everything in a URL that may be a token, as it is written and as it is meant."""
+    """Yield the parts of a URL that may be a token, both quoted and unquoted."""
     for part in re.split(r"[:/@?&=,]+", url.partition("://")[2]):
         yield from (form for form in (part, unquote(part)) if len(form) >= _MIN_SECRET_LENGTH)

@@ -1,4 +1,4 @@
-"""An assistant's plugin: an object whose methods are commands that can be scheduled.
+"""Plugins of an assistant: objects whose methods are commands that can be scheduled.
 
 Source: *Nagatha Assistant Task Scheduler*, "Plugin Integration".
 """
@@ -15,9 +15,9 @@ from agentoolkit.actions.task_functions import agentool_of_functions
 
 
 class SimplePlugin:
-    """What a plugin inherits from: each public method of its own, async or not, is a command.
+    """The base class of plugins. Each public method of the plugin, sync or async, is a command.
 
-    ``name`` is that of the AgenTool whose operations the commands are; by default the class's, as ``my_plugin`` of ``MyPlugin``.
+    ``name`` is the name of the AgenTool whose operations are the commands; by default ``my_plugin`` for ``MyPlugin``.
     """
 
     name: str = ""
@@ -28,24 +28,24 @@ class SimplePlugin:
             cls.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     async def setup(self) -> None:
-        """Do what is to be done once the plugin's commands are there, such as scheduling them."""
+        """Called once the commands are registered; override it, for example to schedule them."""
 
     def commands(self) -> dict[str, Callable[..., Any]]:
-        """Return the commands by their names."""
-        of_its_own = [base for base in type(self).__mro__ if issubclass(base, SimplePlugin) and base is not SimplePlugin]
-        names = {name: None for base in reversed(of_its_own) for name, held in vars(base).items() if inspect.isfunction(held)}
+        """Return the commands by name."""
+        classes = [base for base in type(self).__mro__ if issubclass(base, SimplePlugin) and base is not SimplePlugin]
+        names = {name: None for base in reversed(classes) for name, held in vars(base).items() if inspect.isfunction(held)}
         return {name: getattr(self, name) for name in names if not name.startswith("_") and not hasattr(SimplePlugin, name)}
 
 
 async def use_plugin(plugin: SimplePlugin, *, injector: Injector | None = None) -> None:
-    """Register a plugin's commands as the operations of an AgenTool of its name, and let it set itself up.
+    """Register a plugin's commands as the operations of an AgenTool with its name, then await its `setup`.
 
     Args:
         plugin: The plugin.
-        injector: Where to register; the current one by default.
+        injector: The injector to register in; by default the current one.
 
     Raises:
-        ConfigurationError: The name is taken, or a command's parameters cannot be given by name.
+        ConfigurationError: Another AgenTool has this name, or a command's parameters cannot be given by name.
     """
     if commands := plugin.commands():
         agentool_of_functions(plugin.name, commands, inspect.getdoc(type(plugin)) or "", injector=injector)

@@ -1,4 +1,4 @@
-"""The steps of a sequence: what they are, in which order they go, and what they take from each other."""
+"""The steps of a sequence: their names, their order, and references to each other's results."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MAX_STEPS = 100
 StepStatus = Literal["success", "failed", "skipped"]
 
 _WHOLE = re.compile(r"!step:(?!.*!step:)[^.]+(?:\.\S+)?")
-"""A text that is a reference, and becomes the value it refers to."""
+"""A text that is one reference; the value replaces the text."""
 _WITHIN = re.compile(r"!step:(?P<name>[\w-]+)(?:\.[\w-]+)*")
-"""A reference within a text, where it becomes text; a dot that ends the sentence is not part of it."""
+"""A reference within a text, replaced by text. A dot at a sentence's end is not part of it."""
 
 
 class TargetCall(BaseModel):
@@ -37,15 +37,15 @@ class TargetCall(BaseModel):
 class Step(TargetCall):
     """One call of a sequence."""
 
-    name: str | None = Field(None, description="Unique; 'step_' and its number by default. No dots")
-    needs: list[str] | None = Field(None, description="Steps it comes after; by default the one before it in the list, [] for none")
-    when: str = Field("success", description="'success', 'failure' or 'always' of what it needs, or a value '!step:name.path'")
-    compensate: TargetCall | None = Field(None, description="What undoes it, for on_failure 'compensate'")
+    name: str | None = Field(None, description="Unique; by default 'step_' and its number. No dots")
+    needs: list[str] | None = Field(None, description="Steps that end before it; by default the one before it in the list, [] for none")
+    when: str = Field("success", description="'success', 'failure' or 'always' of the steps it needs, or a value '!step:name.path'")
+    compensate: TargetCall | None = Field(None, description="The call that undoes it, for on_failure 'compensate'")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step with everything said that was left to be understood."""
+    """A step with its defaults filled in."""
 
     name: str
     call: TargetCall
@@ -55,11 +55,11 @@ class PlannedStep:
 
 
 def planned(steps: Sequence[Step]) -> list[PlannedStep]:
-    """Name every step and what it needs.
+    """Give every step its name and its needs.
 
     Raises:
-        InvalidInput: There is none, or too many; a name is used twice or unknown; steps wait for each other; or a step
-            takes a value from one that does not come before it.
+        InvalidInput: There are no steps or too many; a name is duplicate or unknown; steps wait for each other; or a step
+            uses a result of a step that does not come before it.
     """
     if not 0 < len(steps) <= MAX_STEPS:
         raise InvalidInput(f"There are {len(steps)} steps.", field="steps", value=len(steps), remedy=f"Give 1 to {MAX_STEPS}.")
@@ -78,7 +78,7 @@ def planned(steps: Sequence[Step]) -> list[PlannedStep]:
 
 
 def open_values(data: Any, hidden: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Find every reference to a result of another step, at any depth, but to the hidden steps of sequences inside the data."""
+    """Yield every reference to a result of another step, at any depth. References to hidden steps of inner sequences are left out."""
     if isinstance(data, str):
         yield from (found for found in _references(data) if referred(found) not in hidden)
     elif isinstance(data, Mapping):
@@ -90,84 +90,80 @@ def open_values(data: Any, hidden: frozenset[str] = frozenset()) -> Iterator[str
 
 
 def is_open(text: str) -> bool:
-    """Does this text stand for a step's result, or have a place for one, well written or not?"""
+    """Tell whether a text holds a reference to a step's result, well formed or not."""
     return not isinstance(text, Inert) and PREFIX in text
 
 
 def filled(data: Any, results: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> Any:
-    """Return a copy of the data with the results of steps where they were referred to.
+    """Return a copy of the data in which results of steps replace the references to them.
 
     Args:
         data: A step's input.
-        results: Step → what it answered.
-        hidden: Steps of the sequence that the data is the input of: what refers to them is left to it.
+        results: Results by step.
+        hidden: Steps of an inner sequence whose input is the data; references to them stay.
 
     Raises:
-        InvalidInput: A step has no result, or no such part, or all that is filled in becomes too much.
+        InvalidInput: A step has no result, the result lacks a part, or the results together are too large.
     """
     budget = SizeBudget(what="What is taken of other steps")
-    return budget.marked(_filled(data, results, budget, hidden))
+    return budget.marked(_fill(data, results, budget, hidden))
 
 
 def inner_steps(agentool_name: str, input_data: Any) -> frozenset[str]:
-    """Return the names of the steps that a call of a sequence defines itself; none for a call of anything else."""
+    """Return the names of the steps inside a call of ``sequence``; none for any other AgenTool."""
     if agentool_name != "sequence" or not isinstance(input_data, Mapping):
         return frozenset()
     held = cast("Mapping[str, Any]", input_data)
     steps = held.get("steps") or held.get("task_definitions")
     if not isinstance(steps, list):
         return frozenset()
-    return frozenset(_name_of(step, place) for place, step in enumerate(cast("list[Any]", steps), 1))
-
-
-def _name_of(step: Any, place: int) -> str:
-    name = cast("Mapping[str, Any]", step).get("name") if isinstance(step, Mapping) else None
-    return name if isinstance(name, str) else f"step_{place}"
+    given = [cast("Mapping[str, Any]", step).get("name") if isinstance(step, Mapping) else None for step in cast("list[Any]", steps)]
+    return frozenset(name if isinstance(name, str) else f"step_{place}" for place, name in enumerate(given, 1))
 
 
 def _scopes(data: Mapping[str, Any], hidden: frozenset[str]) -> Iterator[tuple[Any, frozenset[str]]]:
-    """Yield each value of an object with the steps that are hidden in it: a call of a sequence hides outer steps by its own."""
+    """Yield each value of an object with its hidden steps: inside a call of a sequence, its own steps hide outer ones."""
     called = data.get("agentool_name", data.get("type"))
     for key, value in data.items():
         inner = inner_steps(called, value) if isinstance(called, str) and key in ("input_data", "args") else frozenset[str]()
         yield value, hidden | inner
 
 
-def _filled(data: Any, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
+def _fill(data: Any, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
     if isinstance(data, str):
-        return _filled_text(data, results, budget, hidden)
+        return _fill_text(data, results, budget, hidden)
     if isinstance(data, Mapping):
         held = cast("Mapping[str, Any]", data)
         scopes = zip(held, _scopes(held, hidden), strict=True)
-        return {key: _filled(value, results, budget, inner) for key, (value, inner) in scopes}
+        return {key: _fill(value, results, budget, inner) for key, (value, inner) in scopes}
     if isinstance(data, list):
-        return [_filled(value, results, budget, hidden) for value in cast("list[Any]", data)]
+        return [_fill(value, results, budget, hidden) for value in cast("list[Any]", data)]
     return data
 
 
-def _filled_text(text: str, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
+def _fill_text(text: str, results: Mapping[str, Any], budget: SizeBudget, hidden: frozenset[str]) -> Any:
     references = [found for found in _references(text) if referred(found) not in hidden]
     if not references:
         return text
     if references == [text]:
-        return taken(_looked_up(text, results), budget)
+        return taken(_look_up(text, results), budget)
 
-    def written(found: re.Match[str]) -> str:
+    def replacement(found: re.Match[str]) -> str:
         if found["name"] in hidden:
             return found[0]
-        value = _looked_up(found[0], results)
+        value = _look_up(found[0], results)
         budget.spend(value)
         return as_text(value)
 
-    # What has been put in may read like a reference itself, and is none.
-    return Inert(_WITHIN.sub(written, text))
+    # A result that looks like a reference must not become one.
+    return Inert(_WITHIN.sub(replacement, text))
 
 
 def _references(text: str) -> list[str]:
-    """Return the references in a text: the text as a whole, or those within it.
+    """Return the references in a text: the whole text, or those within it.
 
     Raises:
-        InvalidInput: One is written wrongly.
+        InvalidInput: A reference is malformed.
     """
     if not is_open(text):
         return []
@@ -175,19 +171,19 @@ def _references(text: str) -> list[str]:
         return [text]
     found = [match[0] for match in _WITHIN.finditer(text)]
     if len(found) < text.count(PREFIX):
-        raise InvalidInput("A reference names a step, and perhaps a part of its result.", value=text, remedy="Write '!step:name.key'.")
+        raise InvalidInput("A reference names a step, and optionally a part of its result.", value=text, remedy="Write '!step:name.key'.")
     return found
 
 
 def referred(reference: str) -> str:
-    """Return the name of the step that a reference is about."""
+    """Return the name of the step in a reference."""
     return reference.removeprefix(PREFIX).partition(".")[0]
 
 
-def _looked_up(reference: str, results: Mapping[str, Any]) -> Any:
+def _look_up(reference: str, results: Mapping[str, Any]) -> Any:
     name = referred(reference)
     if name not in results:
-        raise InvalidInput(f"Step {name!r} has no result.", value=reference, remedy="Let it come before, and succeed.")
+        raise InvalidInput(f"Step {name!r} has no result.", value=reference, remedy="Refer only to an earlier step that succeeds.")
     try:
         return value_at(results[name], reference.removeprefix(PREFIX).split(".")[1:])
     except NothingThere as error:
@@ -229,12 +225,12 @@ def _check_references(plan: Sequence[PlannedStep], order: Iterable[str]) -> None
 
 
 def call_references(call: TargetCall) -> Iterator[str]:
-    """Find the references in a call's input that are to be filled in before it."""
+    """Yield the references in a call's input that results replace before the call."""
     return open_values(call.input_data, inner_steps(call.agentool_name, call.input_data))
 
 
 def _check_comes_before(step: PlannedStep, reference: str, before: set[str]) -> None:
     if (name := referred(reference)) not in before:
-        problem = f"It takes a value of {name!r}, which does not come before it."
+        problem = f"It uses the result of {name!r}, which does not come before it."
         remedy = f"Name {name!r} in `needs`; {did_you_mean(name, before) or 'nothing comes before it.'}"
         raise InvalidInput(problem, field=f"steps.{step.name}", value=reference, remedy=remedy)

@@ -1,4 +1,4 @@
-"""Plain functions as task types, and as the operations of an AgenTool: their parameters are the arguments."""
+"""Turn plain functions into task types, and into operations of an AgenTool. A function's parameters are the fields."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F]:
-    """Make a decorator that makes a function, async or not, a task type of this name, and an AgenTool with the operation ``run``.
+    """Return a decorator that turns a sync or async function into a task type and an AgenTool with the operation ``run``.
 
     Args:
-        name: The new type.
-        injector: Whose; the current one's by default.
+        name: The name of the type and the AgenTool.
+        injector: The injector to register in; by default the current one.
 
     Raises:
-        ConfigurationError: The name is taken, a parameter cannot be given by name, or nothing has task types yet.
+        ConfigurationError: The name is in use, a parameter cannot be given by name, or no toolkit is registered yet.
     """
 
     def register(function: F) -> F:
         description = (inspect.getdoc(function) or "").partition("\n\n")[0]
         agentool_of_functions(name, {"run": function}, description, injector=injector)
-        register_task_type(name, name, _run_input, injector=injector)
+        register_task_type(name, name, _make_input, injector=injector)
         return function
 
     return register
 
 
 class AvailableTasks:
-    """The task types of the current injector. Assigned to, a function becomes one: ``AVAILABLE_TASKS["report"] = report``.
+    """The task types of the current injector. An assignment adds one: ``AVAILABLE_TASKS["report"] = report``.
 
-    A task of Celery's may be assigned as well: it is then called here, by what schedules it, and not sent to a worker.
+    The function may be a task of Celery: it is then called in the scheduler's process, and not sent to a worker.
     Source: *Nagatha Assistant Task Scheduler*, "Custom Task Types".
     """
 
     def __setitem__(self, name: str, function: Callable[..., Any]) -> None:
-        """Make a function a task type. Raises as `task_type`."""
-        is_celerys = hasattr(function, "apply_async")
-        task_type(name)(getattr(function, "run") if is_celerys else function)  # noqa: B009  a type checker knows no Celery
+        """Turn a function into a task type. Raises as `task_type`."""
+        is_celery_task = hasattr(function, "apply_async")
+        task_type(name)(getattr(function, "run") if is_celery_task else function)  # noqa: B009  a type checker knows no Celery
 
     def __iter__(self) -> Iterator[str]:
         return iter(get_injector().get("sequence").deps.types.names)
@@ -62,16 +62,16 @@ AVAILABLE_TASKS = AvailableTasks()
 def agentool_of_functions(
     name: str, functions: Mapping[str, Callable[..., Any]], description: str = "", *, injector: Injector | None = None
 ) -> AgenTool[None]:
-    """Make an AgenTool whose operations are functions, async or not, and register it.
+    """Create an AgenTool whose operations are sync or async functions, and register it.
 
     Args:
-        name: The AgenTool's.
-        functions: One for each operation; those that are not async run in threads.
+        name: The AgenTool's name.
+        functions: A function for each operation; sync functions run in threads.
         description: See `create_agentool`.
-        injector: Where to register; the current one by default.
+        injector: The injector to register in; by default the current one.
 
     Raises:
-        ConfigurationError: A parameter cannot be given by name, one name has two types, or the AgenTool's is taken.
+        ConfigurationError: A parameter cannot be given by name, a name has two types, or another AgenTool has this name.
     """
     fields: dict[str, Any] = {"operation": (Literal[tuple(functions)], ...)}
     handlers: dict[str, Callable[..., Any]] = {}
@@ -81,20 +81,20 @@ def agentool_of_functions(
             fields.setdefault(found.name, (hints.get(found.name, Any) | None, None if found.default is found.empty else found.default))
         handlers[operation] = _handler(name, function, parameters, hints)
     first = innermost(next(iter(functions.values())))
-    # Where the function is written tells the same one, defined again, from another one of this name.
-    written = first if hasattr(first, "__qualname__") else type(first)
-    model = create_model(f"{written.__qualname__} as {name}", __base__=BaseOperationInput, __module__=written.__module__ or "", **fields)
+    # The function's module and name distinguish a redefinition of the same function from another function.
+    origin = first if hasattr(first, "__qualname__") else type(first)
+    model = create_model(f"{origin.__qualname__} as {name}", __base__=BaseOperationInput, __module__=origin.__module__ or "", **fields)
     return create_agentool(name, model, handlers, description=description, injector=injector)
 
 
-def _run_input(args: dict[str, Any]) -> dict[str, Any]:
+def _make_input(args: dict[str, Any]) -> dict[str, Any]:
     return {"operation": "run", **args}
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     if (signature := signature_of(function)) is None:
-        problem = f"{excerpt(function)} does not say what it takes."
-        raise ConfigurationError(problem, field="function", remedy="Write a function around it, whose parameters have names.")
+        problem = f"{excerpt(function)} has no readable signature."
+        raise ConfigurationError(problem, field="function", remedy="Wrap it in a function with named parameters.")
     parameters = list(signature.parameters.values())
     for found in parameters:
         if found.kind not in (found.POSITIONAL_OR_KEYWORD, found.KEYWORD_ONLY):
@@ -104,11 +104,11 @@ def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations of a function, or of the ``__call__`` of what is called like one."""
+    """Return the annotations of a function, or of a callable object's ``__call__``."""
     inner = innermost(function)
-    told = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner).__call__
+    annotated = inner if inspect.isroutine(inner) or inspect.isclass(inner) else type(inner).__call__
     try:
-        return get_type_hints(told)
+        return get_type_hints(annotated)
     except (NameError, TypeError) as error:
         problem = f"The annotations of {excerpt(function)} cannot be read: {error}."
         raise ConfigurationError(problem, field="function", remedy="Import the names it uses at the top of its module.") from error
@@ -121,7 +121,7 @@ def _handler(name: str, function: Callable[..., Any], parameters: list[inspect.P
         if inspect.iscoroutinefunction(function):
             return await function(**arguments)
         result = await threads.run(lambda: function(**arguments), name)
-        return await result if inspect.isawaitable(result) else result  # what is called like a function may be async
+        return await result if inspect.isawaitable(result) else result  # a callable object may be async
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     named = [found.replace(kind=found.KEYWORD_ONLY, annotation=hints.get(found.name, Any)) for found in parameters]

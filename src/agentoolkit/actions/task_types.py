@@ -1,4 +1,4 @@
-"""Short names for kinds of tasks, for sequences and the client: each turns its own arguments into one call of an AgenTool.
+"""Task types, for sequences and the client: each turns its own arguments into one call of an AgenTool.
 
 Source of the names and their arguments: *Nagatha Assistant Task Scheduler*, "Task Types".
 """
@@ -18,7 +18,7 @@ Arguments = Mapping[str, Any]
 
 
 class Call(NamedTuple):
-    """An AgenTool and what it is called with."""
+    """An AgenTool's name and its input."""
 
     agentool_name: str
     input_data: dict[str, Any]
@@ -27,15 +27,15 @@ class Call(NamedTuple):
 class PluginCommand(BaseModel):
     """Arguments of a plugin's command."""
 
-    plugin_name: str = Field(description="AgenTool that is called", examples=["queue"])
+    plugin_name: str = Field(description="AgenTool to call", examples=["queue"])
     command_name: str = Field(description="Its operation", examples=["list_queues"])
-    arguments: dict[str, Any] | None = Field(None, description="What the operation takes besides")
+    arguments: dict[str, Any] | None = Field(None, description="The operation's fields")
 
 
 class AnyCall(BaseModel):
     """Arguments of a call of any AgenTool."""
 
-    agentool_name: str = Field(description="AgenTool that is called")
+    agentool_name: str = Field(description="AgenTool to call")
     input_data: dict[str, Any] = Field(description="Its whole input")
 
 
@@ -48,55 +48,55 @@ OPERATIONS: Mapping[str, tuple[str, str]] = {
     "sequence": ("sequence", "run"),
     "shell_command": ("shell", "run"),
 }
-"""Types that are one operation of an AgenTool, which takes their arguments."""
+"""Types for one operation of an AgenTool, whose fields are their arguments."""
 MODELS: Mapping[str, type[BaseModel]] = {"agentool": AnyCall, "plugin_command": PluginCommand}
-"""Arguments of the other types that are built in."""
+"""Arguments of the other built-in types."""
 
 
 class TaskTypes:
-    """The task types that are known; those built in, to begin with."""
+    """The known task types, at first the built-in ones."""
 
     def __init__(self) -> None:
         self._written: dict[str, object] = {}
-        """Where those that were added are written, by their names."""
+        """The definitions of added types, by name."""
         self._types: dict[str, Callable[[Arguments], Call]] = {
-            "agentool": _agentool,
-            "plugin_command": _plugin_command,
+            "agentool": _call_agentool,
+            "plugin_command": _call_plugin,
             **{name: _operation(*target) for name, target in OPERATIONS.items()},
         }
 
     @property
     def names(self) -> list[str]:
-        """What can be given as a type."""
+        """The names of all types."""
         return sorted(self._types)
 
     def fields(self, name: str, injector: Injector) -> tuple[FieldDescription, ...]:
-        """Return what a type that is built in takes, as its AgenTool says."""
+        """Return the arguments of a built-in type, as its AgenTool describes them."""
         if name in MODELS:
             return describe_fields(MODELS[name])
         agentool_name, operation = OPERATIONS[name]
         return describe(injector.get(agentool_name)).operation(operation).fields
 
     def add(self, name: str, to_call: Callable[[Arguments], Call], written: object) -> None:
-        """Make another type known. The same one again, as in a notebook's cell that runs twice, replaces the former one.
+        """Add a type. The same definition again, as from a notebook's cell that runs twice, replaces the earlier one.
 
         Args:
             name: The type.
             to_call: Turns a task's arguments into a call.
-            written: What tells the same definition, run again, from another one.
+            written: Identifies the definition, to tell a repetition from another definition.
 
         Raises:
-            ConfigurationError: There is another one of this name.
+            ConfigurationError: Another type has this name.
         """
         if name in self._types and self._written.get(name) != written:
             raise ConfigurationError(f"There is a task type {name!r} already.", field="name", value=name, remedy="Choose another name.")
         self._types[name], self._written[name] = to_call, written
 
     def call(self, name: str, args: Arguments) -> Call:
-        """Return the call that a task stands for.
+        """Turn a task into a call.
 
         Raises:
-            InvalidInput: The type is unknown; or an argument is missing, unknown or of a wrong kind, as far as the type itself reads it.
+            InvalidInput: The type is unknown; or an argument that the type reads is missing, unknown or of a wrong kind.
         """
         if name not in self._types:
             raise InvalidInput(f"Unknown task type {excerpt(name)}.", field="type", value=name, remedy=did_you_mean(name, self._types))
@@ -118,20 +118,20 @@ def register_task_type(
     *,
     injector: Injector | None = None,
 ) -> None:
-    """Let sequences and the client say `name` for a call of an AgenTool.
+    """Add a task type for sequences and the client: a name for calls of an AgenTool.
 
     Args:
         name: The new type.
         agentool_name: The AgenTool it calls.
         to_input: Turns a task's arguments into that AgenTool's input; by default they are the input.
-        injector: Whose sequences; the current one's by default.
+        injector: The injector that has the AgenTool ``sequence``; by default the current one.
 
     Raises:
-        ConfigurationError: There is another type of this name, or nothing yet that has types.
+        ConfigurationError: Another type has this name, or ``sequence`` is not registered yet.
     """
     injector = injector or get_injector()
     if "sequence" not in injector:
-        remedy = "Enter a Toolkit, or call get_scheduler(), before."
+        remedy = "Enter a Toolkit, or call get_scheduler(), first."
         raise ConfigurationError("No AgenTool 'sequence' is registered yet.", field="name", value=name, remedy=remedy)
     types: TaskTypes = injector.get("sequence").deps.types
     written = (agentool_name, getattr(to_input, "__module__", ""), getattr(to_input, "__qualname__", repr(to_input)))
@@ -148,12 +148,12 @@ def _operation(agentool_name: str, operation: str) -> Callable[[Arguments], Call
     return to_call
 
 
-def _agentool(args: Arguments) -> Call:
+def _call_agentool(args: Arguments) -> Call:
     _refuse_unknown(args, list(AnyCall.model_fields))
     return Call(_text(args, "agentool_name"), _mapping(args["input_data"], "input_data"))
 
 
-def _plugin_command(args: Arguments) -> Call:
+def _call_plugin(args: Arguments) -> Call:
     _refuse_unknown(args, list(PluginCommand.model_fields))
     given = args.get("arguments")
     arguments = {} if given is None else _mapping(given, "arguments")

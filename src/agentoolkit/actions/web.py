@@ -1,4 +1,4 @@
-"""HTTP with a limit on everything, connecting only to addresses that were checked. The one file that imports httpx2."""
+"""Send HTTP requests with limits on time, size and redirects, to checked addresses only. Only this file imports httpx2."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from agentool.errors import AgenToolError, InvalidInput
 from agentool.secrets_here import without_cut_end
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 SIGNATURE = "X-Signature-256"
 """The header with the signature of a body."""
 CONNECT_SECONDS = 3.0
-"""What each address of a host has to accept a connection, as long as there are others to try."""
+"""Seconds that an address of a host gets to accept a connection, if another address is left to try."""
 _FRAMING = frozenset(
     {"connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
     | {"te", "trailer", "transfer-encoding", "upgrade"}
 )
-"""Headers that belong to one connection or frame the body, so only the library that sends may set them."""
+"""Headers that belong to one connection or frame the body; only the sending library may set them."""
 _OF_A_BODY = ("content-type", "content-encoding", "content-language", "content-location", SIGNATURE)
-"""Headers that mean nothing without the body they came with."""
+"""Headers that mean nothing without their body."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"(?:[!-~]+(?:[ \t]+[!-~]+)*)?")
 _CHARSETS = frozenset(
@@ -40,19 +40,19 @@ _CHARSETS = frozenset(
     | {f"iso-8859-{part}" for part in range(1, 17) if part != 12}
     | {f"{maker}{page}" for maker in ("windows-", "cp") for page in range(1250, 1259)}
 )
-"""Encodings that answers are read in. A server may name any other that Python has, and some take for ever or read no text at all."""
+"""Accepted encodings of answers. Some other codecs of Python take very long or decode no text, and a server could name them."""
 
 
 class Unreachable(AgenToolError, ConnectionError):
-    """No answer came; another try may help."""
+    """No answer came; a retry may succeed."""
 
 
 class UnreadableAnswer(Unreachable):
-    """An answer came, and is damaged or cut short; another try may help."""
+    """The answer is damaged or cut short; a retry may succeed."""
 
 
 class TooSlow(Unreachable, TimeoutError):
-    """No answer came in time."""
+    """No answer came in time; a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +64,19 @@ class Asked:
     headers: Mapping[str, str]
     content: bytes | None = None
     timeout: float
-    """Seconds for all of it, redirects included."""
+    """Seconds for the whole request, redirects included."""
     final: frozenset[int] = frozenset()
-    """Redirects that are not followed, but returned."""
+    """Redirect statuses that are returned and not followed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A response, its body as far as it was read."""
+    """A response, with its body up to the limit."""
 
     status: int
     url: str
     headers: Mapping[str, str]
-    """Their names in lower case."""
+    """Headers, names in lower case."""
     text: str
     truncated: bool
     duration: float
@@ -87,9 +87,9 @@ class Web:
     """Sends requests.
 
     Args:
-        addresses: What may be connected to, at first and after each redirect.
+        addresses: Checks every address, also after a redirect.
         response_limit: Bytes of a response's body that are read.
-        redirects: How many are followed.
+        redirects: Redirects that are followed.
     """
 
     addresses: AddressRules
@@ -97,14 +97,14 @@ class Web:
     redirects: int
 
     async def fetch(self, asked: Asked) -> Answered:
-        """Send a request and read the answer, whatever its status.
+        """Send a request and return the answer with any status.
 
-        A redirect is followed if the method stays what it is, and after a 303 by GET.
+        A redirect is followed if it keeps the method; a 303 is followed with GET.
 
         Raises:
-            Unreachable, TooSlow: There was no answer, or it cannot be read.
-            AddressNotAllowed: A host, of the request or of a redirect, has no address that is allowed.
-            InvalidInput: It cannot be sent, or is redirected too often.
+            Unreachable, TooSlow: No answer came, or it cannot be read.
+            AddressNotAllowed: A host, of the request or of a redirect, has no allowed address.
+            InvalidInput: The request cannot be sent, or was redirected too often.
         """
         import httpx2
 
@@ -115,7 +115,7 @@ class Web:
                     request = client.build_request(asked.method, asked.url, headers=dict(asked.headers), content=asked.content)
                     response, body, truncated = await self._follow(client, request, asked)
         except AgenToolError:
-            raise  # one that says already what it is, although it is an OSError or a ValueError too
+            raise  # some of them are an OSError or ValueError too, and must not be wrapped below
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise TooSlow(f"It did not answer within {asked.timeout:g} s.", field="url", value=asked.url) from error
         except (httpx2.DecodingError, zlib.error) as error:
@@ -135,7 +135,7 @@ class Web:
         for _ in range(self.redirects + 1):
             response = await client.send(request, stream=True)
             following = response.next_request
-            # A 301 or 302 that makes a GET of what was to change something leads to a page, and that answers 200.
+            # A 301 or 302 may turn a POST into a GET of some page, whose 200 would look like success.
             is_other_call = following is not None and following.method != request.method and response.status_code != 303
             if following is None or is_other_call or response.status_code in asked.final:
                 return response, *await self._read(response)
@@ -147,7 +147,9 @@ class Web:
 
     async def _read(self, response: Response) -> tuple[bytes, bool]:
         body = bytearray()
-        unpack = _unpacker(response)
+        # A body may be packed although nobody asked for that; httpx2 would unpack it without a limit.
+        is_packed = response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip")
+        unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if is_packed else None
         async for chunk in response.aiter_raw() if unpack else response.aiter_bytes():
             body += unpack.decompress(chunk, self.response_limit + 1 - len(body)) if unpack else chunk
             if len(body) > self.response_limit:
@@ -161,8 +163,8 @@ class Web:
     def _client(self) -> AsyncClient:
         import httpx2
 
-        # Without a proxy from the environment: it would connect to what was not checked here. Without keeping
-        # connections: names that share an address must not share a connection made for one of them.
+        # No proxy from the environment: it would connect to unchecked addresses. No kept connections: host names that
+        # share an address must not share a connection.
         limits = httpx2.Limits(max_keepalive_connections=0)
         inner = httpx2.AsyncHTTPTransport(trust_env=False, limits=limits)
         headers = {"user-agent": "agentool", "accept-encoding": "identity"}
@@ -173,7 +175,7 @@ def _checking(addresses: AddressRules, inner: AsyncBaseTransport) -> AsyncBaseTr
     import httpx2
 
     class Checking(httpx2.AsyncBaseTransport):
-        """Looks each host up once, checks what it finds, and connects to these very addresses, one after the other."""
+        """Resolves each host once, checks its addresses, and connects to exactly these, in order."""
 
         async def handle_async_request(self, request: Request) -> Response:
             host = request.url.host
@@ -202,27 +204,11 @@ def _numbered(request: Request, address: str, connect_seconds: float | None) -> 
 
 
 def _drop_headers(following: Request, request: Request, asked: Asked) -> None:
-    """Leave out what was meant for another host, such as a key, and what belongs to a body that is not sent again."""
-    named = tuple(asked.headers) if _origin(following) != _origin(request) else ()
+    """Drop the caller's headers, such as a key, if the host changes, and headers of the body if it is not sent again."""
+    own = tuple(asked.headers) if _origin(following) != _origin(request) else ()
     of_body = _OF_A_BODY if following.method != request.method else ()
-    for name in (*named, *of_body):
+    for name in (*own, *of_body):
         following.headers.pop(name, None)
-
-
-class _Unpacker(Protocol):
-    """What unpacks a body piece by piece."""
-
-    @property
-    def eof(self) -> bool: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-def _unpacker(response: Response) -> _Unpacker | None:
-    """Return what unpacks a body that is packed although nobody asked for that; None where the library sees to it."""
-    if response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip"):
-        return zlib.decompressobj(16 + zlib.MAX_WBITS)
-    return None
 
 
 def _origin(request: Request) -> tuple[str, str, int | None]:
@@ -230,12 +216,12 @@ def _origin(request: Request) -> tuple[str, str, int | None]:
 
 
 def wrong_header(headers: Mapping[str, str]) -> str | None:
-    """Return the name of a header that cannot be sent, so that no library refuses it with its value in the error; None if all can."""
+    """Return the name of a header that cannot be sent; None if all can. The HTTP library's own error would show its value."""
     return next((name for name, value in headers.items() if not (_NAME.fullmatch(name) and _VALUE.fullmatch(value))), None)
 
 
 def framing_header(headers: Mapping[str, str]) -> str | None:
-    """Return the name of a header that only the library may set, as it belongs to the connection or to the body; None if there is none."""
+    """Return the name of a header that only the HTTP library may set, see `_FRAMING`; None if there is none."""
     return next((name for name in headers if name.lower() in _FRAMING), None)
 
 
