@@ -82,8 +82,8 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
     """
     whole = signature_of(function)
     if whole is None or not getattr(function, "__name__", None):
-        problem = f"{excerpt(function)} does not say what it is called and what it takes."
-        raise ConfigurationError(problem, field="function", remedy="Write a function with `def` around it.")
+        problem = f"{excerpt(function)} has no name or no readable signature."
+        raise ConfigurationError(problem, field="function", remedy="Wrap it in a function with `def`.")
     for name, parameter in whole.parameters.items():
         if name in ADDED:
             problem = f"Tool {function.__name__!r} has an argument {name!r} of its own, which would schedule it."
