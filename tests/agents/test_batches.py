@@ -16,6 +16,7 @@ from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models.batch import Batch, BatchRequest, BatchResult, EncodedBatchRequest
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.usage import RequestUsage
+from tests.agents.conftest import SUNDAY
 from tests.agents.scripts import response
 
 from agentool.core.injector import Injector
@@ -162,10 +163,10 @@ async def test_a_waiting_run_keeps_what_it_reserved(kit: TestToolkit, time: Manu
     await time.advance(hours=1)
     await pass_hours(kit, 1)
     ledger = kit.injector.get("agent").deps.ledger
-    assert (await ledger.spent("a", "code", "2026-11-29", "j"))[1][:2] == (1, 1_000)
+    assert (await ledger.spent("a", "code", "2026-11-29", "j", SUNDAY))[1][:2] == (1, 1_000)
     model.ended = True
     await pass_hours(kit, 1)
-    assert (await ledger.spent("a", "code", "2026-11-29", "j"))[1][:2] == (1, 100)
+    assert (await ledger.spent("a", "code", "2026-11-29", "j", SUNDAY))[1][:2] == (1, 100)
 
 
 async def test_a_batch_that_does_not_answer_fails_the_run(kit: TestToolkit, time: ManualTime) -> None:

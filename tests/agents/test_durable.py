@@ -62,7 +62,7 @@ async def test_a_retry_begins_with_the_step_that_failed(tmp_path: Path) -> None:
     witness = Witness(tmp_path / "log", fails_in="ask 2")
     async with opened(tmp_path / "jobs.db", witness) as kit:
         run = await ended(kit)
-        spent = await kit.injector.get("agent").deps.ledger.spent("a", "code", run["finished_at"][:10], "j")
+        spent = await kit.injector.get("agent").deps.ledger.spent("a", "code", run["finished_at"][:10], "j", SystemTime().now())
     assert (run["status"], run["attempt"]) == ("success", 2)
     assert witness.noted == ["ask 1", "call 1", "ask 2", "ask 2", "call 2", "ask 3"]
     assert spent[1].runs == 1

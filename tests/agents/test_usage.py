@@ -14,7 +14,9 @@ from pydantic_ai.models.test import TestModel
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agent_settings import Budget
-from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, SqlLedger
+from agentoolkit.agents.ledger import Ledger, RunEntry
+from agentoolkit.agents.ledger_in_database import SqlLedger
+from agentoolkit.agents.ledger_in_memory import MemoryLedger
 from agentoolkit.agents.run_summaries import MAX_MESSAGES, MAX_TEXT, transcript
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for

@@ -17,8 +17,10 @@ from pydantic_ai.usage import RunUsage
 from agentoolkit.agent_settings import AgentRules, Budget, RunLimits
 from agentoolkit.agents.approval_store import Approval, ApprovalStore, CallBegun, MemoryApprovals, SqlApprovals, WaitingCall, decided
 from agentoolkit.agents.conversations import SqlConversationStore
-from agentoolkit.agents.errors import BudgetReached
-from agentoolkit.agents.ledger import Ledger, MemoryLedger, RunEntry, Spent, SqlLedger
+from agentoolkit.agents.errors import BudgetReached, BudgetReserved
+from agentoolkit.agents.ledger import Ledger, RunEntry, Spent
+from agentoolkit.agents.ledger_in_database import SqlLedger
+from agentoolkit.agents.ledger_in_memory import MemoryLedger
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
@@ -63,17 +65,17 @@ async def test_what_is_booked_is_spent(ledger: Ledger) -> None:
     await ledger.book(replace(RUN, run_id="r2", cost=None))
     for other in (replace(RUN, agent="b"), replace(RUN, owner="paul", job_id="k"), replace(RUN, day="2026-11-28", job_id="k")):
         await ledger.book(replace(other, run_id=f"r{other}"))
-    day, job = await ledger.spent("a", "maria", "2026-11-29", "j")
+    day, job = await ledger.spent("a", "maria", "2026-11-29", "j", NOON)
     assert (day, job) == (Spent(2, 200, Decimal("0.25")), Spent(2, 200, Decimal("0.25")))
 
 
 async def test_a_booking_takes_the_place_of_its_reservation(ledger: Ledger) -> None:
     """What a run has reserved at its worst is replaced by what it has used."""
     rules = AgentRules(per_day=Budget(tokens=1_000, cost=Decimal(1)))
-    reserved = await ledger.reserve(replace(RUN, tokens=0, cost=None), rules, RunLimits(tokens=400, cost=Decimal("0.5")))
+    reserved = await ledger.reserve(replace(RUN, tokens=0, cost=None), rules, RunLimits(tokens=400, cost=Decimal("0.5")), NOON)
     assert (reserved.tokens, reserved.cost) == (400, Decimal("0.5"))
     await ledger.book(RUN)
-    assert (await ledger.spent("a", "maria", "2026-11-29", ""))[0] == Spent(1, 100, Decimal("0.25"))
+    assert (await ledger.spent("a", "maria", "2026-11-29", "", NOON))[0] == Spent(1, 100, Decimal("0.25"))
 
 
 @pytest.mark.parametrize(
@@ -90,13 +92,73 @@ async def test_of_many_runs_at_once_only_those_that_fit_are_reserved(ledger: Led
         await ledger.book(replace(RUN, run_id=f"b{number}"))
     rules = AgentRules(per_job=budget, limits=limits)
     entries = [replace(RUN, run_id=f"n{number}", tokens=0, cost=None) for number in range(5)]
-    refused = await asyncio.gather(*(ledger.reserve(entry, rules, limits) for entry in entries), return_exceptions=True)
+    refused = await asyncio.gather(*(ledger.reserve(entry, rules, limits, NOON) for entry in entries), return_exceptions=True)
     assert all(isinstance(error, BudgetReached) for error in refused)
     with pytest.raises(BudgetReached, match=told):
-        await ledger.reserve(entries[0], rules, limits)
+        await ledger.reserve(entries[0], rules, limits, NOON)
     roomy = AgentRules(per_job=Budget(runs=6))
-    answers = await asyncio.gather(*(ledger.reserve(entry, roomy, RunLimits()) for entry in entries), return_exceptions=True)
+    answers = await asyncio.gather(*(ledger.reserve(entry, roomy, RunLimits(), NOON) for entry in entries), return_exceptions=True)
     assert sum(isinstance(answer, RunEntry) for answer in answers) == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "limits", "told"),
+    [
+        (Budget(tokens=450), RunLimits(tokens=300), "100 of 450 tokens are used, 300 are reserved, and one run may use 300"),
+        (Budget(tokens=450), RunLimits(tokens=None), "100 of 450 tokens are used, 350 are reserved"),
+        (Budget(cost=Decimal(1)), RunLimits(cost=Decimal("0.5")), r"\$0.25 of \$1 are used, \$0.5 are reserved, and one run may use \$0.5"),
+    ],
+)
+async def test_what_is_reserved_is_not_used(ledger: Ledger, budget: Budget, limits: RunLimits, told: str) -> None:
+    """A run that fits beside what is used is told that runs under way hold the budget; once they have ended it is reserved."""
+    rules = AgentRules(per_day=budget)
+    await ledger.book(RUN)
+    first, second = (replace(RUN, run_id=name, reserved_until=NOON + timedelta(hours=1)) for name in "ab")
+    await ledger.reserve(first, rules, limits, NOON)
+    with pytest.raises(BudgetReserved, match=told):
+        await ledger.reserve(second, rules, limits, NOON)
+    await ledger.book(replace(first, tokens=0, cost=Decimal(0), reserved_until=None))
+    assert (await ledger.reserve(second, rules, limits, NOON)).run_id == "b"
+
+
+async def test_what_a_run_reserved_that_was_cut_off_counts_as_used(ledger: Ledger) -> None:
+    """After its time, so that nobody waits for it, and no crash makes a budget larger."""
+    rules, limits = AgentRules(per_job=Budget(tokens=450)), RunLimits(tokens=300)
+    await ledger.reserve(replace(RUN, reserved_until=NOON + timedelta(hours=1)), rules, limits, NOON)
+    with pytest.raises(BudgetReached, match="300 of 450 tokens are used") as refused:
+        await ledger.reserve(replace(RUN, run_id="r2"), rules, limits, NOON + timedelta(hours=2))
+    assert not isinstance(refused.value, BudgetReserved)
+
+
+@pytest.mark.parametrize("which", ["per_day", "per_job"])
+async def test_a_limit_above_the_budget_is_what_the_budget_has_left(ledger: Ledger, which: str) -> None:
+    """Else no run would ever begin."""
+    rules = AgentRules.model_validate({which: Budget(tokens=450, cost=Decimal(1))})
+    await ledger.book(RUN)
+    reserved = await ledger.reserve(replace(RUN, run_id="r2"), rules, RunLimits(tokens=200_000, cost=Decimal(5)), NOON)
+    assert (reserved.tokens, reserved.cost) == (350, Decimal("0.75"))
+
+
+async def test_sums_outlast_the_runs(ledger: Ledger) -> None:
+    """After months the budget of a job holds all of its runs; a run that is replaced counts once."""
+    for day in range(60):
+        run = replace(RUN, run_id=f"r{day}", day=(NOON + timedelta(days=day)).strftime("%Y-%m-%d"))
+        await ledger.reserve(run, AgentRules(), RunLimits(tokens=500), NOON + timedelta(days=day))
+        await ledger.book(run)
+    later = NOON + timedelta(days=59)
+    day, job = await ledger.spent("a", "maria", later.strftime("%Y-%m-%d"), "j", later)
+    assert (day.tokens, job.runs, job.tokens, job.cost) == (100, 60, 6_000, Decimal(15))
+    assert len(await ledger.used("2026-11-29", "maria", 100)) == 60
+
+
+async def test_a_ledger_in_memory_keeps_no_old_runs() -> None:
+    """What it keeps of a run of last month is a share in a sum."""
+    ledger = MemoryLedger()
+    for day in range(60):
+        for number in range(10):
+            run = replace(RUN, run_id=f"{day}-{number}", day=(NOON + timedelta(days=day)).strftime("%Y-%m-%d"))
+            await ledger.reserve(run, AgentRules(), RunLimits(), NOON + timedelta(days=day))
+    assert len(ledger._runs) < 100
 
 
 # Approvals.

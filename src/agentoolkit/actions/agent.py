@@ -20,7 +20,8 @@ from agentoolkit.agent_settings import AgentRules, AgentSource
 from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.approval_store import Approval, MemoryApprovals, SqlApprovals
 from agentoolkit.agents.change_gates import ChangeGates
-from agentoolkit.agents.ledger import MemoryLedger, SqlLedger
+from agentoolkit.agents.ledger_in_database import SqlLedger
+from agentoolkit.agents.ledger_in_memory import MemoryLedger
 from agentoolkit.agents.parked_runs import MAX_LISTED, ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores

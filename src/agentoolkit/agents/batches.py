@@ -41,10 +41,6 @@ class ProviderBatches:
     pending: type[PendingModelResponse] = PendingModelResponse
     """What the output is of a run that waits."""
 
-    def takes(self, task: AgentTask) -> bool:
-        """May this run wait? One that somebody, or the next step, waits for may not."""
-        return task.is_whole and task.execution is not None and task.execution.trigger != "run_now"
-
     async def waiting(self, task: AgentTask) -> Conversation | None:
         """Return what the run has come to that waits for a batch; None where it begins."""
         kept = None if task.waited is None else await self.conversations.load(_name(task), scope=task.owner)

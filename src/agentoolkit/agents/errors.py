@@ -6,6 +6,7 @@
     ├── NotAllowed         (PermissionError): the caller may not decide this
     ├── LimitReached       a run used up what one run may use; never tried again
     ├── BudgetReached      a day's or a job's budget is used up; nothing was run, and the job is paused
+    │   └── BudgetReserved   runs under way hold it: a scheduled run waits for them, and no job is paused
     ├── ModelUnavailable   the model could not be reached now: worth another try, at the time it named if it did
     ├── ModelRefused       the same request would be refused again: key, model's name, size, content
     ├── AgentTimeout       (TimeoutError): the run took too long
@@ -57,6 +58,12 @@ class BudgetReached(AgentError):
     """The budget of a day or of a job is used up; nothing was run."""
 
     retryable = False
+
+
+class BudgetReserved(BudgetReached):
+    """The budget of a day or of a job is held by runs under way, which may leave enough of it."""
+
+    retryable = True
 
 
 class ModelUnavailable(AgentError):

@@ -1,22 +1,23 @@
 """What agents have used: reserved at its worst before a run, booked as it was after it.
 A run under way is ended at its limits by `pydantic_runner`.
 
-A process that dies in a run leaves its reservation, so that a crash never makes a budget larger.
+A process that dies in a run leaves its reservation, so that a crash never makes a budget larger. Others wait for it as for that of a
+run under way, until its time is over; then it counts as used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple, Protocol
 
 from agentoolkit.agent_settings import AgentRules, Budget, Number, RunLimits
-from agentoolkit.agents.errors import OVER_BUDGET, BudgetReached
-from agentoolkit.database.database import Database, Session
+from agentoolkit.agents.errors import OVER_BUDGET, BudgetReached, BudgetReserved
 
-MICROS = 1_000_000
-"""Costs are kept in millionths of a dollar."""
+_OF = {"per_day": "day", "per_job": "job"}
+"""What a budget is called in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class RunEntry:
     tokens: int = 0
     cost: Decimal | None = Decimal(0)
     """US dollars; None where the model's price is not known."""
+    reserved_until: datetime | None = None
+    """Until then the run is under way and may use its tokens and cost; afterwards it was cut off and has used them. None: it has ended."""
 
 
 class Spent(NamedTuple):
@@ -41,6 +44,10 @@ class Spent(NamedTuple):
     runs: int = 0
     tokens: int = 0
     cost: Decimal = Decimal(0)
+    reserved_tokens: int = 0
+    """Those of `tokens` that runs under way may use."""
+    reserved_cost: Decimal = Decimal(0)
+    """The same of `cost`."""
 
 
 class Used(NamedTuple):
@@ -60,7 +67,7 @@ class Used(NamedTuple):
 class Ledger(Protocol):
     """Keeps entries. Reading what is spent and adding a reservation is one transaction."""
 
-    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
+    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits, now: datetime) -> RunEntry:
         """Add a run at its worst, and return it. An entry of the same `run_id` is replaced. Raise `BudgetReached` if it does not fit."""
         ...
 
@@ -68,7 +75,7 @@ class Ledger(Protocol):
         """Put what a run has used in the place of its reservation."""
         ...
 
-    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
+    async def spent(self, agent: str, owner: str, day: str, job_id: str, now: datetime) -> tuple[Spent, Spent]:
         """Return what the agent has used for an owner on a day, and for a job."""
         ...
 
@@ -78,10 +85,11 @@ class Ledger(Protocol):
 
 
 def reservation(entry: RunEntry, rules: AgentRules, limits: RunLimits, spent: tuple[Spent, Spent]) -> RunEntry:
-    """Return the run at its worst: all that one run may use, or all that is left where one run has no limit of its own.
+    """Return the run at its worst: all that one run may use, or all that is left where its own limit is none or above the budget.
 
     Raises:
         BudgetReached: A budget does not hold it; ``field`` names which.
+        BudgetReserved: It would, if runs under way had not reserved what they may use.
     """
     day, job = spent
     budgets: list[tuple[str, Budget, Spent]] = [("per_day", rules.per_day, day)]
@@ -90,29 +98,39 @@ def reservation(entry: RunEntry, rules: AgentRules, limits: RunLimits, spent: tu
     for name, budget, used in budgets:
         if budget.runs is not None and used.runs >= budget.runs:
             raise _reached(name, f"{used.runs:,} of {budget.runs:,} runs are used")
-    tokens = _worst(limits.tokens, [(name, budget.tokens, used.tokens) for name, budget, used in budgets], "{:,}".format, " tokens")
-    cost = _worst(limits.cost, [(name, budget.cost, used.cost) for name, budget, used in budgets], _dollars, "")
+    tokens: int | None = limits.tokens
+    cost: Decimal | None = limits.cost
+    for name, budget, used in budgets:
+        tokens = _least(tokens, _left(name, limits.tokens, budget.tokens, used.tokens, used.reserved_tokens, "{:,}".format, " tokens"))
+        cost = _least(cost, _left(name, limits.cost, budget.cost, used.cost, used.reserved_cost, _dollars, ""))
     return replace(entry, tokens=tokens or 0, cost=cost or Decimal(0))
 
 
-def _worst(
-    limit: Number | None, budgets: Sequence[tuple[str, Number | None, Number]], told: Callable[[Number], str], unit: str
+def _left(
+    name: str, limit: Number | None, budget: Number | None, spent: Number, reserved: Number, told: Callable[[Number], str], unit: str
 ) -> Number | None:
-    """Return the most that a run can use: its own limit, else the least that a budget has left; None where nothing limits it.
+    """Return what a budget has left for a run; None where there is no budget.
 
     Raises:
-        BudgetReached: A budget has nothing left, or less than the run may use.
+        BudgetReached: That is nothing, or less than the run may use.
+        BudgetReserved: It would be enough without what runs under way have reserved.
     """
-    worst = limit
-    for name, budget, used in budgets:
-        if budget is None:
-            continue
-        left = budget - used
-        if left <= 0 or (limit is not None and limit > left):
-            wanted = "" if limit is None else f", and one run may use {told(limit)}"
-            raise _reached(name, f"{told(used)} of {told(budget)}{unit} are used{wanted}")
-        worst = left if worst is None else min(worst, left)
-    return worst
+    if budget is None:
+        return None
+    left, used = budget - spent, spent - reserved
+    least = None if limit is None or limit > budget else limit  # a limit above the budget is none: no run could ever begin
+    if left > 0 and (least is None or least <= left):
+        return left
+    wanted = "" if least is None else f", and one run may use {told(least)}"
+    free = budget - used
+    if free <= 0 or (least is not None and least > free):
+        raise _reached(name, f"{told(used)} of {told(budget)}{unit} are used{wanted}")
+    how = f"{told(used)} of {told(budget)}{unit} are used, {told(reserved)} are reserved{wanted}"
+    raise BudgetReserved(f"Runs under way hold the budget of the {_OF[name]}: {how}.", field=name, remedy="Try again when they have ended.")
+
+
+def _least(one: Number | None, other: Number | None) -> Number | None:
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _dollars(amount: Decimal) -> str:
@@ -120,109 +138,4 @@ def _dollars(amount: Decimal) -> str:
 
 
 def _reached(budget: str, how: str) -> BudgetReached:
-    of = "day" if budget == "per_day" else "job"
-    return BudgetReached(f"{OVER_BUDGET}{of} is used up: {how}.", field=budget, remedy="Raise it, or wait.")
-
-
-class MemoryLedger:
-    """A ledger that lives as long as its process."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, RunEntry] = {}
-
-    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
-        self._entries.pop(entry.run_id, None)
-        reserved = reservation(entry, rules, limits, await self.spent(entry.agent, entry.owner, entry.day, entry.job_id))
-        self._entries[entry.run_id] = reserved
-        return reserved
-
-    async def book(self, entry: RunEntry) -> None:
-        self._entries[entry.run_id] = entry
-
-    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
-        mine = [entry for entry in self._entries.values() if entry.agent == agent]
-        of_day = _sum(entry for entry in mine if (entry.owner, entry.day) == (owner, day))
-        return of_day, _sum(entry for entry in mine if job_id and entry.job_id == job_id)
-
-    async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
-        groups: dict[tuple[str, str, str, str], list[RunEntry]] = {}
-        for entry in self._entries.values():
-            if entry.day >= since and owner in (None, entry.owner):
-                groups.setdefault((entry.day, entry.agent, entry.owner, entry.job_id), []).append(entry)
-        found = [Used(*key, *_sum(entries), sum(entry.cost is None for entry in entries)) for key, entries in groups.items()]
-        found.sort(key=lambda used: (used.agent, used.owner, used.job_id))
-        found.sort(key=lambda used: (used.day, used.cost, used.tokens), reverse=True)
-        return found[:limit]
-
-
-def _sum(entries: Iterable[RunEntry]) -> Spent:
-    found = list(entries)
-    return Spent(len(found), sum(entry.tokens for entry in found), sum((entry.cost or Decimal(0) for entry in found), Decimal(0)))
-
-
-_SPENT_DAY = """
-    SELECT COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM agentool_agent_runs
-    WHERE agent = :agent AND owner = :owner AND day = :day
-"""
-_SPENT_JOB = """
-    SELECT COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM agentool_agent_runs WHERE job_id = :job_id AND agent = :agent
-"""
-_USED = """
-    SELECT day, agent, owner, job_id, COUNT(*), COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0), COUNT(*) - COUNT(cost)
-    FROM agentool_agent_runs WHERE day >= :since {} GROUP BY day, agent, owner, job_id
-    ORDER BY day DESC, 7 DESC, 6 DESC, agent, owner, job_id LIMIT :limit
-"""
-_BOOK = """
-    INSERT INTO agentool_agent_runs (run_id, agent, owner, job_id, day, tokens, cost)
-    VALUES (:run_id, :agent, :owner, :job_id, :day, :tokens, :cost)
-    ON CONFLICT (run_id) DO UPDATE SET tokens = excluded.tokens, cost = excluded.cost
-"""
-
-
-class SqlLedger:
-    """A ledger in a `Database`, which its first use opens and its maker closes."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
-        await self._database.open()
-        return await self._database.write(lambda session: _reserve(session, entry, rules, limits))
-
-    async def book(self, entry: RunEntry) -> None:
-        await self._database.open()
-        await self._database.write(lambda session: _book(session, entry))
-
-    async def spent(self, agent: str, owner: str, day: str, job_id: str) -> tuple[Spent, Spent]:
-        await self._database.open()
-        return await self._database.read(lambda session: _spent(session, RunEntry("", agent, owner, job_id, day)))
-
-    async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
-        await self._database.open()
-        asked = {"since": since, "limit": limit, **({} if owner is None else {"owner": owner})}
-        sql = _USED.format("" if owner is None else "AND owner = :owner")
-        rows = await self._database.read(lambda session: session.rows(sql, asked))
-        return [
-            Used(day, agent, of, job_id, int(runs), int(tokens), Decimal(int(cost)) / MICROS, int(unpriced))
-            for day, agent, of, job_id, runs, tokens, cost, unpriced in rows
-        ]
-
-
-def _reserve(session: Session, entry: RunEntry, rules: AgentRules, limits: RunLimits) -> RunEntry:
-    session.run("DELETE FROM agentool_agent_runs WHERE run_id = :run_id", {"run_id": entry.run_id})
-    reserved = reservation(entry, rules, limits, _spent(session, entry))
-    _book(session, reserved)
-    return reserved
-
-
-def _book(session: Session, entry: RunEntry) -> None:
-    cost = None if entry.cost is None else int(entry.cost * MICROS)
-    row = {"run_id": entry.run_id, "agent": entry.agent, "owner": entry.owner, "job_id": entry.job_id, "day": entry.day}
-    session.run(_BOOK, {**row, "tokens": entry.tokens, "cost": cost})
-
-
-def _spent(session: Session, entry: RunEntry) -> tuple[Spent, Spent]:
-    of_day = session.row(_SPENT_DAY, {"agent": entry.agent, "owner": entry.owner, "day": entry.day})
-    of_job = session.row(_SPENT_JOB, {"job_id": entry.job_id, "agent": entry.agent}) if entry.job_id else None
-    first, second = (Spent() if row is None else Spent(int(row[0]), int(row[1]), Decimal(int(row[2])) / MICROS) for row in (of_day, of_job))
-    return first, second
+    return BudgetReached(f"{OVER_BUDGET}{_OF[budget]} is used up: {how}.", field=budget, remedy="Raise it, or wait.")

@@ -65,7 +65,7 @@ class PydanticRunner:
 
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
         """See `Runner.run`."""
-        if self.batches is not None and self.batches.takes(task):
+        if self.batches is not None and task.can_wait:
             return await self._run_by_batches(self.batches, name, rules, task)
         begun = await self._begun(name, rules, task)
         if self.steps is None or task.execution is None or not task.is_whole:

@@ -34,6 +34,11 @@ class AgentTask:
     waited: timedelta | None = None
     """How long a provider's batch was waited for already; None if none was."""
 
+    @property
+    def can_wait(self) -> bool:
+        """Tell whether its execution can end and go on later: only a whole one that nobody waits for can."""
+        return self.is_whole and self.execution is not None and self.execution.trigger != "run_now"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 from agentool.caller import get_caller
@@ -14,7 +16,7 @@ from agentool.errors import InvalidInput
 from agentoolkit.agent_settings import AgentRules, RunLimits
 from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.agents.change_gates import ChangeGates
-from agentoolkit.agents.errors import AgentError, BudgetReached
+from agentoolkit.agents.errors import AgentError, BudgetReached, BudgetReserved
 from agentoolkit.agents.ledger import Ledger, RunEntry, Used
 from agentoolkit.agents.parked_runs import Parked, ParkedRuns
 from agentoolkit.agents.registry import AgentRegistry, AgentTask, RegisteredAgent, RunSummary
@@ -27,11 +29,24 @@ from agentoolkit.time_source import TimeSource
 
 QUIET = "NOTHING TO REPORT"
 """What a model answers when nobody need hear of its run."""
+UNDER_WAY = timedelta(hours=1)
+"""How long a run that has not ended counts as one under way; after that it was cut off, and what it reserved counts as used."""
+LOOK_AGAIN = 30.0
+"""Seconds after which a run looks again whether those under way have left enough of a budget."""
 MAX_PREVIOUS = 20_000
 """Characters of the previous result that a run is given."""
 
 _within: ContextVar[str] = ContextVar("agentool_within_agent_run", default="")
 """The execution whose agent runs here. What that agent starts as an execution is not within it."""
+
+
+@contextmanager
+def _inside(execution: Execution | None) -> Generator[None]:
+    token = _within.set(execution.execution_id if execution else "")
+    try:
+        yield
+    finally:
+        _within.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +81,13 @@ class AgentService:
         Raises:
             UnknownAgent, BudgetReached, AgentError: See `errors`.
             EndedEarly: Nothing changed, or the run waits for a person.
-            GoesOnLater: It waits for a provider's batch.
+            GoesOnLater: It waits for a provider's batch, or for runs that hold its budget.
         """
-        execution = current_execution()
+        execution, now = current_execution(), self.time.now()
         is_whole = execution is not None and execution.agentool_name == "agent" and _within.get() != execution.execution_id
         approval = await self.parked.decided_for(execution) if is_whole else None
         agent = self.registry.get(approval.agent if approval else call.agent)
-        waited = _waited(execution, self.time.now()) if is_whole else None
+        waited = _waited(execution, now) if is_whole and agent.rules.economy == "batch" else None
         gate = call.only_if_changed if approval is None and waited is None else None
         seen = None if gate is None else await self.gates.check(gate, execution.job_id if execution else "")
         task = AgentTask(
@@ -83,11 +98,12 @@ class AgentService:
             execution=execution,
             is_whole=is_whole,
             approval=approval,
-            instructions=_instructions(execution, self.time.now()),
+            instructions=_instructions(execution, now),
             waited=waited,
         )
+        entry = await self._reserve(agent, task)
         try:
-            output = await self._within_budget(agent, task)
+            output = await self._within_budget(agent, task, entry)
         except (Parked, GoesOnLater):
             await self.gates.remember(seen)
             raise
@@ -100,33 +116,45 @@ class AgentService:
         since = (self.time.now() - timedelta(days=days - 1)).strftime("%Y-%m-%d")
         return await self.ledger.used(since, None if caller.is_admin else caller.name, limit)
 
-    async def _within_budget(self, agent: RegisteredAgent, task: AgentTask) -> AgentOutput:
-        """Reserve the worst, run, and book what was used, however it ended."""
-        entry = self._entry(agent, task)
+    async def _reserve(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
+        """Reserve the most that a run may use. Where a budget is used up, the job is paused.
+
+        Raises:
+            GoesOnLater: Runs under way hold the budget, and this one can wait for them.
+            BudgetReserved: They do, and somebody waits for this one.
+            BudgetReached: A budget is used up.
+        """
         try:
-            reserved = await self.ledger.reserve(entry, agent.rules, task.limits)
+            return await self.ledger.reserve(self._entry(agent, task), agent.rules, task.limits, self.time.now())
+        except BudgetReserved as error:
+            if task.can_wait:
+                raise GoesOnLater(str(error.problem), LOOK_AGAIN) from error
+            raise
         except BudgetReached as error:
-            # A job's own budget stays used up, the day's until tomorrow.
-            if task.execution is not None:
+            if task.execution is not None:  # a job's own budget stays used up, the day's until tomorrow
                 tomorrow = (self.time.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
                 await self.jobs.pause(task.execution.job_id, str(error.problem), tomorrow if error.field == "per_day" else None)
             raise
-        task = replace(task, limits=_capped(task.limits, agent.rules, reserved))
-        used: RunSummary | None = None
-        inside = _within.set(task.execution.execution_id if task.execution else "")
+
+    async def _within_budget(self, agent: RegisteredAgent, task: AgentTask, entry: RunEntry) -> AgentOutput:
+        """Run with what is reserved, and book what was used, however it ended."""
+        task = replace(task, limits=_capped(task.limits, agent.rules, entry))
         try:
-            ran = used = await agent.runner.run(agent.name, agent.rules, task)
+            with _inside(task.execution):
+                ran = await agent.runner.run(agent.name, agent.rules, task)
         except BaseException as error:
             used = _ran_until(error, agent, task)
             if isinstance(error, AgentError):
                 error.result = (used or RunSummary()).details()
-            raise
-        finally:
-            _within.reset(inside)
             if used is not None:
-                await self.ledger.book(replace(entry, tokens=used.tokens, cost=None if used.cost is None else Decimal(used.cost)))
-        quiet = ran.output == QUIET or (isinstance(ran.output, str) and ran.output.strip().rstrip(".").upper() == QUIET)
-        return AgentOutput(output=ran.output, nothing_to_report=quiet, **ran.details())
+                await self._book(entry, used)
+            raise
+        await self._book(entry, ran)
+        return AgentOutput(output=ran.output, nothing_to_report=is_quiet(ran.output), **ran.details())
+
+    async def _book(self, entry: RunEntry, used: RunSummary) -> None:
+        cost = None if used.cost is None else Decimal(used.cost)
+        await self.ledger.book(replace(entry, tokens=used.tokens, cost=cost, reserved_until=None))
 
     def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self.time.now()
@@ -134,13 +162,19 @@ class AgentService:
         if execution is not None and task.is_whole:  # where attempts are one run, each repeats what those before it have used
             run_id = execution.execution_id if agent.rules.attempts_are_one_run else f"{execution.execution_id}#{execution.attempt}"
         job_id = execution.job_id if execution else ""
-        return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"))
+        until = now + max(UNDER_WAY, timedelta(seconds=agent.rules.batch_seconds if agent.rules.economy == "batch" else 0))
+        return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"), reserved_until=until)
 
     async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
         previous = await self.jobs.previous_answer(execution.job_id) if call.previous_result and execution else None
         if previous is None:
             return call.prompt
         return f"{call.prompt}\n\nYour answer of {previous.at}, as context and no instruction:\n{previous.text[:MAX_PREVIOUS]}"
+
+
+def is_quiet(output: Any) -> bool:
+    """Tell whether a model answered that there is nothing to report."""
+    return isinstance(output, str) and output.strip().rstrip(".").upper() == QUIET
 
 
 def check_run(service: AgentService, call: AgentRunRequest) -> None:

@@ -41,6 +41,7 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     scheduler.DUE_NEXT,
     scheduler.OUTCOMES_ONE_BY_ONE,
     tools.APPROVED_CALLS,
+    tools.RESERVATIONS,
 )
 """A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
 

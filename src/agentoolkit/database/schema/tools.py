@@ -82,6 +82,9 @@ APPROVED_CALLS: Sequence[str] = (
     """,
 )
 
+# Until then a run under way may use what its row says; NULL: it has ended.
+RESERVATIONS: Sequence[str] = ("ALTER TABLE agentool_agent_runs ADD COLUMN reserved_until BIGINT",)
+
 AGENT_DAYS: Sequence[str] = ("CREATE INDEX agentool_agent_runs_days ON agentool_agent_runs (day, owner)",)
 
 EVENTS: Sequence[str] = (
