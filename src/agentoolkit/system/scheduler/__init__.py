@@ -1,4 +1,4 @@
-"""The scheduler: runs AgenTools at set times, on one AsyncIOScheduler that only ever calls ``injector.run``."""
+"""The scheduler: runs AgenTools at set times through ``injector.run``, with one AsyncIOScheduler as its clock."""
 
 from agentoolkit.system.scheduler.agentool import create_scheduler_agent
 from agentoolkit.system.scheduler.engine.attempts import current_execution

@@ -1,4 +1,4 @@
-"""The AgenTool ``after``: in a job that comes after another one, ``!ref:after:result`` is what that one returned."""
+"""The AgenTool ``after``: in a downstream job, ``!ref:after:result`` is the result of the upstream execution."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from agentoolkit.system.scheduler.ports import JobStore
 NAME = "after"
 
 DESCRIPTION = """\
-Tells a job that comes after another one what became of that one. Made for references in its input: '!ref:after:result',
-'!ref:after:result.rows.0.name', '!ref:after:error.message', '!ref:after:status'."""
+Gives a job that comes after another one the record of that one's execution. Made for references in its input:
+'!ref:after:result', '!ref:after:result.rows.0.name', '!ref:after:error.message', '!ref:after:status'."""
 
 
 class AfterInput(BaseOperationInput):
     """Input of the AgenTool ``after``."""
 
     operation: Literal["get"] = Field(description="The operation to perform")
-    key: str = Field(description="A field of the record of the execution before, as get_execution gives it; dotted into what it holds")
+    key: str = Field(description="A field of the upstream execution's record, as get_execution gives it; dots lead into its value")
 
 
 class AfterValue(BaseModel):
     """Answer to ``get``."""
 
-    value: Any = Field(description="What stands there")
+    value: Any = Field(description="The value of the field")
 
 
 async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
-    """Return what stands in the record of the execution that the running one comes after.
+    """Return a value from the record of the upstream execution.
 
     Raises:
-        InvalidInput: Nothing runs here that comes after another execution, or there is nothing at this place.
+        InvalidInput: The running execution has no upstream execution, or the record has no such value.
     """
     running = current_execution()
     before = upstream_execution_id(running) if running is not None else ""
@@ -59,10 +59,10 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
 
 
 def create_after_agent(store: JobStore, *, injector: Injector) -> AgenTool[JobStore]:
-    """Make the AgenTool ``after`` and register it.
+    """Create the AgenTool ``after`` and register it.
 
     Args:
-        store: Where executions are found.
+        store: The store of executions.
         injector: Where to register it.
 
     Raises:

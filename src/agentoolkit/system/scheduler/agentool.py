@@ -1,4 +1,4 @@
-"""Makes the scheduler AgenTool."""
+"""Creates the scheduler AgenTool."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ queues and keeps the last 100 executions of each job."""
 
 
 def create_scheduler_agent(service: SchedulerService | None = None, *, injector: Injector | None = None) -> AgenTool[SchedulerService]:
-    """Make the AgenTool ``scheduler`` and register it, with ``after`` beside it; where there is one already, return that.
+    """Create the AgenTools ``scheduler`` and ``after``, and register them. Without a service, a registered one is returned.
 
     Args:
-        service: What it works with; by default a scheduler that lives in memory and starts at first use.
-        injector: Where to register it, and where it finds what it runs; the current one by default.
+        service: The scheduler's service; by default a new one in memory, which starts at first use.
+        injector: Where to register it and to find AgenTools to run; the current one by default.
 
     Raises:
         ConfigurationError: Another AgenTool named ``scheduler`` or ``after`` is registered.
@@ -54,7 +54,7 @@ def _on_trial(service: SchedulerService, asked: SchedulerInput) -> tuple[Schedul
 
 
 def _at_home(handler: Handler) -> Handler:
-    """Let a handler do its work where the engine runs: a function that runs in a thread may schedule by `run_sync`."""
+    """Run a handler on the engine's event loop: a function in a thread may call the scheduler by `run_sync`."""
 
     @wraps(handler)
     async def handle(ctx: RunContext[SchedulerService], **fields: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is noted of who does what: a store keeps it in the transaction of the change that it tells of."""
+"""Creates the audit entries of changes. The store writes an entry in the transaction of its change."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PARTS = frozenset({"schedule", "policies"})
 
 
 class Auditor:
-    """Tells who does what to a job.
+    """Creates and writes audit entries for the current caller.
 
     Args:
-        store: Where entries are kept.
-        time: Where the time comes from.
+        store: The store of entries.
+        time: The time source.
     """
 
     def __init__(self, store: JobStore, time: TimeSource) -> None:
@@ -31,11 +31,11 @@ class Auditor:
         self._time = time
 
     async def note(self, action: Action, stored: StoredJob, execution_id: str) -> None:
-        """Keep what the current caller did to an execution of a job."""
+        """Write an entry of the current caller's action on an execution of a job."""
         await self._store.note(self.entry(action, stored, stored, execution_id))
 
     def entry(self, action: Action, before: StoredJob | None, after: StoredJob | None, execution_id: str = "") -> AuditEntry:
-        """Return what the current caller does to a job, for the store to keep with the change itself."""
+        """Return the entry of the current caller's action on a job, to be written with the change itself."""
         known = after or before
         assert known is not None  # noqa: S101  each action is done to a job
         was = snapshot(*before) if before else None
@@ -51,13 +51,12 @@ class Auditor:
         )
 
     async def note_of_all(self, action: Literal["stopped", "resumed"], reason: str) -> None:
-        """Keep that the caller stopped the scheduler, or let it go on, for every process that shares the store."""
-        caller = get_caller()
-        told = {"reason": redacted_text(reason)}
-        await self._store.note(AuditEntry(at=self._time.now(), caller=caller, action=action, owner=caller.name, job_id="", after=told))
+        """Write that the caller stopped or resumed the scheduler for all processes that share the store."""
+        caller, after = get_caller(), {"reason": redacted_text(reason)}
+        await self._store.note(AuditEntry(at=self._time.now(), caller=caller, action=action, owner=caller.name, job_id="", after=after))
 
     async def last_stop(self) -> str:
-        """Say who stopped the scheduler, and why; empty where that is not known."""
+        """Return who stopped the scheduler, and why; empty if unknown."""
         entries = await self._store.entries("", None, 1)
         if not entries or entries[0].action != "stopped":
             return ""
@@ -66,7 +65,7 @@ class Auditor:
 
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
-    """Return a job as an entry keeps it."""
+    """Return a job and its state for an entry, with secrets hidden."""
     hidden = _redacted_fields(job_to_record(job, _CALLERS))
     changed_by = job.changed_by and _redacted_caller(job.changed_by)
     callers = {"created_by": _redacted_caller(job.created_by), "changed_by": changed_by}
@@ -75,12 +74,12 @@ def snapshot(job: Job, state: JobState) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _redacted_caller(caller: Caller) -> dict[str, Any]:
-    """Hide what is secret in a caller. A few of them make most jobs."""
+    """Return a caller as JSON values with secrets hidden. Cached, because a few callers create most jobs."""
     return redacted(caller.to_json())
 
 
 def _redacted_fields(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Do as `redacted` to a job's record or a part of it. No field has a secret's name, so none of fifty is asked for."""
+    """Redact a job's record or a part of it, as `redacted` does. No field has a secret's name, so names are not checked."""
     hidden: dict[str, Any] = {}
     for name, item in record.items():
         if type(item) in PLAIN:

@@ -1,4 +1,4 @@
-"""What is refused before anything is stored: targets, inputs, queues, ids, and sizes that nobody can mean."""
+"""Checks the parts of a job before anything is stored: target, input, queues, executor, id, references and times."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from agentoolkit.system.scheduler.schedules.moments import moment_of
 from agentoolkit.system.scheduler.schedules.zones import within_the_calendar
 
 MAX_INPUT_SIZE = 1_000_000
-"""Characters, as JSON."""
+"""Maximum characters of an input as JSON."""
 RESERVED_QUEUE = "amq"
-"""RabbitMQ keeps names that begin with it and a dot to itself. A queue of workers is four: its name, a dot and a priority each."""
+"""RabbitMQ reserves names that begin with ``amq.``, as the names of its workers' queues would: name, dot and priority."""
 
 
 def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> dict[str, Any]:
-    """Refuse a target that does not exist, or an input that it would refuse when the time comes. Return a copy of the input.
+    """Refuse a target that does not exist, or an input that it would refuse at the run. Return a copy of the input.
 
-    Values that are references cannot be checked before they are resolved, so they are taken on trust.
+    References cannot be checked before they are resolved, so problems of their values are ignored.
     """
     try:
         agentool = injector.get(agentool_name)
@@ -51,7 +51,7 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         problems = [problem for problem in error.problems if not (isinstance(problem.value, str) and has_references(problem.value))]
         if problems or not has_references(copy):
             raise _about_input_data(agentool_name, error, problems) from error
-    except Exception as error:  # what its precheck raises, whatever that is
+    except Exception as error:  # its precheck may raise any error
         raise _refused_by(agentool_name, error) from error
     return copy
 
@@ -81,7 +81,7 @@ def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
-    """Refuse an input that refers to the execution before, in a job that comes after none."""
+    """Refuse an input that refers to the upstream execution in a job that has none."""
     if (schedule.after is None or schedule.after.job_id == START) and has_references(input_data, to="after"):
         remedy = "Give it a schedule like 'after extract', or an input without '!ref:after:…'."
         problem = "It refers to the execution before, and this job comes after none."
@@ -89,7 +89,7 @@ def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
 
 
 def check_lookalikes(field: str, input_data: dict[str, Any]) -> None:
-    """Refuse to write down a text that came out of a result and reads like a reference: read back, it would be one."""
+    """Refuse a text from a result that looks like a reference: once stored, it would be resolved as one."""
     for where, text in lookalikes(input_data, field):
         remedy = "Keep it with storage_kv and refer to it there, by '!ref:storage_kv:<key>': what a reference gives stays text."
         problem = f"{excerpt(text)} came out of a result, and a job would look it up as a reference."
@@ -110,7 +110,7 @@ def check_gate(injector: Injector, gate: Gate | None) -> None:
 
 
 def check_queues(injector: Injector, **queues: str | None) -> None:
-    """Refuse a destination of outcomes that its AgenTool would refuse when there is an outcome; name its field."""
+    """Refuse a destination of outcomes that its AgenTool would refuse at the delivery. The error names its field."""
     for field, queue_name in queues.items():
         if queue_name is None:
             continue
@@ -126,7 +126,7 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
 
 
 def check_executor(policies: Policies, default: ExecutorName, unavailable: Mapping[ExecutorName, str]) -> None:
-    """Refuse an executor that there is none of here, and a queue of workers that none would take anything from."""
+    """Refuse an executor that is not available here, and a queue that no worker would consume."""
     executor = policies.executor or default
     if (remedy := unavailable.get(executor)) is not None:
         raise InvalidJob(f"There are no workers of {executor!r} here.", field="executor", value=policies.executor, remedy=remedy)
@@ -139,7 +139,7 @@ def check_executor(policies: Policies, default: ExecutorName, unavailable: Mappi
 
 
 def checked_id(job_id: str) -> str:
-    """Return a job's id if it can be one. A dot or two are none: they are taken out of any address."""
+    """Return a job's id if it is valid. One or two dots are invalid, because they are removed from web addresses."""
     if not (0 < len(job_id) <= MAX_NAME_LENGTH) or not job_id.isprintable() or "@" in job_id or job_id in (".", ".."):
         remedy = f"Use 1 to {MAX_NAME_LENGTH} printable characters other than '@', and not dots alone."
         raise InvalidJob(f"{excerpt(job_id)} cannot be a job's id.", field="job_id", value=job_id, remedy=remedy)
@@ -166,13 +166,13 @@ def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequenc
     )
     for other in error.also if inside else ():
         is_input = isinstance(other, InvalidInput)
-        told = _about_input_data(agentool_name, other, other.problems) if is_input else _refused_by(agentool_name, other)
-        refused.also = (*refused.also, told)
+        further = _about_input_data(agentool_name, other, other.problems) if is_input else _refused_by(agentool_name, other)
+        refused.also = (*refused.also, further)
     return refused
 
 
 def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
-    """Read an ISO 8601 time; without an offset it is one of the zone. Raises `InvalidJob`."""
+    """Read an ISO 8601 time; without an offset it is in the zone. Raises `InvalidJob`."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
@@ -182,11 +182,11 @@ def checked_moment(text: str, field: str, zone: ZoneInfo) -> datetime:
 
 
 def checked_end(text: str, field: str, zone: ZoneInfo, now: datetime) -> datetime:
-    """Read a time that is still to come, in ISO 8601 or in words: ``next friday at 18:00``. Raises `InvalidJob`."""
+    """Read a future time in ISO 8601 or in words: ``next friday at 18:00``. Raises `InvalidJob`."""
     try:
         moment = moment_of(text, field, zone.key, now)
         if moment is not None:
-            with within_the_calendar(field, text):  # in every zone that it is shown in
+            with within_the_calendar(field, text):  # in both zones in which it is shown
                 moment = moment.astimezone(UTC).astimezone(zone)
     except InvalidSchedule as refused:
         raise InvalidJob(refused.problem, field=field, value=text, remedy=refused.remedy) from refused

@@ -1,4 +1,4 @@
-"""What delivers an outcome: the AgenTool ``queue``, or ``http`` where a web address stands in the place of a queue's name."""
+"""The calls that deliver outcomes: by the AgenTool ``queue``, or by ``http`` if the destination is a web address."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from urllib.parse import quote, urlsplit
 
 
 class Delivery(NamedTuple):
-    """An AgenTool and what it is called with."""
+    """An AgenTool and its input."""
 
     agentool_name: str
     input_data: dict[str, Any]
 
 
 def is_address(queue_name: str) -> bool:
-    """Is this a web address rather than the name of a queue?"""
+    """Tell whether a destination is a web address and not the name of a queue."""
     return queue_name.startswith(("https://", "http://"))
 
 
 def delivery(queue_name: str, payload: Mapping[str, object], execution_id: str) -> Delivery:
-    """Return the call that delivers an outcome. The execution's id tells a second delivery of it from a first."""
+    """Return the call that delivers an outcome. The execution's id lets the receiver recognise a second delivery."""
     if not is_address(queue_name):
         enqueue = {"operation": "enqueue", "queue_name": queue_name, "message": payload, "message_id": execution_id}
         return Delivery("queue", enqueue)
@@ -29,5 +29,5 @@ def delivery(queue_name: str, payload: Mapping[str, object], execution_id: str) 
 
 
 def shown(queue_name: str) -> str:
-    """Name a destination in a log: of an address only the host, because its path is often a secret."""
+    """Return a destination's name for logs: only the host of an address, because its path is often secret."""
     return f"{urlsplit(queue_name).hostname}" if is_address(queue_name) else queue_name

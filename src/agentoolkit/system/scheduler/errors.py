@@ -3,15 +3,15 @@
     SchedulerError (RuntimeError)
     ├── JobNotFound       (KeyError)
     ├── ExecutionNotFound (KeyError)
-    ├── DamagedJob        what the database holds of it cannot be read (in `ports`)
-    ├── JobExists         the job's id or name is taken by a different job
+    ├── DamagedJob        its row in the database cannot be read (in `ports`)
+    ├── JobExists         a different job has its id or name
     ├── InvalidSchedule   (ValueError)
-    ├── InvalidJob        (InvalidInput, so ValueError): input for the target, or a policy, that cannot be
+    ├── InvalidJob        (InvalidInput, so ValueError): an invalid input for the target, or an invalid policy
     ├── UnknownTarget     (UnknownAgenTool, so LookupError): there is nothing to run by this name
     ├── NotPermitted      (PermissionError): the caller may not do this
     ├── LimitExceeded     (ValueError): the caller's jobs would be too many or too frequent
     ├── GateFailed        the gate of a job raised, or gave no answer
-    └── ExecutionFailed   an AgenTool that was run at once did not succeed
+    └── ExecutionFailed   an AgenTool that was run at once failed
 
 Source: the table "Exceptions" of *Scheduler AgenToolkit*.
 """
@@ -46,7 +46,7 @@ class JobExists(SchedulerError):
 
     @classmethod
     def taken(cls, job_id: str, job_name: str, field: str, value: str) -> JobExists:
-        """Name the other job, and the field that was to be like its."""
+        """Return the refusal of an id or name that another job has."""
         remedy = "Change it with operation 'update' or with replace, cancel it first, or choose another job_id and job_name."
         return cls(f"A different job has the id {job_id!r} and the name {job_name!r}.", field=field, value=value, remedy=remedy)
 
@@ -57,21 +57,21 @@ class InvalidSchedule(SchedulerError, ValueError):
     correctable = True
 
     def __str__(self) -> str:
-        """Say what was given, where the problem itself quotes none of it: people see no more of an error than its text."""
+        """Add the given value unless the problem quotes it: people see only the text of an error."""
         if self.value is None or "'" in self.problem or str(self.value) in self.problem:
             return super().__str__()
         return self._message(self.field, f"{self.problem.rstrip('.')} (given: {excerpt(self.value)}).")
 
 
 class InvalidJob(SchedulerError, InvalidInput):
-    """A job's input would be refused when the time comes, or one of its fields is out of range."""
+    """A job's input would be refused at the run, or one of its fields is out of range."""
 
 
 @lru_cache(maxsize=64)
 def invalid_job_as(kind: type[AgenToolError]) -> type[InvalidJob]:
-    """Return a class of `InvalidJob` that is also what a target's own check raises, such as ``CommandNotAllowed``.
+    """Return a subclass of `InvalidJob` and of the error of a target's own check, such as ``CommandNotAllowed``.
 
-    Callers catch it as what they know: a `PermissionError`, or a `KeyError` of something that is not there.
+    Callers can catch it as a `PermissionError` or a `LookupError`.
     """
     if not issubclass(kind, (PermissionError, LookupError)):
         return InvalidJob
@@ -79,15 +79,15 @@ def invalid_job_as(kind: type[AgenToolError]) -> type[InvalidJob]:
 
 
 class UnknownTarget(SchedulerError, UnknownAgenTool):
-    """No AgenTool has the name that is to be run, or ``queue`` is missing and an outcome is to be sent to one."""
+    """No AgenTool has the target's name, or outcomes go to a queue and the AgenTool ``queue`` is missing."""
 
 
 class GateFailed(SchedulerError):
-    """The AgenTool that is asked whether an execution is to run raised, or answered neither yes nor no."""
+    """A job's gate raised, or answered neither yes nor no."""
 
 
 class ExecutionFailed(SchedulerError):
-    """An AgenTool that was run at once did not succeed; ``__cause__`` is what it raised."""
+    """An AgenTool that was run at once did not succeed; ``__cause__`` is its exception."""
 
 
 class NotPermitted(SchedulerError, PermissionError):
@@ -101,7 +101,7 @@ class LimitExceeded(SchedulerError, ValueError):
 
 
 def changed_meanwhile(job_id: str, version: int | None) -> SchedulerError:
-    """Return the refusal of a change that somebody else came before; `version` is what the caller had read."""
+    """Return the refusal of a change to a job that was changed meanwhile; `version` is the version that the caller read."""
     expected = "" if version is None else f", and it is no longer version {version}"
     return SchedulerError(
         f"Job {job_id!r} was changed meanwhile{expected}.",

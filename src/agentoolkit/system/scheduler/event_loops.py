@@ -1,4 +1,4 @@
-"""Waiting for tasks, and for work that is done on the event loop of another thread."""
+"""Waits for tasks, and runs work on the event loop of another thread."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from agentoolkit.system.scheduler.errors import SchedulerError
 T = TypeVar("T")
 
 ANSWER_SECONDS = 10.0
-"""After which the other event loop counts as blocked."""
+"""Seconds after which the other event loop counts as blocked."""
 
 
 RECORDING = "agentool-recording"
-"""The name of tasks that are begun while others end."""
+"""The name of tasks that write outcomes: they start while others end."""
 
 
 class AttemptTask(asyncio.Task[None]):
-    """A task that knows whether it was cancelled by what runs in it, rather than from outside."""
+    """A task that knows whether it was cancelled from inside."""
 
     cancelled_itself = False
 
@@ -31,10 +31,10 @@ class AttemptTask(asyncio.Task[None]):
 
 
 class OwnedTasks(set[asyncio.Task[None]]):
-    """Tasks that somebody waits for and cancels. Each stays here until it has ended."""
+    """A set of running tasks. Each is removed when it has ended."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Begin work as a task on the running event loop."""
+        """Start work as a task on the running event loop."""
         task = asyncio.get_running_loop().create_task(work)
         self.add(task)
         task.add_done_callback(self.discard)
@@ -42,17 +42,17 @@ class OwnedTasks(set[asyncio.Task[None]]):
 
 
 def all_end() -> bool:
-    """Is every other task on this event loop being cancelled, as at the end of ``asyncio.run``?"""
+    """Tell whether every other task on this event loop is being cancelled, as at the end of ``asyncio.run``."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     return all(task.cancelling() or task.get_name() == RECORDING for task in others)
 
 
 async def done_on(loop: asyncio.AbstractEventLoop | None, work: Callable[[], Awaitable[T]]) -> T:
-    """Do work on an event loop that runs in another thread, and wait for it; None: do it here.
+    """Run work on the event loop of another thread, and wait for it; None runs it here.
 
     Raises:
         SchedulerError: The other loop is blocked, or ended meanwhile.
-        Exception: Whatever the work raises.
+        Exception: Any error of the work.
     """
     if loop is None:
         return await work()
@@ -85,11 +85,11 @@ async def _answered(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def all_done(tasks: Callable[[], Iterable[asyncio.Task[Any]]], seconds: float | None = None) -> None:
-    """Wait for tasks, and for those that come while it waits, for so many seconds in all at most; None: for ever."""
+    """Wait for tasks, and for those that are added meanwhile, for at most `seconds` in total; None means for ever."""
     clock = asyncio.get_running_loop().time
     deadline = None if seconds is None else clock() + seconds
     while unfinished := {task for task in tasks() if not task.done()}:
-        left = None if deadline is None else deadline - clock()
-        if left is not None and left <= 0:
+        remaining = None if deadline is None else deadline - clock()
+        if remaining is not None and remaining <= 0:
             break
-        await asyncio.wait(unfinished, timeout=left)
+        await asyncio.wait(unfinished, timeout=remaining)

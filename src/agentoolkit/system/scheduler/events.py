@@ -1,4 +1,4 @@
-"""What the scheduler tells whoever listens. Hints only: the store is the record, and losing an event loses no work."""
+"""Publishes events of jobs and executions to listeners. They are hints: the store has the records, and a lost event loses no work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EventType = Literal[
     "scheduler.task.missed",
     "scheduler.task.skipped",
 ]
-"""The names of *Nagatha Assistant Task Scheduler*, "Event Types", and ours for outcomes it does not know."""
+"""The names of *Nagatha Assistant Task Scheduler*, "Event Types", and ours for further outcomes."""
 
 _OUTCOMES: dict[ExecutionStatus, EventType] = {
     ExecutionStatus.SUCCESS: "scheduler.task.success",
@@ -43,16 +43,16 @@ _OUTCOMES: dict[ExecutionStatus, EventType] = {
 
 
 class Event(NamedTuple):
-    """Something that happened to a job or to one of its executions."""
+    """A change of a job or of one of its executions."""
 
     type: EventType
     job_id: str
     job: Job | None = None
     execution: Execution | None = None
     owner: str = ""
-    """Whose job it is, where that is known."""
+    """The job's owner, if known."""
     elsewhere: bool = False
-    """Did another process carry it out? That one has told its own listeners, and the event bus."""
+    """True if another process ran it, and published it to its own listeners and the event bus."""
 
 
 _event = maker_of(Event)  # two for each firing
@@ -62,22 +62,22 @@ PortionListener = Callable[[Sequence[Event]], None]
 
 
 class EventPublisher:
-    """Calls every listener with every event, at once and in order, one listener after the other.
+    """Calls every listener with every event, at once and in order.
 
-    What begins or ends at one moment is told together: one listener hears all of it before the next does. A listener that raises is
-    logged and kept.
+    Events of one moment are published together: a listener gets all of them before the next listener does. If a listener
+    raises, that is logged, and the listener is kept.
     """
 
     def __init__(self) -> None:
         self._listeners: tuple[PortionListener, ...] = ()
         self.is_heard = False
-        """Does anybody listen?"""
+        """True if there is a listener."""
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Add a listener; the answer removes it again, and may be called twice.
+        """Add a listener. Return a function that removes it, which may be called twice.
 
         Raises:
-            ConfigurationError: It cannot be called with an event, or is asynchronous: nobody would wait for it.
+            ConfigurationError: It cannot be called with an event, or is asynchronous: it would never be awaited.
         """
         _check(listener)
         subscribed = [listener]
@@ -90,10 +90,10 @@ class EventPublisher:
         return unsubscribe
 
     def subscribe_to_portions(self, listener: PortionListener) -> Callable[[], None]:
-        """Add a listener that is called with all events of one moment together; the answer is that of `subscribe`.
+        """Add a listener that gets all events of one moment in one call. Return and raise as `subscribe`.
 
-        A hundred executions that begin at once are one call: for those who listen always and seldom want anything. Where it raises,
-        the rest of that moment is not told to it. Raises as `subscribe`.
+        A hundred executions that begin together are one call, which suits permanent listeners that need few events. If it
+        raises, it does not get the other events of that moment.
         """
         _check(listener)
         subscribed = [listener]
@@ -114,17 +114,17 @@ class EventPublisher:
         self._tell(Event("scheduler.task.cancelled", job.job_id, job=job, owner=job.owner))
 
     def execution_changed(self, execution: Execution, owner: str = "") -> None:
-        """Tell how an execution stands now, and whose job it belongs to, where that is known."""
+        """Publish an execution's new status, with the job's owner if known."""
         self.executions_changed([(execution, owner)])
 
     def executions_changed(self, changed: Iterable[tuple[Execution, str]], *, elsewhere: bool = False) -> None:
-        """Tell how executions stand now that changed together, each with the owner of its job."""
+        """Publish executions that changed together, each with the owner of its job."""
         if self.is_heard:
             self._tell(*[_event((_OUTCOMES[one.status], one.job_id, None, one, owner, elsewhere)) for one, owner in changed])
 
     def _tell(self, *events: Event) -> None:
         for listener in self._listeners if events else ():
-            if listener in self._listeners:  # one before it may have removed it
+            if listener in self._listeners:  # an earlier listener may have removed it
                 _call(listener, events, events[0])
 
 
@@ -137,18 +137,18 @@ def _check(listener: Callable[..., object]) -> None:
 
 def _tell_each(subscribed: Sequence[Listener], events: Sequence[Event]) -> None:
     for event in events:
-        for listener in subscribed:  # none any more, once it has left on one of these events
+        for listener in subscribed:  # empty once it has unsubscribed during one of these events
             _call(listener, event, event)
 
 
-def _call(listener: Callable[[T], None], told: T, event: Event) -> None:
+def _call(listener: Callable[[T], None], argument: T, event: Event) -> None:
     try:
-        answer: object = listener(told)
-    except BaseException as error:  # also what means to end somebody: a listener ends neither the clock nor what runs
+        answer: object = listener(argument)
+    except BaseException as error:  # even SystemExit: a listener must stop neither the clock nor running handlers
         if is_interrupt(error):
             raise_from_loop(error)
         logger.exception("A listener failed on %s", event.type)
     else:
         if answer is not None and iscoroutine(answer):
             answer.close()
-            logger.error("A listener returned a coroutine on %s, for which nobody waits", event.type)
+            logger.error("A listener returned a coroutine on %s, which is never awaited", event.type)

@@ -1,4 +1,4 @@
-"""The ids of executions. Each is computed, so that one cause never becomes two executions."""
+"""Computes the ids of executions, so that one cause never becomes two executions."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _IS_DIGEST = re.compile(rf"[0-9a-f]{{{_DIGEST}}}")
 
 
 _text_of = lru_cache(maxsize=256)(datetime.isoformat)
-"""Many jobs are due at one instant. In UTC alone: an equal instant of another zone has another text."""
+"""Cached, because many jobs are due at the same instant. Only for UTC: an equal instant of another zone has another text."""
 
 
 def execution_id(job_id: str, due: datetime) -> str:
-    """Compute the id of a due time's execution: the same due time can never become two of them."""
+    """Compute the id of a due time's execution: a due time can never become two executions."""
     return f"{job_id}@{_text_of(due) if due.tzinfo is UTC else due.isoformat()}"
 
 
 def asked_execution_id(job_id: str, now: datetime, replay_of: str = "") -> str:
-    """Make the id of an execution that somebody asks for. One that was asked for later comes later in the order of ids.
+    """Create the id of an execution on request. Later requests come later in the order of ids.
 
     Args:
-        job_id: Whose execution it is.
-        now: When it is asked for.
-        replay_of: The execution that runs once more with other input; the id tells which one it was.
+        job_id: The job.
+        now: Time of the request.
+        replay_of: The execution that is repeated with other input; the new id contains its mark.
     """
     micros = (now - _EPOCH) // timedelta(microseconds=1)
     replayed = f"{_REPLAY}{_mark_of(replay_of)}" if replay_of else ""
@@ -43,19 +43,19 @@ def asked_execution_id(job_id: str, now: datetime, replay_of: str = "") -> str:
 
 
 def requested_execution_id(job_id: str, key: str) -> str:
-    """Compute the id of the execution that is asked for under a key."""
+    """Compute the id of the execution that is requested with a key."""
     return f"{job_id}@requested-{key}"
 
 
 def retry_execution_id(job_id: str, origin: str) -> str:
-    """Compute the id of the execution in place of another one; it tells which one that was, unless that is too long."""
+    """Compute the id of the execution that repeats another one. It contains the other id, or a digest if that is too long."""
     return f"{job_id}@{_RETRY}{_mark_of(origin)}"
 
 
 def origin_of(execution_id: str) -> str | None:
-    """Return the id of the execution that another one repeats, as a retry or a replay; None: none, or it cannot be told.
+    """Return the id of the execution that another one repeats, as a retry or a replay; None if there is none or it is unknown.
 
-    No text of a caller stands at the beginning of an id, so none is taken for the mark of a retry or a replay.
+    A caller's text is never at the beginning of an id's mark, so it cannot be mistaken for a retry or a replay.
     """
     job_id, _, rest = execution_id.partition("@")
     found = _REPEATS.fullmatch(rest)
@@ -63,7 +63,7 @@ def origin_of(execution_id: str) -> str | None:
 
 
 def _mark_of(execution_id: str) -> str:
-    """Return what is left of an execution's id in that of one that repeats it: all but the job, or a digest if that is long."""
+    """Return the part of an execution's id after the job, or a digest of it if it is long."""
     mark = execution_id.partition("@")[2]
     return mark if len(mark) <= _MAX_MARK else sha256(mark.encode()).hexdigest()[:_DIGEST]
 

@@ -1,4 +1,4 @@
-"""The operations on executions: input → executions → output."""
+"""The operations on executions: each calls the `ExecutionService` and turns its answer into output."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from agentool.core.injector import get_injector
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
-from agentoolkit.system.scheduler.ended_processes import GONE
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.lookup import GONE
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionInfo, History, RunNow, SchedulerOutput
@@ -40,11 +40,10 @@ async def scheduler_run_now(
     """Run a job, or any AgenTool, at once and wait for its result. Both leave history.
 
     With the id of a job, that job runs, with `input_data` in place of its own if given; the record names the `execution_id`
-    that it repeats. Otherwise `agentool_name` and
-    `input_data` say what to run.
+    that it repeats. Otherwise `agentool_name` and `input_data` define the call.
 
     Raises:
-        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+        ExecutionFailed: It did not succeed; ``__cause__`` is its exception.
         InvalidJob, UnknownTarget, JobNotFound: Nothing was run.
     """
     work = await ctx.deps.executions.work_of(job_id) if job_id and not agentool_name else None
@@ -80,13 +79,13 @@ async def scheduler_list_executions(
     with_results: bool = True,
     query: str = "",
 ) -> SchedulerOutput:
-    """List executions, the newest first: of one job or of all, in one status or in any; with a query, those that fit.
+    """List executions, the newest first: of one job or of all, in one status or in any; with a query, those that match.
 
-    A page of a query may be short, and yet not the last.
+    A page of a query may be short although it is not the last.
 
     Raises:
         JobNotFound: There is neither such a job nor a record of it.
-        InvalidJob: No list has returned this cursor.
+        InvalidJob: The cursor is not from a list.
         InvalidInput: The query cannot be read.
     """
     place = position_of(cursor)
@@ -102,7 +101,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
     """Return one execution with its result or error and its earlier attempts.
 
     Raises:
-        ExecutionNotFound: There is no record of it, or no longer.
+        ExecutionNotFound: There is no record of it, or it is no longer kept.
     """
     execution = await ctx.deps.executions.get(execution_id)
     (info,) = await _infos(ctx.deps, [execution])
@@ -112,10 +111,10 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
 
 
 async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: str = "") -> SchedulerOutput:
-    """End an execution that waits or runs. Its handler is cancelled; one that has ended stays as it is.
+    """Cancel an execution that waits or runs, with its handler. One that has ended stays as it is.
 
     Raises:
-        ExecutionNotFound: There is no record of it, or no longer.
+        ExecutionNotFound: There is no record of it, or it is no longer kept.
     """
     execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
     (info,) = await _infos(ctx.deps, [execution])
@@ -123,13 +122,13 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
 
 
 async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = None, execution_id: str | None = None) -> SchedulerOutput:
-    """Run a job once more as soon as there is room, and do not wait for it. The same key never starts a second run.
+    """Run a job once more as soon as there is room, without waiting for it. The same key never starts a second run.
 
-    With the id of an execution instead of a key the job runs in its place, once; the new execution tells what it repeats.
+    With the id of an execution instead of a key, the job repeats that execution, once; the new id names it.
 
     Raises:
         JobNotFound: There is no such job.
-        ExecutionNotFound: There is no record of what is repeated, or no longer.
+        ExecutionNotFound: There is no record of the repeated execution, or it is no longer kept.
         InvalidJob: Neither a key nor an execution of the job is given, or both are.
     """
     execution = await ctx.deps.executions.start(job_id, run_key, execution_id)
@@ -140,12 +139,12 @@ async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = N
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
     """Run a job for the past due times of a range that have no record yet, at most ``max_instances`` at once.
 
-    A range holds at most a hundred due times. The same call again adds nothing and tells how far the range has come, as long as
-    its records are among the hundred that the job keeps.
+    A range has at most a hundred due times. Repeating the call adds nothing and returns the progress, as long as the
+    records are among the hundred that the job keeps.
 
     Raises:
         JobNotFound: There is no such job.
-        InvalidJob: The range holds no past due time, or more than a hundred.
+        InvalidJob: The range has no past due time, or more than a hundred.
     """
     job = (await ctx.deps.lookup.job(job_id)).job
     zone = ZoneInfo(job.schedule.timezone)
@@ -165,7 +164,7 @@ async def execute_agentool(
     """Run an AgenTool at once, with the history and the queues of a job, and return its result.
 
     Raises:
-        ExecutionFailed: It did not succeed; ``__cause__`` is what it raised.
+        ExecutionFailed: It did not succeed; ``__cause__`` is its exception.
         InvalidJob, UnknownTarget: Nothing was run.
     """
     service: SchedulerService = get_injector().get("scheduler").deps
@@ -186,9 +185,9 @@ HANDLERS: dict[str, Handler] = {
 
 
 async def _infos(service: SchedulerService, executions: Sequence[Execution]) -> list[ExecutionInfo]:
-    """Return executions as histories have them. Those that wait for an AgenTool to be registered here say so."""
-    told_nothing = [one for one in executions if one.status is ExecutionStatus.QUEUED and not one.reason]
-    waiting = set(await service.lookup.without_tool((one.job_id, one.agentool_name) for one in told_nothing))
+    """Return the records of executions. Those that wait for an AgenTool to be registered here get that as their reason."""
+    without_reason = [one for one in executions if one.status is ExecutionStatus.QUEUED and not one.reason]
+    waiting = set(await service.lookup.without_tool((one.job_id, one.agentool_name) for one in without_reason))
     return [views.execution_info(one, waits=(one.job_id, one.agentool_name) in waiting) for one in executions]
 
 
@@ -200,7 +199,7 @@ def _needed(field: str, value: T | None) -> T:
 
 
 def _cancelled(execution: Execution) -> str:
-    """Say what became of a request to cancel."""
+    """Return the message of a cancellation."""
     if execution.finished:
         return f"The execution is {execution.status}."
     if execution.reason == GONE:

@@ -1,4 +1,4 @@
-"""The use cases about executions: run one now, look at them, cancel one, run those of a past range."""
+"""The use cases of executions: run now, start, find, cancel and backfill."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
-from agentoolkit.system.scheduler.ended_processes import with_gone_marked
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
@@ -25,7 +24,7 @@ from agentoolkit.system.scheduler.execution_ids import (
     retry_execution_id,
 )
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work
-from agentoolkit.system.scheduler.lookup import JobLookup
+from agentoolkit.system.scheduler.lookup import JobLookup, with_gone_marked
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import firings
@@ -33,27 +32,27 @@ from agentoolkit.system.scheduler.search import Search
 
 _ASKED_FOR = ("requested", "run_now")
 MAX_BACKFILLED = HISTORY_LENGTH
-"""Due times in one backfill: what the history cannot hold would be run again by the same call."""
+"""Maximum due times of one backfill: a repeated call would run those again that the history no longer keeps."""
 
 
 class Backfill(NamedTuple):
-    """How far a range of due times has come."""
+    """The progress of a backfill."""
 
     created: int
-    """Executions that this call added."""
+    """Number of executions that this call added."""
     statuses: Counter[str]
-    """How many of the range's executions stand how; those pruned from the history are missing."""
+    """Number of the range's executions by status, without those pruned from the history."""
     total: int
 
 
 class ExecutionService:
-    """Executions, over the same store and engine as the jobs they belong to.
+    """Runs, finds and cancels executions.
 
     Args:
         parts: Store, injector and time source.
-        lifecycle: Where the engine is found.
+        lifecycle: Has the engine.
         lookup: Finds jobs.
-        audit: Where it is noted who ran what.
+        audit: Writes audit entries.
     """
 
     def __init__(self, parts: Parts, lifecycle: Lifecycle, lookup: JobLookup, audit: Auditor) -> None:
@@ -64,21 +63,21 @@ class ExecutionService:
         self._audit = audit
 
     async def work_of(self, job_id: str) -> Work:
-        """Return what a job's executions do. Raises `JobNotFound`."""
+        """Return the work of a job. Raises `JobNotFound`."""
         return (await self._lookup.job(job_id)).job.work
 
     async def run_now(self, work: Work, job_id: str | None = None, replay_of: str = "") -> Execution:
         """Run an AgenTool at once and wait for it. It leaves history under `job_id`, else under an id of its own.
 
-        The id of the execution tells which one it is a replay of, if it is one of the same job.
+        The id of the execution names the one that it replays, if that is of the same job.
 
         Raises:
-            ExecutionFailed: It did not succeed; the cause is what it raised.
+            ExecutionFailed: It did not succeed; the cause is its exception.
             UnknownTarget, InvalidJob: Nothing was run.
         """
         await self._lifecycle.ready()
         stored = await self._may_run(work, job_id)
-        if stored is None or work != stored.job.work:  # what its maker has not asked for runs with no more than the caller may
+        if stored is None or work != stored.job.work:  # work that differs from the job's runs with the caller's scopes only
             work = work._replace(caller=narrowed(work.caller, get_caller()))
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
@@ -101,11 +100,11 @@ class ExecutionService:
         raise ExecutionFailed(f"AgenTool {work.agentool_name!r} did not succeed: {why}", value=execution.execution_id) from error
 
     async def _may_run(self, work: Work, job_id: str | None) -> StoredJob | None:
-        """Return the job of this id, if there is one; refuse what the caller may not run.
+        """Return the job of this id, if there is one. Refuse work that the caller may not run.
 
         Raises:
-            JobNotFound: The job is another owner's.
-            NotPermitted: The caller may run nothing here, or the job or what it calls waits for approval.
+            JobNotFound: The job belongs to another owner.
+            NotPermitted: The caller may run nothing here, or the job or its target waits for approval.
         """
         check_write(get_caller(), self._parts.admission)
         caller, stored = get_caller(), await self._store.find(job_id) if job_id else None
@@ -123,22 +122,22 @@ class ExecutionService:
         await self._lifecycle.running_engine().dispatch.run_claimed(execution_ids)
 
     async def start(self, job_id: str, key: str | None = None, origin: str | None = None) -> Execution:
-        """Let a job run once more as soon as there is room, without waiting for it.
+        """Run a job once more as soon as there is room, without waiting for it.
 
         Args:
             job_id: The job's id or name.
             key: The same key never starts a second execution.
-            origin: Instead of a key: the execution in whose place it runs, which is repeated once.
+            origin: Instead of a key: the execution to repeat, once.
 
         Raises:
             JobNotFound: There is no such job.
-            ExecutionNotFound: There is no record of what is repeated, or no longer.
+            ExecutionNotFound: There is no record of the execution to repeat, or it is no longer kept.
             InvalidJob: Neither a key nor an execution of the job is given, or both are.
-            LimitExceeded: The caller has asked for as many runs in a day as its jobs may have.
+            LimitExceeded: The caller has requested the maximum number of runs in a day.
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
-        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to whoever leads
+        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to the leader
         name = await self._started_name(job.job_id, key, origin)
         if not get_caller().is_admin and await self._store.execution(name) is None:
             await self._check_asked_runs()
@@ -149,7 +148,7 @@ class ExecutionService:
         return asked if is_new else await self.get(name)
 
     async def _started_name(self, job_id: str, key: str | None, origin: str | None) -> str:
-        """Return the id of what `start` starts."""
+        """Return the id of the execution that `start` creates."""
         if (key is None) == (origin is None):
             remedy = "A key is any text of yours; the same one never starts a second run."
             raise InvalidJob("Give either a key or the execution that is repeated.", field="run_key", value=key, remedy=remedy)
@@ -162,7 +161,7 @@ class ExecutionService:
         return retry_execution_id(job_id, repeated.execution_id)
 
     async def _check_asked_runs(self) -> None:
-        """Refuse a caller whose jobs ran as often as they may in a day because somebody asked. Raises `LimitExceeded`."""
+        """Refuse a caller that has requested the maximum number of runs in a day. Raises `LimitExceeded`."""
         caller, most = get_caller(), self._parts.admission.runs_per_day
         asked = Search("executions", owner=caller.name).with_term("trigger", *_ASKED_FOR)
         today = asked.with_term("since", self._parts.time.now() - timedelta(days=1))
@@ -191,9 +190,9 @@ class ExecutionService:
         with_results: bool = True,
         query: str = "",
     ) -> FoundExecutions:
-        """Return the newest executions of a job, also of a cancelled one, or of all; the newest first. See `JobStore.executions`.
+        """Return executions of a job, also of a cancelled one, or of all jobs; the newest first. See `JobStore.executions`.
 
-        A caller without the scope ``admin`` sees those of its own jobs, as long as these are remembered.
+        A caller without the scope ``admin`` sees those of its own jobs, until the jobs are purged.
 
         Raises:
             JobNotFound: There is neither such a job nor a record of it.
@@ -214,7 +213,7 @@ class ExecutionService:
         return FoundExecutions(found, Position(last.scheduled_at, last.execution_id) if last else None)
 
     async def _known(self, job_id: str) -> str:
-        """Return the id of the job of this id or name, else what is given: history may have outlived its job."""
+        """Return the id of the job of this id or name, else the given text: history may outlive its job."""
         if not get_caller().is_admin:
             return (await self._lookup.job_or_cancelled(job_id)).job.job_id
         stored = await self._store.find(job_id) or await self._store.find_cancelled(job_id)
@@ -241,7 +240,7 @@ class ExecutionService:
         return stored is not None and stored.job.job_id == execution.job_id and caller.owns(stored.job.owner)
 
     async def cancel(self, execution_id: str, reason: str) -> Execution:
-        """End an execution that waits or runs; one that has ended stays as it is. Return how it stands.
+        """Cancel an execution that waits or runs; one that has ended stays as it is. Return its record.
 
         Raises:
             ExecutionNotFound: There is no record of it.
@@ -255,14 +254,13 @@ class ExecutionService:
         return await self.get(execution_id)
 
     async def backfill(self, job_id: str, start: datetime, end: datetime) -> Backfill:
-        """Run a job for the due times of a past range that left no record, at most `max_instances` at once.
+        """Run a job for the due times of a past range without a record, at most `max_instances` at once.
 
-        The same call again adds nothing, and tells how far the range has come, as long as its records are kept: they are among
-        the job's newest hundred.
+        Repeating the call adds nothing and returns the progress, as long as the records are among the job's newest hundred.
 
         Raises:
             JobNotFound: There is no such job.
-            InvalidJob: The range is not in the past, is empty, or holds more than `MAX_BACKFILLED` due times.
+            InvalidJob: The range is not in the past, is empty, or has more than `MAX_BACKFILLED` due times.
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
@@ -272,7 +270,7 @@ class ExecutionService:
             problem = f"From {start.isoformat()} to {end.isoformat()} the job has {found}."
             remedy = "Give a shorter range, and the next one when this one has run." if due else "Give another range."
             raise InvalidJob(problem, field="start_at", value=start, remedy=remedy)
-        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves them to whoever leads
+        owner = self._store.owner if self._parts.claims else ""  # a visitor leaves them to the leader
         wanted = [
             Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
             for moment in due

@@ -1,7 +1,7 @@
 """The fields of a job, each declared once: type, bounds, default, description and an example.
 
-The input model of the scheduler, the tasks of a task file, the options of the command line, the schemas of the tools and the
-pages of the reference all come from here. Names and defaults are those of *Scheduler AgenToolkit*; whatever is ours is added.
+The input model of the scheduler, task files, the command line's options, the schemas of the tools and the reference pages
+are derived from them. Names and defaults are those of *Scheduler AgenToolkit*; our own fields are added.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_TAGS = 50
 MAX_SECONDS = 10 * 366 * 86_400
 """Ten years, in seconds."""
 _BREAKS = frozenset({"Cc", "Zl", "Zp"})
-"""Unicode's categories of what would make two lines of one name, in a log or an answer to a model."""
+"""Unicode categories of characters that would break a name into two lines, in a log or an answer to a model."""
 
 
 def _one_line(text: str) -> str:
@@ -38,7 +38,7 @@ def _one_line(text: str) -> str:
 
 
 def _text(check: Callable[[str], str]) -> BeforeValidator:
-    """Check what is text, before pydantic looks at it: of a lone surrogate it cannot say where it is."""
+    """Check text before pydantic does, which cannot give the position of a lone surrogate."""
     return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
 
 
@@ -51,18 +51,18 @@ def _joined(value: object) -> object:
 
 
 Text = Annotated[str, _text(storable)]
-"""Text that every store and every file can hold."""
+"""Text that every store and every file accepts."""
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
-# The same, where None says that it was not given.
+# The same, with None for a field that was not given.
 MaybeText = Annotated[str | None, _text(storable)]
 Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
-"""One schedule, or several in a list or with ``;`` between them."""
+"""One schedule, or several in a list or separated by ``;``."""
 MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
 MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
 
 
 class JobFields(BaseModel):
-    """What a job is made of. A field that is None is one that was not given."""
+    """The fields of a job. None means that a field was not given."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -166,12 +166,12 @@ class JobFields(BaseModel):
     tags: list[Name] | None = Field(None, max_length=MAX_TAGS, description="Free labels", examples=[["nightly"]])
 
     def given(self) -> dict[str, Any]:
-        """Return the fields that were given, by their names."""
-        values, told = self.__dict__, self.__pydantic_fields_set__
-        return {name: values[name] for name in JobFields.__pydantic_fields__ if name in told and values[name] is not None}
+        """Return the given fields by name."""
+        values, is_set = self.__dict__, self.__pydantic_fields_set__
+        return {name: values[name] for name in JobFields.__pydantic_fields__ if name in is_set and values[name] is not None}
 
 
 def fields_of_job(*names: str, base: type[BaseModel]) -> type[BaseModel]:
-    """Return a model with some fields of a job, for a door that takes them beside others."""
+    """Return a model with some fields of a job, for a door that takes them among others."""
     chosen: dict[str, Any] = {name: (JobFields.model_fields[name].annotation, deepcopy(JobFields.model_fields[name])) for name in names}
     return create_model(f"{base.__name__}OfJob", __base__=base, **chosen)

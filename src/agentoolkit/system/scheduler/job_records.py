@@ -1,4 +1,4 @@
-"""Jobs as JSON values: the one form in which stores and files hold them."""
+"""Converts jobs to JSON values and back: the form of jobs in stores and files."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.schedules import Schedule
 
 JOB_RECORD = TypeAdapter(Job)
-"""The one form in which stores and files hold a job."""
+"""The form of jobs in stores and files."""
 
 
 def job_to_record(job: Job, without: set[str] | None = None) -> dict[str, Any]:
-    """Write a job as JSON values, without some of its fields."""
+    """Return a job as JSON values, without the fields of `without`."""
     return JOB_RECORD.serializer.to_python(job, mode="json", exclude=without)  # dump_python, without its options
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:
-    """Read what `job_to_record` wrote.
+    """Read the record of `job_to_record`.
 
     Raises:
-        ValueError: It was damaged.
+        ValueError: It is damaged.
     """
     try:
         return JOB_RECORD.validate_python(record)
@@ -34,6 +34,6 @@ def job_from_record(record: Mapping[str, Any]) -> Job:
 
 
 def unreadable(job_id: str, job_name: str, created_at: datetime) -> Job:
-    """Return what stands for a job whose definition cannot be read. Nothing of it is due."""
+    """Return the stand-in for a job whose definition cannot be read. It is never due."""
     schedule = Schedule(kind="once", text=created_at.isoformat(), timezone="UTC")
     return Job(job_id=job_id, job_name=job_name, agentool_name="", input_data={}, schedule=schedule, created_at=created_at)

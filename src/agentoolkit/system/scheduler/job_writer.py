@@ -1,9 +1,10 @@
-"""Writes jobs: checked against those that are there, told to the clock, and noted."""
+"""Writes jobs: checks them against existing ones, and sets their alarms, events, queues and audit entries."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import excerpt
@@ -16,8 +17,32 @@ from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Action, AuditEntry, Removed, StoredJob
+from agentoolkit.system.scheduler.schedules import Reading
 
 logger = logging.getLogger(__name__)
+
+
+class Added(NamedTuple):
+    """The result of scheduling or changing a job."""
+
+    job: Job
+    state: JobState
+    reading: Reading
+    created: bool
+    """False if the job existed already."""
+    changed: bool = False
+    """True if it existed and is different now."""
+
+
+class Cancelled(NamedTuple):
+    """The result of cancelling a job."""
+
+    job: Job
+    reason: str
+    cancelled: Sequence[Execution]
+    """Its executions that waited, and do not run."""
+    running: Sequence[Execution]
+    """Its executions that still run."""
 
 
 class JobWriter:
@@ -25,8 +50,8 @@ class JobWriter:
 
     Args:
         parts: Store, time source and listeners.
-        lifecycle: Where the engine is found whose clock is told.
-        audit: Where it is noted who did so.
+        lifecycle: Has the engine, whose clock gets the alarms.
+        audit: Creates audit entries.
     """
 
     def __init__(self, parts: Parts, lifecycle: Lifecycle, audit: Auditor) -> None:
@@ -35,7 +60,7 @@ class JobWriter:
         self._events = parts.announcer
         self._injector = parts.injector
         self._queues: set[str] = set()
-        """Names of queues that were made, or were there."""
+        """Names of queues that exist."""
         self._lifecycle = lifecycle
         self._audit = audit
 
@@ -55,7 +80,7 @@ class JobWriter:
         self._events.scheduled(stored.job)
 
     async def change(self, before: StoredJob, job: Job, state: JobState, action: Action) -> StoredJob | None:
-        """Write a changed job; None if it fired, or was changed, since it was read. One that counts as made now is another one."""
+        """Write a changed job. Return None if it fired, or was changed, since it was read. A new `created_at` makes it a new job."""
         state = await self._past_given_out(job, state)
         changed = StoredJob(job, state._replace(version=before.state.version + 1))
         note = self._audit.entry(action, before, changed)
@@ -71,7 +96,7 @@ class JobWriter:
         return changed
 
     async def remove(self, stored: StoredJob, reason: str) -> Removed:
-        """Cancel a job, with what waits of it."""
+        """Cancel a job and its waiting executions."""
         removed = await self._store.remove(stored.job.job_id, self._time.now(), reason, self._audit.entry("cancelled", stored, None))
         if engine := self._lifecycle.engine:
             engine.set_alarm(stored.job.job_id, None)
@@ -80,7 +105,7 @@ class JobWriter:
         return removed
 
     async def find_same(self, job: Job) -> StoredJob | None:
-        """Return a live job that is the very same. Raises `JobExists` if the id or name belongs to one that is not."""
+        """Return an identical live job. Raises `JobExists` if a different one has the id or name."""
         for taken in (await self._store.find(job.job_id), await self._store.find(job.job_name)):
             if taken and taken.state.status is not JobStatus.DONE:
                 _check_visible(taken, job, "Choose another job_id and job_name.")
@@ -90,7 +115,7 @@ class JobWriter:
         return None
 
     async def check_former(self, job: Job) -> None:
-        """Refuse an id whose history is another owner's, of a job that is over. Raises `JobExists`."""
+        """Refuse an id whose history belongs to another owner's job that is over. Raises `JobExists`."""
         if get_caller().is_admin:
             return
         for former in (await self._store.find(job.job_id), await self._store.find_cancelled(job.job_id)):
@@ -105,7 +130,7 @@ class JobWriter:
             raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_name", job.job_name)
 
     async def check_circle(self, job: Job, assumed: Collection[str]) -> None:
-        """Refuse in a dry run what the store refuses when a job is written. What assumed jobs come after may still change."""
+        """Refuse a circle of jobs in a dry run, as the store does. Upstream jobs of assumed jobs are not known yet."""
         way: dict[str, str | None] = {}
         before = job.upstream_id
         while before is not None and before not in way and before not in assumed:
@@ -115,24 +140,24 @@ class JobWriter:
         check_circle(job, way.get)
 
     async def _make_queues(self, job: Job) -> None:
-        """Let the queues of a job exist from now on: a consumer can wait there before the first outcome."""
+        """Create the queues of a job, so that a consumer can wait there before the first outcome."""
         named = {name for name in (job.result_queue, job.error_queue) if name and not is_address(name)}
         for name in named - self._queues:
             try:
                 await self._injector.run("queue", {"operation": "create_queue", "queue_name": name})
-            except Exception as error:  # it has settings of its own already; or its first delivery says what is wrong
-                logger.debug("Making queue %r failed: %s", name, error)
+            except Exception as error:  # it may exist with other settings; any real problem shows at the first delivery
+                logger.debug("Creating queue %r failed: %s", name, error)
             self._queues.add(name)
 
     async def _past_given_out(self, job: Job, state: JobState) -> JobState:
-        """Pass over a next due time that has its execution already: it fell on this very instant."""
+        """Skip a next due time that has an execution already: it was claimed at this very instant."""
         due = state.next_run_at
         if due is not None and await self._store.execution(execution_id(job.job_id, due)):
             state = state._replace(next_run_at=job.schedule.next_after(due))
         return state if state.next_run_at or job.upstream_id else state._replace(status=JobStatus.DONE)
 
     def _define(self, job: Job, state: JobState) -> None:
-        """Let a job fire as it is now, and what waits under its id run so too, as in another process, which has no other definition."""
+        """Set a job's alarm, and apply its definition to waiting executions, as other processes do."""
         if engine := self._lifecycle.engine:
             engine.set_alarm(job.job_id, state.due_at)
             engine.dispatch.redefine(job)
@@ -145,6 +170,6 @@ class JobWriter:
 
 
 def _check_visible(taken: StoredJob, job: Job, remedy: str) -> None:
-    """Say no more of another owner's job than that its name is taken. Raises `JobExists`."""
+    """Refuse another owner's job without revealing more than that the name is in use. Raises `JobExists`."""
     if not get_caller().owns(taken.job.owner):
         raise JobExists(f"The name {excerpt(job.job_name)} is taken.", field="job_name", value=job.job_name, remedy=remedy)

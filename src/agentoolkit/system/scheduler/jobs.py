@@ -1,4 +1,4 @@
-"""Jobs and executions: frozen facts, and the changes they allow."""
+"""Jobs and executions as immutable values, and their changes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OnInterrupt = Literal["retry", "fail"]
 Priority = Literal["critical", "high", "medium", "low"]
 Trigger = Literal["schedule", "run_now", "requested", "backfill", "after", "start"]
 TRIGGERS = ", ".join(get_args(Trigger))
-"""What starts executions, to be listed."""
+"""All triggers, as text."""
 ExecutorName = Literal["local", "celery", "rq"]
 
 
 class Gate(TypedDict):
-    """An AgenTool that is asked before each execution whether it is to run."""
+    """An AgenTool that decides before each execution whether it runs."""
 
     __pydantic_config__ = {"extra": "forbid"}  # pyright: ignore  # noqa: RUF012  pydantic's own notation
 
@@ -36,24 +36,24 @@ class Gate(TypedDict):
 
 
 class JobStatus(StrEnum):
-    """Whether a job can still fire."""
+    """The status of a job: whether it can still fire."""
 
     ACTIVE = "active"
     PAUSED = "paused"
     DONE = "done"
-    """Nothing is due any more: a single run is over, or a bound is reached."""
+    """It is never due again: a single run is over, or a bound is reached."""
     BROKEN = "broken"
     """Its definition cannot be read or computed; the reason says why."""
     CANCELLED = "cancelled"
-    """Removed; it is remembered for a while, and its id and name are free."""
+    """It was removed. Its record is kept for a while, and its id and name are free."""
 
 
 LIVE = frozenset({JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.BROKEN})
-"""Jobs that can still fire or be repaired: those that a list shows unless it is asked for others."""
+"""Statuses of jobs that can still fire or be repaired. Lists show these by default."""
 
 
 class ExecutionStatus(StrEnum):
-    """How an execution stands. The first three go on; the others are final."""
+    """The status of an execution. The first three are unfinished; the others are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -62,9 +62,9 @@ class ExecutionStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     MISSED = "missed"
-    """Not started, because it was noticed too late or another due time stood for it."""
+    """Not started, because it was noticed too late or merged into another due time."""
     SKIPPED = "skipped"
-    """Not started, because a policy said so."""
+    """Not started, because of a policy."""
     LOST = "lost"
     """Started, and its process ended before an outcome was known."""
 
@@ -73,7 +73,7 @@ UNFINISHED = frozenset({ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, Executi
 
 
 class DeliveryStatus(StrEnum):
-    """Whether an outcome reached its queue; a state of its own, so that a full queue never changes what happened."""
+    """The delivery of an outcome to its queue. It is separate, so that a full queue never changes the outcome."""
 
     NONE = "none"
     PENDING = "pending"
@@ -90,45 +90,45 @@ class Policies:
     max_instances: int = 1
     """Executions of this job that may run at once; a due time beyond that is skipped."""
     misfire_grace_time: int | None = 30
-    """Seconds after its due time that an execution may still start; None: any."""
+    """Seconds after its due time in which an execution may still start; None means no limit."""
     coalesce: bool = True
-    """Of several due times found at once, run only the latest."""
+    """If true, only the latest of several due times found at once runs."""
     max_runs: int | None = None
     timeout: float | None = None
-    """Seconds until a handler is cancelled; None: the setting's, five minutes. After twice that it is given up, if it ignores it."""
+    """Seconds until a handler is cancelled; None means the setting, five minutes. After twice that it is given up if it still runs."""
     max_retries: int = 0
-    """Further attempts at an execution whose handler raised. Bad input is never tried again."""
+    """Further attempts after a handler raised. Invalid input is never retried."""
     retry_backoff: float = 1.0
     """Seconds before the first retry; doubled each time, spread, and at most ten minutes."""
     retry_on: tuple[str, ...] = ()
-    """Names of exception classes that are worth a retry; empty: all but those that another try cannot cure."""
+    """Names of exception classes to retry; empty means all but those that a retry cannot cure."""
     overlap: Overlap = "skip"
     """What happens to a due time while `max_instances` executions still run."""
     catch_up: CatchUp | None = None
-    """Which late due times run: the ``latest``, ``all`` (99, each after the other) or ``none``; None: as grace and coalesce say."""
+    """Which late due times run: the ``latest``, ``all`` (99, one after the other) or ``none``; None means by grace and coalesce."""
     catch_up_window: int | None = None
-    """Seconds back to which `catch_up` reaches; None: any."""
+    """Seconds back to which `catch_up` reaches; None means no limit."""
     on_interrupt: OnInterrupt = "retry"
-    """Whether an execution whose process ended is started again, or declared lost."""
+    """Whether an execution whose process ended is retried, or fails as lost."""
     concurrency_key: str | None = None
-    """Executions that share this key, of whatever job, run one at a time."""
+    """Executions that share this key, of any job, run one at a time."""
     pause_after_failures: int | None = None
-    """Failures in a row after which the job is paused; None: any number."""
+    """Consecutive failures after which the job is paused; None means never."""
     priority: Priority = "medium"
     gate: Gate | None = None
-    """Asked before the handler starts; an execution that it does not let pass is skipped."""
+    """Asked before the handler starts. If it does not pass, the execution is skipped."""
     executor: ExecutorName | None = None
-    """What carries executions out: this process, or workers of Celery or RQ; None: as the setting says."""
+    """Runs the executions: this process, or workers of Celery or RQ; None means the default of the settings."""
     queue: str | None = None
-    """The queue whose workers take them, where workers do; None: the common one."""
+    """The queue from which workers take the executions; None means the common one."""
 
 
 USUAL_POLICIES = Policies()
-"""Those of jobs that say nothing: all of them share these."""
+"""The policies of jobs that set none: all of them share this object."""
 
 
 class Work(NamedTuple):
-    """What one execution calls, and where its outcome goes. A job says the same by the same names, so each serves for the other."""
+    """The call of an execution, and the destinations of its outcome. `Job` has the same attributes, so either can be used."""
 
     agentool_name: str
     input_data: dict[str, Any]
@@ -136,7 +136,7 @@ class Work(NamedTuple):
     error_queue: str | None = None
     policies: Policies = USUAL_POLICIES
     caller: Caller = CODE
-    """For whom it runs."""
+    """The caller with whose scopes it runs."""
 
 
 _AS_JSON = PlainSerializer(Caller.to_json)
@@ -145,7 +145,7 @@ _AS_JSON = PlainSerializer(Caller.to_json)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A definition: what to run, when and how."""
+    """The definition of a job: what to run, when and how."""
 
     __pydantic_config__ = ConfigDict(extra="forbid", defer_build=True)
 
@@ -161,46 +161,46 @@ class Job:
     tags: tuple[str, ...] = ()
     created_at: AwareDatetime
     created_by: Annotated[Caller, _AS_JSON] = CODE
-    """Whose it is, and with which scopes its executions act."""
+    """Its owner, with the scopes of its executions."""
     changed_by: Annotated[Caller, _AS_JSON] | None = None
-    """Who changed its definition last, or made it for its owner."""
+    """The caller that changed its definition last, or created it for its owner."""
     is_bounded: bool = False
-    """Whether end and spread of its schedule were set for its owner, who gave none."""
+    """True if end and spread of its schedule were set by the admission rules."""
 
     @property
     def owner(self) -> str:
-        """The name of whoever made it."""
+        """The name of its owner, the caller that created it."""
         return self.created_by.name
 
     @property
     def caller(self) -> Caller:
-        """For whom its executions run."""
+        """The caller with whose scopes its executions run."""
         return self.created_by
 
     @property
     def readable(self) -> bool:
-        """False where the definition was damaged: then only id, name and age are known (see `unreadable`)."""
+        """False if the definition is damaged: then only id, name and age are known (see `unreadable`)."""
         return bool(self.agentool_name)
 
     @property
     def work(self) -> Work:
-        """What each of its executions does."""
+        """The work of each of its executions."""
         return Work(self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.policies, self.created_by)
 
     @property
     def upstream_id(self) -> str | None:
-        """The id of the job that this one comes after, if it does."""
+        """The id of its upstream job; None if it has none."""
         return before.job_id if (before := self.schedule.after) else None
 
     def same_as(self, other: Job) -> bool:
-        """Is this the very same job, scheduled once more? What differs by the moment of asking does not count."""
+        """Tell whether both are the same job scheduled twice. Differences caused by the time of the call are ignored."""
         mine, its = self.schedule, other.schedule
         if self.is_bounded or other.is_bounded:
             mine, its = replace(mine, end_at=None, jitter=0.0), replace(its, end_at=None, jitter=0.0)
-        return mine.same_times(its) and self._told() == other._told()
+        return mine.same_times(its) and self._given_fields() == other._given_fields()
 
-    def _told(self) -> str:
-        """Write what somebody said of it. As JSON, in which 1 is not true."""
+    def _given_fields(self) -> str:
+        """Return the given fields for a comparison, as JSON, in which 1 and true differ."""
         said = (self.job_name, self.agentool_name, self.input_data, self.result_queue, self.error_queue, self.description, self.tags)
         return json.dumps([*said, asdict(self.policies)], sort_keys=True)
 
@@ -208,43 +208,43 @@ class Job:
 _ACTIVE, _PAUSED = JobStatus.ACTIVE, JobStatus.PAUSED  # an enum is slow to look into
 
 
-# The next three are named tuples, because every firing makes several of them: a copy costs a quarter of a dataclass's.
+# The next classes are named tuples, because every firing creates several: a copy costs a quarter of a dataclass's.
 
 
 class JobState(NamedTuple):
-    """Where a job stands: the part of it that changes with every firing."""
+    """The state of a job: the part that changes with every firing."""
 
     status: JobStatus = JobStatus.ACTIVE
     next_run_at: datetime | None = None
     runs: int = 0
-    """Executions started by its schedule so far."""
+    """Number of executions started by its schedule."""
     version: int = 1
-    """Counts the changes people made, so that two editors cannot overwrite each other."""
+    """Number of changes by callers, so that two editors cannot overwrite each other."""
     reason: str = ""
     paused_until: datetime | None = None
     ended_at: datetime | None = None
-    """When it was cancelled."""
+    """Time at which it was cancelled."""
     failures_from: datetime | None = None
-    """Since when failures in a row are counted: when it was last resumed."""
+    """Time from which consecutive failures are counted: when it was last resumed."""
 
     @property
     def due_at(self) -> datetime | None:
-        """When the scheduler has to look at the job again: at its next due time, or when its pause ends."""
+        """Time of the job's next alarm: its next due time, or the end of its pause."""
         if self.status is _ACTIVE:
             return self.next_run_at
         return self.paused_until if self.status is _PAUSED else None
 
     def paused(self, until: datetime | None = None, reason: str = "") -> JobState:
-        """Return the state after a pause: for good, or until a time."""
+        """Return the paused state, for good or until a time."""
         return self._replace(status=JobStatus.PAUSED, paused_until=until, reason=reason)
 
     def resumed(self) -> JobState:
-        """Return the state of a job that fires, with nothing of a pause left."""
+        """Return the active state, without pause and reason."""
         return self._replace(status=JobStatus.ACTIVE, paused_until=None, reason="")
 
 
 class ErrorRecord(NamedTuple):
-    """What an execution raised, as data."""
+    """An exception of an execution, as data."""
 
     type: str
     message: str
@@ -252,7 +252,7 @@ class ErrorRecord(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One start of the handler that did not succeed and was not the last."""
+    """An earlier attempt, which did not succeed."""
 
     attempt: int
     started_at: datetime | None
@@ -261,7 +261,7 @@ class Attempt(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """One due time of one job, from claim to outcome."""
+    """An execution of a job, from claim to outcome."""
 
     execution_id: str
     job_id: str
@@ -271,7 +271,7 @@ class Execution(NamedTuple):
     status: ExecutionStatus = ExecutionStatus.QUEUED
     reason: str = ""
     due_count: int = 1
-    """Due times this record stands for; more than one only where they were passed over together."""
+    """Number of due times in this record; more than one only if they were skipped together."""
     attempt: int = 1
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -284,20 +284,20 @@ class Execution(NamedTuple):
     attempts: tuple[Attempt, ...] = ()
     """Earlier attempts, the oldest first."""
     owner: str = ""
-    """The process whose it is, by the id it gave itself when it started."""
+    """The id of the process that owns it."""
 
     @property
     def finished(self) -> bool:
         return self.status not in UNFINISHED
 
-    def begun(self, at: datetime) -> Execution:  # every firing makes these two copies: `_replace` takes three times as long
-        """Return it as running since an instant."""
+    def begun(self, at: datetime) -> Execution:  # every firing creates these two copies: `_replace` takes three times as long
+        """Return it as running since `at`."""
         fields = list(self)
         fields[5], fields[9], fields[15] = _RUNNING, at, None  # status, started_at, retry_at
         return _execution(fields)
 
     def succeeded(self, at: datetime, duration: float, result: Any, reason: str) -> Execution:
-        """Return it as ended at an instant with a result."""
+        """Return it as succeeded at `at`."""
         fields = list(self)
         fields[5], fields[6], fields[10:13] = _SUCCESS, reason, (at, duration, result)  # status, reason, and from finished_at on
         return _execution(fields)
@@ -309,7 +309,7 @@ _NONE = DeliveryStatus.NONE
 
 
 def queued_execution(job: Job, due: datetime, owner: str) -> Execution:
-    """Return the execution of a job's due time, as a claim writes it down."""
+    """Return the new execution of a job's due time."""
     job_id = job.job_id
     said = (execution_id(job_id, due), job_id, job.agentool_name, due, "schedule", _QUEUED, "", 1, 1)
     not_begun = (None, None, None, None, None, _NONE, None, ())

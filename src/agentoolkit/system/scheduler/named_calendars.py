@@ -1,6 +1,6 @@
-"""Calendars by name: what a job says in `exclude` and `only` becomes the dates and holidays that the name stands for.
+"""Replaces names of calendars in `exclude` and `only` by their dates and holidays.
 
-They are kept with the job, so that every process agrees, and a file that cannot be read later changes nothing in silence.
+The dates are stored with the job, so that all processes agree, and a file that becomes unreadable changes nothing silently.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.schedules.calendars import WEEKENDS, dates_of_ics, is_day_name
 
 Calendars = Mapping[str, Sequence[str]]
-"""Names, and what they stand for: dates, ranges of dates, ``weekends``, ``holidays:DE``, or ``ics:PATH`` of an iCalendar file."""
+"""Calendars by name: dates, ranges of dates, ``weekends``, ``holidays:DE``, or ``ics:PATH`` of an iCalendar file."""
 
 MAX_FILE_SIZE = 1_000_000
-"""Bytes of an iCalendar file."""
+"""Maximum bytes of an iCalendar file."""
 _FILE = "ics:"
 
 
 async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
-    """Return fields in which names of calendars are replaced by what they stand for.
+    """Return the fields with names of calendars replaced by their entries.
 
     Raises:
         InvalidSchedule: No calendar has this name, or its file cannot be read.
@@ -36,7 +36,7 @@ async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
 
 
 def expanded(texts: Sequence[str], calendars: Calendars, field: str) -> list[str]:
-    """Replace names by what they stand for; this reads files. Raises `InvalidSchedule`."""
+    """Replace names of calendars by their entries, which may read files. Raises `InvalidSchedule`."""
     found: list[str] = []
     for text in texts:
         if text in calendars:
@@ -50,7 +50,7 @@ def expanded(texts: Sequence[str], calendars: Calendars, field: str) -> list[str
 
 
 def _is_named(text: str, calendars: Calendars) -> bool:
-    """Whether a text is the name of a calendar, or a word that can only be meant as one."""
+    """Tell whether a text is the name of a calendar, or a word that can only mean one."""
     is_known = text == WEEKENDS or is_day_name(text)
     return text in calendars or (bool(calendars) and text[:1].isalpha() and ":" not in text and not is_known)
 

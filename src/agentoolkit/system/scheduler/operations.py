@@ -1,4 +1,4 @@
-"""The operations of the scheduler AgenTool: input → service → output."""
+"""The operations of the scheduler AgenTool: each calls the `SchedulerService` and turns its answer into output."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, start_stop_operations, views
-from agentoolkit.system.scheduler.changed_jobs import Added
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobFields, Text
+from agentoolkit.system.scheduler.job_writer import Added
 from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.system.scheduler.lookup import describe_idle_upstream
 from agentoolkit.system.scheduler.paging import PAGE, UPCOMING, cursor_of, position_of
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Bounds, Kind
-from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, Scheduled, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
-from agentoolkit.system.scheduler.upstream import describe_idle_upstream
 from agentoolkit.text import counted
 
 Context = RunContext[SchedulerService]
@@ -57,7 +57,7 @@ async def scheduler_schedule(
     **options: Any,
 ) -> SchedulerOutput:
     """Schedule an AgenTool: operation ``schedule`` as a function, with the documented parameters in their order."""
-    # That order puts what is required in the middle, so this is a door to the handler and not the handler itself.
+    # The documented order has required parameters in the middle, so this function calls the handler and is not the handler.
     return await manage_scheduler(
         ctx,
         "schedule",
@@ -86,7 +86,7 @@ async def schedule_job(
 ) -> SchedulerOutput:
     """Schedule an AgenTool. Everything is checked now, and the answer says how the schedule was understood.
 
-    With `dry_run` that is all: nothing is scheduled. A job that this one comes after may be one of `assume_jobs` then.
+    With `dry_run` nothing is scheduled. Its upstream job may then be one of `assume_jobs`.
 
     Raises:
         InvalidSchedule: The schedule cannot be read, or nothing would ever be due.
@@ -96,13 +96,13 @@ async def schedule_job(
     """
     added = await ctx.deps.add(job, job_id, replace_existing=replace, dry_run=dry_run, assumed=assume_jobs or ())
     done = "Scheduled" if added.created else "Changed" if added.changed else "Already scheduled:"
-    return await _told_scheduled(ctx.deps, "schedule", done, added, dry_run=dry_run)
+    return await _answer_scheduled(ctx.deps, "schedule", done, added, dry_run=dry_run)
 
 
 async def scheduler_update(
     ctx: Context, job_id: str, changes: JobFields, version: int | None = None, dry_run: bool = False
 ) -> SchedulerOutput:
-    """Change some fields of a job and leave the others as they are. With `dry_run` nothing is changed, and all is checked.
+    """Change some fields of a job and leave the others unchanged. With `dry_run` everything is checked and nothing changed.
 
     Raises:
         JobNotFound: There is no such job.
@@ -110,11 +110,11 @@ async def scheduler_update(
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     added = await ctx.deps.update(job_id, changes, version, dry_run=dry_run)
-    return await _told_scheduled(ctx.deps, "update", "Updated" if added.changed else "Nothing to change:", added, dry_run=dry_run)
+    return await _answer_scheduled(ctx.deps, "update", "Updated" if added.changed else "Nothing to change:", added, dry_run=dry_run)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> SchedulerOutput:
-    """Cancel a job permanently, with what waits of it. What runs may end; its history stays readable.
+    """Cancel a job permanently, with its waiting executions. Running ones may end; its history stays readable.
 
     Raises:
         JobNotFound: There is no such job.
@@ -130,27 +130,27 @@ async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> Sched
 
 
 async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, reason: str = "") -> SchedulerOutput:
-    """Keep a job's definition and let it not fire, for good or until a time.
+    """Pause a job, for good or until a time. Its definition is kept, and it does not fire.
 
     Raises:
         JobNotFound: There is no such job.
-        InvalidJob: `until` is no time, or not one to come.
+        InvalidJob: `until` is not a time, or not in the future.
     """
     job = (await ctx.deps.lookup.job(job_id)).job
     end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
     result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
-    return views.answer("pause", views.stands(result), result)
+    return views.answer("pause", views.describe_state(result), result)
 
 
 async def scheduler_resume(ctx: Context, job_id: str, version: int | None = None) -> SchedulerOutput:
-    """Let a paused job fire again, from now on.
+    """Resume a paused job: it fires again from now on.
 
     Raises:
         JobNotFound: There is no such job.
         SchedulerError: The job was changed since `version`.
     """
     result = views.job_ref(await ctx.deps.resume(job_id, version))
-    return views.answer("resume", views.stands(result), result)
+    return views.answer("resume", views.describe_state(result), result)
 
 
 async def scheduler_list(
@@ -161,13 +161,13 @@ async def scheduler_list(
     owner: str | None = None,
     query: str = "",
 ) -> SchedulerOutput:
-    """List jobs, the oldest first: those that can fire again, and the paused and broken ones, or those with one status.
+    """List jobs, the oldest first: active, paused and broken ones, or those with one status.
 
-    With a query, those that fit (see ``docs/reference/search.md``); a page may be short then, and yet not the last. A caller
-    without the scope ``admin`` sees its own.
+    With a query, those that match (see ``docs/reference/search.md``); a page may then be short although it is not the last. A
+    caller without the scope ``admin`` sees its own jobs.
 
     Raises:
-        InvalidJob: No list has returned this cursor.
+        InvalidJob: The cursor is not from a list.
         InvalidInput: The query cannot be read.
     """
     found = await ctx.deps.lookup.page(job_status, limit or PAGE, position_of(cursor), owner, query)
@@ -178,16 +178,16 @@ async def scheduler_list(
 
 
 async def scheduler_list_upcoming(ctx: Context, limit: int = UPCOMING, owner: str | None = None) -> SchedulerOutput:
-    """List the active jobs that are due next, those due first at first; a caller without the scope ``admin`` sees its own.
+    """List the active jobs that are due next, the earliest first. A caller without the scope ``admin`` sees its own.
 
-    The cost does not depend on how many others there are.
+    The cost does not depend on the number of other jobs.
     """
     jobs = await _summaries(ctx.deps, await ctx.deps.lookup.due_next(limit, owner))
     return views.answer("list_upcoming", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
-    """Return a job's definition, its next due time and its latest executions; also of a cancelled job that is remembered.
+    """Return a job's definition, its next due time and its latest executions; also of a cancelled job, until it is purged.
 
     Raises:
         JobNotFound: There is no such job.
@@ -197,20 +197,20 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
     downstream, pending = await ctx.deps.lookup.downstream(stored.job), ctx.deps.lifecycle.engine is None
     result = views.job_details(stored, recent, downstream, ctx.deps.parts, pending=pending)
     if stored.state.status is JobStatus.CANCELLED:
-        told = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
-        return views.answer("get_job", told, result)
-    return views.answer("get_job", f"Job {views.when(repr(result.job_id), result.next_run)}.", result)
+        message = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
+        return views.answer("get_job", message, result)
+    return views.answer("get_job", f"Job {views.with_next_run(repr(result.job_id), result.next_run)}.", result)
 
 
 async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | None = None, limit: int | None = None) -> SchedulerOutput:
-    """Return who created, changed, ran and cancelled what, from which door, the newest first; secrets are hidden.
+    """Return the audit log, the newest entry first: who did what to which job, from which door. Secrets are hidden.
 
     Raises:
-        NotPermitted: The caller may not see another owner's.
+        NotPermitted: The caller may not see entries of another owner.
     """
     entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
-    told = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}."
-    return views.answer("audit", told, AuditList(entries=entries, count=len(entries)))
+    message = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}."
+    return views.answer("audit", message, AuditList(entries=entries, count=len(entries)))
 
 
 async def scheduler_preview(
@@ -221,16 +221,16 @@ async def scheduler_preview(
     count: int | None = None,
     **bounds: Unpack[Bounds],
 ) -> SchedulerOutput:
-    """Say what a schedule means and when it would fire, without scheduling anything.
+    """Explain a schedule and list its next due times, without scheduling anything.
 
     Raises:
         InvalidSchedule: As for ``schedule``.
     """
-    asked = ctx.deps.now()  # before the reading, so that 'now' is not over by then
+    asked = ctx.deps.now()  # before reading the text, so that 'now' has not passed by then
     when = {"schedule": schedule, "schedule_type": schedule_type, "timezone": timezone, **bounds}
     reading = await ctx.deps.preview(JobFields.model_validate(when))
     result = views.timing(reading, asked, count or views.NEXT_RUNS)
-    return views.answer("preview", f"{views.when(result.words, *result.next_runs[:1])}.", result)
+    return views.answer("preview", f"{views.with_next_run(result.words, *result.next_runs[:1])}.", result)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -250,21 +250,16 @@ HANDLERS: dict[str, Handler] = {
 
 
 async def _summaries(service: SchedulerService, found: Sequence[StoredJob]) -> list[JobSummary]:
-    """Return jobs as lists have them, with how each one's last execution ended."""
+    """Return the summaries of jobs, with the status of each one's last execution."""
     outcomes = await service.store.last_outcomes([stored.job.job_id for stored in found])
     return [views.job_summary(stored, service.parts, outcomes.get(stored.job.job_id)) for stored in found]
 
 
-async def _told_scheduled(service: SchedulerService, operation: str, done: str, added: Added, *, dry_run: bool) -> SchedulerOutput:
-    """Answer to ``schedule`` and ``update``, with what was done, or on a dry run with what would be."""
-    result = await _scheduled(service, added)
+async def _answer_scheduled(service: SchedulerService, operation: str, done: str, added: Added, *, dry_run: bool) -> SchedulerOutput:
+    """Return the answer to ``schedule`` or ``update``, or to a dry run of it."""
+    result = views.scheduled(added, service.now())
+    result.remarks += await describe_idle_upstream(service.store, added.job.schedule.after)
     if dry_run:
         done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
         result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
-    return views.answer(operation, views.told(done, result), result)
-
-
-async def _scheduled(service: SchedulerService, added: Added) -> Scheduled:
-    result = views.scheduled(added, service.now())
-    result.remarks += await describe_idle_upstream(service.store, added.job.schedule.after)
-    return result
+    return views.answer(operation, views.describe_change(done, result), result)

@@ -1,4 +1,4 @@
-"""Where a page of a list ended, as the text that asks for the next one."""
+"""Cursors: text that continues a list after the last record of a page."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.ports import Position
 
 PAGE = 1_000
-"""Jobs in one page, unless somebody asks for fewer or more."""
+"""Default number of jobs on one page."""
 
 UPCOMING = 12
-"""Jobs that are told of those that are due next, unless somebody asks for fewer or more."""
+"""Default number of jobs in a list of those due next."""
 
 
 def cursor_of(position: Position | None) -> str | None:
-    """Return the cursor that continues after a position; None: there is no further page."""
+    """Return the cursor that continues after a position; None after the last page."""
     return None if position is None else f"{position.at.isoformat()} {position.id}"
 
 
 def cursor_after(at: str, id_: str) -> str:
-    """Return the cursor that continues after one record of a page, by its time in ISO 8601 and its id."""
+    """Return the cursor that continues after a record, given its time in ISO 8601 and its id."""
     return f"{datetime.fromisoformat(at).isoformat()} {id_}"
 
 
 def position_of(cursor: str | None) -> Position | None:
-    """Read a cursor; None: the first page.
+    """Read a cursor; None means the first page.
 
     Raises:
-        InvalidJob: No list has returned it.
+        InvalidJob: The cursor is not from a list.
     """
     if cursor is None:
         return None

@@ -1,4 +1,4 @@
-"""From the fields of a job to the job: everything that can be checked is checked here, before anything is stored."""
+"""Creates jobs from their fields. Everything is checked here, before anything is stored."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from agentoolkit.system.scheduler.schedules.cron import weeks_counted
 from agentoolkit.system.scheduler.schedules.describe import describe
 
 REQUIRED = ("schedule", "agentool_name", "input_data")
-"""The fields without which there is no job."""
+"""The required fields of a job."""
 _SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", *BOUNDS})
-"""The fields that make a schedule."""
+"""The fields of a schedule."""
 _POLICIES = frozenset(field.name for field in fields(Policies))
 _QUEUES = ("result_queue", "error_queue")
 _CALLED = ("agentool_name", "input_data", *_QUEUES)
@@ -40,7 +40,7 @@ _DEFINITION = frozenset({"job_name", "description", "tags", *_CALLED})
 
 
 class Plan(NamedTuple):
-    """A job that can be stored as it is."""
+    """A checked job that can be stored."""
 
     job: Job
     state: JobState
@@ -51,9 +51,9 @@ _PLAIN_HABITS = ReadingHabits()
 
 
 def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failures: int | None) -> JobFields:
-    """Return the fields of a new job with these defaults in place of what was not given.
+    """Return the fields of a new job with defaults for missing ones.
 
-    An address is given to the jobs of those who may approve one: with it, others' jobs would wait for approval.
+    A web address is a default only for callers that may approve it: the jobs of others would wait for approval.
     """
     defaults: dict[str, Any] = {}
     if pause_after_failures is not None:
@@ -65,52 +65,52 @@ def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failure
 
 
 def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:
-    """Check the fields of a new job and make it for the current caller, or for whom the caller acts.
+    """Check the fields of a new job and create it for the current caller, or for the owner that the caller acts for.
 
     Raises:
         UnknownTarget: The target, or the ``queue`` AgenTool that an outcome queue needs, does not exist.
-        InvalidJob: The input does not fit the target, a field is missing, or an id cannot be one.
-        InvalidSchedule: The schedule, its zone or its bounds cannot be read, or nothing would ever be due.
+        InvalidJob: The input does not fit the target, a field is missing, or the id is invalid.
+        InvalidSchedule: The schedule, its zone or its bounds cannot be read, or it would never fire.
     """
     given = asked.given()
     if missing := [field for field in REQUIRED if field not in given]:
         raise InvalidJob("It is required for a job.", field=missing[0], remedy=f"Give {', '.join(missing)}.")
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
-    told: dict[str, Any] = {"job_name": id_, **_definition(given)}
+    values: dict[str, Any] = {"job_name": id_, **_definition(given)}
     policies = _policies(USUAL_POLICIES, given)
-    reading, told["input_data"] = _checked(lambda: read_when(given, id_, now, habits), told, policies, injector)
+    reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, injector)
     caller = get_caller()
-    told |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
-    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **told)
+    values |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
+    job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **values)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
     return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)
 
 
 def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan:
-    """Check the changes to a job and make the changed one. What is not given stays, its next due time included.
+    """Check the changes to a job and create the changed one. Fields that are not given stay, and so does the next due time.
 
-    A schedule that says what the job's says already is no change: an interval goes on counting from where it did.
+    A schedule that equals the job's is no change: an interval continues to count from its anchor.
 
     Raises:
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
     job, given = stored.job, changes.given()
-    told = {**{name: getattr(job, name) for name in _CALLED}, **_definition(given)}
+    values = {**{name: getattr(job, name) for name in _CALLED}, **_definition(given)}
     policies = _policies(job.policies, given)
 
     def read() -> Reading:
         return _unchanged(job) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
 
-    reading, told["input_data"] = _checked(read, told, policies, injector)
-    changed = replace(job, schedule=reading.schedule, policies=policies, **told)
+    reading, values["input_data"] = _checked(read, values, policies, injector)
+    changed = replace(job, schedule=reading.schedule, policies=policies, **values)
     return Plan(changed, _state_after(stored, changed, changes.paused, now), reading)
 
 
 def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan | None:
-    """Make the job that is asked for out of one that is there; None if it is that job already.
+    """Turn an existing job into the requested one; None if both are identical.
 
-    The schedule is read as of when the job was made, so that 'tomorrow at 9am' in a file is the same task the day after. If
-    that is not what the job has, it is read anew; and if then it means something else, the job counts as made now.
+    The schedule is read as of the job's creation, so that 'tomorrow at 9am' in a file is the same task the day after. If it
+    differs from the job's, it is read again as of now; if that differs too, the job counts as created now.
 
     Raises:
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
@@ -128,14 +128,14 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
 
 
 def id_from_name(job_name: str | None) -> str:
-    """Make a job's id from its name, so that it can be found by either; without a name, make a new one."""
+    """Derive a job's id from its name, so that both find it; without a name, create a random one."""
     if job_name is None:
         return f"job-{uuid4().hex[:12]}"
     return checked_id(re.sub(r"\s+", "-", job_name.strip()))
 
 
 def _state_after(stored: StoredJob, changed: Job, paused: bool | None, now: datetime) -> JobState:
-    """Return where a changed job stands. Where nothing of its due times changed, that is where it stood."""
+    """Return the state of a changed job. If its due times did not change, the state stays."""
     job, before = stored
     schedule, most = changed.schedule, changed.policies.max_runs
     new_times = schedule != job.schedule
@@ -199,34 +199,34 @@ def read_when(given: Mapping[str, Any], job_id: str, now: datetime, habits: Read
 
 
 def _definition(given: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: given[name] for name in _DEFINITION & given.keys()}
-    return {**told, "tags": tuple(told["tags"])} if "tags" in told else told
+    values = {name: given[name] for name in _DEFINITION & given.keys()}
+    return {**values, "tags": tuple(values["tags"])} if "tags" in values else values
 
 
 def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
-    told = {name: given[name] for name in _POLICIES & given.keys()}
-    if "retry_on" in told:
-        told["retry_on"] = tuple(told["retry_on"])
-    return replace(before, **told) if told else before
+    values = {name: given[name] for name in _POLICIES & given.keys()}
+    if "retry_on" in values:
+        values["retry_on"] = tuple(values["retry_on"])
+    return replace(before, **values) if values else before
 
 
 def _checked(
-    read: Callable[[], Reading], told: Mapping[str, Any], policies: Policies, injector: Injector
+    read: Callable[[], Reading], values: Mapping[str, Any], policies: Policies, injector: Injector
 ) -> tuple[Reading, dict[str, Any]]:
-    """Read when a job is due, and refuse one that could not run: all that is wrong at once. Return an input of its own with it."""
+    """Read a job's schedule, and check that the job can run. All problems are refused together. Return the reading and a copied input."""
     refusals = Refusals()
     readings: list[Reading] = []
     inputs: list[dict[str, Any]] = []
     with refusals.collect():
         readings.append(read())
     with refusals.collect():
-        inputs.append(checked_input(told["agentool_name"], told["input_data"], injector))
+        inputs.append(checked_input(values["agentool_name"], values["input_data"], injector))
         check_lookalikes("input_data", inputs[0])
         for reading in readings:
             check_references(reading.schedule, inputs[0])
     with refusals.collect():
         check_gate(injector, policies.gate)
     with refusals.collect():
-        check_queues(injector, **{name: told.get(name) for name in _QUEUES})
+        check_queues(injector, **{name: values.get(name) for name in _QUEUES})
     refusals.raise_all()
     return readings[0], inputs[0]

@@ -1,7 +1,7 @@
-"""What goes into the scheduler AgenTool and what comes out.
+"""The input and output models of the scheduler AgenTool.
 
 Names and defaults of the first twelve fields, the eleven first operations and the keys of each answer are those of
-*Scheduler AgenToolkit*; whatever is ours is added to them.
+*Scheduler AgenToolkit*; our own are added.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ SchedulerOperation = Literal[
 
 
 class SchedulerInput(JobFields, BaseOperationInput):
-    """Input of the scheduler AgenTool. Which fields an operation takes, and needs, is said by its handler."""
+    """Input of the scheduler AgenTool. The handler of an operation defines which fields it takes and requires."""
 
     operation: SchedulerOperation = Field(description="The scheduler operation to perform")
     job_id: MaybeText = Field(None, description="Unique job identifier, or a job's unique name; made from job_name if not given")
     replace: bool | None = Field(None, description="For schedule: change a different job of this id or name, instead of refusing")
-    dry_run: bool | None = Field(None, description="For schedule and update: check everything and say what would be so, and do nothing")
-    assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are taken to be there by then")
+    dry_run: bool | None = Field(None, description="For schedule and update: check everything and describe the result, but do nothing")
+    assume_jobs: list[Text] | None = Field(None, description="For dry_run: ids and names of jobs that are assumed to exist by then")
     until: MaybeText = Field(None, description="For pause: ISO 8601 time, or words, at which the job resumes by itself")
     reason: MaybeText = Field(None, description="For pause, cancel, cancel_execution and stop: why")
-    execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now, start_run: what is repeated")
+    execution_id: MaybeText = Field(None, description="For get_execution, cancel_execution; for run_now, start_run: the one to repeat")
     run_key: MaybeText = Field(None, description="For start_run: the same key never starts a second run", examples=["approved-7"])
-    execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those that stand so")
-    owner: MaybeText = Field(None, description="For list, list_upcoming and audit: only what is this owner's", examples=["maria"])
+    execution_status: ExecutionStatus | None = Field(None, description="For list_executions: only those with this status")
+    owner: MaybeText = Field(None, description="For list, list_upcoming and audit: only those of this owner", examples=["maria"])
     version: int | None = Field(None, description="For update and resume: the version that was read, so that no other change is missed")
     limit: int | None = Field(
         None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"
     )
-    cursor: str | None = Field(None, description="For lists: the cursor of the page before; the first page without")
+    cursor: str | None = Field(None, description="For lists: the cursor of the previous page; without it, the first page")
     job_status: JobStatus | None = Field(None, description="For list: only jobs with this status, such as 'done' or 'cancelled'")
     with_results: bool | None = Field(None, description="For list_executions: false leaves out the results, which may be large")
     query: MaybeText = Field(
-        None, max_length=500, description="For list and list_executions: only what fits", examples=["status:failed tag:nightly since:24h"]
+        None, max_length=500, description="For list and list_executions: only matches", examples=["status:failed tag:nightly since:24h"]
     )
     count: int | None = Field(None, ge=1, le=100, description="For preview: how many of the next due times, 5 by default")
 
 
 class SchedulerFacts(BaseModel):
-    """A part of an answer. Its schema is built when it is first used: a command shows one answer and imports all of them."""
+    """A part of an answer. Its schema is built at first use, because a command imports all answers and shows one."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -83,12 +83,12 @@ class SchedulerOutput(SchedulerFacts):
 
 
 class Timing(SchedulerFacts):
-    """When a schedule fires, in the words and the zone of its owner."""
+    """The due times of a schedule, in words and in the job's zone."""
 
     schedule_type: str
-    schedule: str = Field(description="The schedule in its normal form")
+    schedule: str = Field(description="The schedule in its canonical form")
     timezone: str
-    words: str = Field(description="What was understood")
+    words: str = Field(description="The schedule in words, as it was understood")
     next_runs: list[str] = Field(description="The next due times, in the job's zone")
     remarks: list[str] = Field(description="How the text was read, and warnings")
 
@@ -100,16 +100,16 @@ class Scheduled(Timing):
     job_name: str
     next_run: str | None
     state: str
-    reason: str = Field(default="", description="Why it is paused, where it is: it may wait for a person's approval")
-    created: bool = Field(description="False if the very same job was there already")
-    changed: bool = Field(description="True if it was there and is different now")
+    reason: str = Field(default="", description="If it is paused, why: it may wait for a person's approval")
+    created: bool = Field(description="False if the job existed already")
+    changed: bool = Field(description="True if it existed and is different now")
     version: int
 
 
 class PlannedJob(Scheduled):
     """Answer to ``schedule`` with `dry_run`."""
 
-    definition: dict[str, Any] = Field(description="The job as it would be")
+    definition: dict[str, Any] = Field(description="The planned job")
 
 
 class JobRef(SchedulerFacts):
@@ -129,7 +129,7 @@ class CancelledJob(JobRef):
 
 
 class ErrorInfo(SchedulerFacts):
-    """What an execution raised."""
+    """The exception of an execution."""
 
     type: str
     message: str
@@ -160,13 +160,13 @@ class ExecutionInfo(SchedulerFacts):
     finished_at: str | None
     duration: float | None = Field(description="Seconds")
     attempt: int
-    due_count: int = Field(description="Due times this record stands for")
+    due_count: int = Field(description="Number of due times in this record")
     result: Any
     error: ErrorInfo | None
     delivery: str = Field(description="Whether the outcome reached its queue: none, pending, delivered or failed")
     attempts: list[AttemptInfo] = Field(default=[], description="Earlier attempts, the oldest first")
     retry_at: str | None = Field(default=None, description="When the next attempt starts")
-    output: str = Field(default="", description="While it runs, in the process that is asked: the end of what it has written so far")
+    output: str = Field(default="", description="While it runs in the process that answers: the end of its output so far")
 
 
 class BackfillInfo(SchedulerFacts):
@@ -175,7 +175,7 @@ class BackfillInfo(SchedulerFacts):
     job_id: str
     created: int = Field(description="Executions that this call added")
     total: int = Field(description="Due times in the range")
-    statuses: dict[str, int] = Field(description="How many of the range's executions stand how")
+    statuses: dict[str, int] = Field(description="Number of the range's executions by status")
 
 
 class RunNow(SchedulerFacts):
@@ -199,9 +199,9 @@ class JobSummary(SchedulerFacts):
     timezone: str
     next_run: str | None
     reason: str = Field("", description="Why it is paused or broken, who cancelled it, or what it waits for")
-    last_outcome: str | None = Field(None, description="How its execution ended that finished last")
+    last_outcome: str | None = Field(None, description="Status of the execution that finished last")
     ended_at: str | None = Field(None, description="When it was cancelled")
-    owner: str = Field("", description="Whose it is")
+    owner: str = Field("", description="Its owner")
     tags: list[str] = Field(default=[], description="Its labels")
     description: str = ""
     created_at: str = ""
@@ -212,7 +212,7 @@ class JobList(SchedulerFacts):
 
     jobs: list[JobSummary]
     count: int
-    cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
+    cursor: str | None = Field(default=None, description="The cursor of the next page; None on the last one")
 
 
 class JobDetails(SchedulerFacts):
@@ -222,7 +222,7 @@ class JobDetails(SchedulerFacts):
     job_name: str
     next_run: str | None
     pending: bool = Field(description="The job waits for the scheduler to be started")
-    info: dict[str, Any] = Field(description="The whole definition, and where the job stands")
+    info: dict[str, Any] = Field(description="The whole definition, and the job's state")
     recent_history: list[ExecutionInfo]
     upstream: str | None = Field(None, description="Id of the job that it comes after")
     downstream: list[str] = Field(default=[], description="Ids of the jobs that come after it")
@@ -234,20 +234,20 @@ class History(SchedulerFacts):
     job_id: str | None
     history: list[ExecutionInfo]
     count: int
-    cursor: str | None = Field(default=None, description="Asks for the next page; None: this was the last one")
+    cursor: str | None = Field(default=None, description="The cursor of the next page; None on the last one")
 
 
 class SchedulerStatus(SchedulerFacts):
     """Answer to ``start``, ``stop`` and ``status``."""
 
     running: bool
-    leading: bool = Field(description="This process claims what is due; false while another does, or while stopped")
+    leading: bool = Field(description="This process claims due jobs; false while another does, or while stopped")
     stopped: bool = Field(description="Stopped by operation 'stop', for every process that shares the store")
-    leader: str | None = Field(description="The process that claims: its pid and host; None where there is but one")
+    leader: str | None = Field(description="The process that claims: its pid and host; None if there is only one process")
     jobs_count: int = Field(description="Jobs that can fire again")
     apscheduler_available: bool
-    scheduler_state: int = Field(description="APScheduler's own: 0 stopped, 1 running, 2 paused")
-    jobs: int = Field(description="The same figure as jobs_count, by its other documented name")
+    scheduler_state: int = Field(description="APScheduler's state: 0 stopped, 1 running, 2 paused")
+    jobs: int = Field(description="The same as jobs_count, by its other documented name")
     paused: int
     executing: int = Field(description="Executions under way in this process")
     waiting: int = Field(description="Executions that wait for room in this process")
@@ -263,14 +263,14 @@ class WorkerInfo(SchedulerFacts):
     """A process that has the store open."""
 
     worker: str = Field(description="Its pid and host")
-    leads: bool = Field(description="It claims what is due")
+    leads: bool = Field(description="It claims due jobs")
     executions: list[str] = Field(description="Ids of the executions that run in it")
     started_at: str | None
-    seen_at: str | None = Field(description="When it last said that it is alive")
+    seen_at: str | None = Field(description="Time of its last heartbeat")
 
 
 MAX_OUTBOX = 1_000
-"""Outcomes that are counted."""
+"""Maximum number of undelivered outcomes that are counted."""
 
 
 class WorkerList(SchedulerFacts):
@@ -282,14 +282,14 @@ class WorkerList(SchedulerFacts):
 
 
 class AuditInfo(SchedulerFacts):
-    """One thing that somebody did."""
+    """One entry of the audit log."""
 
     at: str
     action: str
     job_id: str
     owner: str
     execution_id: str
-    caller: dict[str, Any] = Field(description="Who: name, door, scopes, and the scheduled runs it was inside of")
+    caller: dict[str, Any] = Field(description="The caller: name, door, scopes, and the scheduled runs that it was part of")
     before: dict[str, Any] | None
     after: dict[str, Any] | None
 

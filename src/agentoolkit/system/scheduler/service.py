@@ -1,4 +1,4 @@
-"""The scheduler's use cases, over its ports. Operations, and every other door, end here."""
+"""The scheduler's use cases. The operations, and every other door, call them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import datetime
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
-from agentoolkit.system.scheduler.changed_jobs import Added, Cancelled
 from agentoolkit.system.scheduler.checks import check_executor
 from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
@@ -18,9 +17,9 @@ from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermit
 from agentoolkit.system.scheduler.events import Listener, PortionListener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.job_writer import JobWriter
+from agentoolkit.system.scheduler.job_writer import Added, Cancelled, JobWriter
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
-from agentoolkit.system.scheduler.lookup import JobLookup
+from agentoolkit.system.scheduler.lookup import JobLookup, resolve_upstream
 from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
@@ -28,28 +27,27 @@ from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, upstr
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone
-from agentoolkit.system.scheduler.upstream import resolve_upstream
 
 _TRIES = 5
-"""How often a change is repeated that a firing came between."""
+"""Tries of a change if a firing changes the job in between."""
 
 _PLAIN_HABITS = ReadingHabits()
 Names = Collection[str]
 
 
 class SchedulerService:
-    """One scheduler: what can be done with its jobs.
+    """One scheduler, with all use cases of its jobs.
 
     Args:
         parts: Store, injector and time source.
-        habits: What schedules are read with: the zone of jobs that name none, the times of the day's parts, languages.
-        calendars: What the names of calendars stand for.
+        habits: Defaults for reading schedules: the zone, the times of the day's parts, languages.
+        calendars: Calendars by name.
 
     Attributes:
         lifecycle: Starts and stops the engine.
         lookup: Finds jobs.
         executions: Runs jobs at once, and finds and cancels executions.
-        audit: Notes who did what.
+        audit: Creates audit entries.
     """
 
     def __init__(self, parts: Parts, habits: ReadingHabits = _PLAIN_HABITS, calendars: Calendars | None = None) -> None:
@@ -64,15 +62,15 @@ class SchedulerService:
         self._calendars = calendars or {}
 
     def now(self) -> datetime:
-        """Return the present instant."""
+        """Return the current instant."""
         return self.parts.time.now()
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call a listener with every event; the answer ends that."""
+        """Call a listener with every event. Return a function that removes it."""
         return self.parts.announcer.subscribe(listener)
 
     def subscribe_to_portions(self, listener: PortionListener) -> Callable[[], None]:
-        """Call a listener with all events of one moment together; the answer ends that."""
+        """Call a listener with all events of one moment together. Return a function that removes it."""
         return self.parts.announcer.subscribe_to_portions(listener)
 
     @property
@@ -83,14 +81,14 @@ class SchedulerService:
     async def add(
         self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, dry_run: bool = False, assumed: Names = ()
     ) -> Added:
-        """Schedule a job; the very same one again changes nothing.
+        """Create a job. If an identical job exists, it is left unchanged.
 
         Args:
             asked: The fields of the job.
-            job_id: Its id; made from its name if not given.
-            replace_existing: A different job of this id or name becomes the one that is asked for, in one step.
-            dry_run: Tell what would be so, and leave it at that.
-            assumed: Ids and names of jobs that a dry run takes to be there.
+            job_id: Its id; derived from its name if not given.
+            replace_existing: If true, a different job of this id or name is changed to this one, in one step.
+            dry_run: Return the result without storing anything.
+            assumed: Ids and names of jobs that a dry run assumes to exist.
 
         Raises:
             JobExists: The id or name belongs to a different job.
@@ -102,7 +100,7 @@ class SchedulerService:
             return replaced
         if not dry_run and get_caller().is_admin:
             planned = self._planned(asked, job_id)
-            with suppress(JobExists, InvalidJob):  # the very same job may be there, also one that could not be added any more
+            with suppress(JobExists, InvalidJob):  # an identical job may exist, even one that could not be added any more
                 return await self._write_new(planned)
         return await self._look_first(asked, job_id, dry_run=dry_run, assumed=assumed)
 
@@ -110,16 +108,16 @@ class SchedulerService:
         return plan(asked, job_id, self.parts.injector, self.now(), self._habits)
 
     async def _write_new(self, planned: Plan) -> Added:
-        """Write a new job, without a look whether it is there: the store refuses an id or name that is taken."""
+        """Write a new job without looking for an existing one: the store refuses an id or name in use."""
         planned = await self._admitted(planned)
         await self._writer.add(StoredJob(planned.job, planned.state))
         return Added(*planned, created=True)
 
     async def _look_first(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added:
-        """Answer with the very same job where it is there; else write it, or tell in a dry run what would be so."""
+        """Return an identical job if it exists; else write the job, or plan it in a dry run."""
         named = await self._named(asked, None) if job_id is None else None
         planned = self._planned(asked, named.job.job_id if named and named.state.status is not JobStatus.DONE else job_id)
-        is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id made of that
+        is_unknown = named is None and job_id is None and asked.job_name is not None  # neither by its name nor by the id derived from it
         if not is_unknown and (there := await self._writer.find_same(planned.job)):
             return await self._as_it_is(there, planned.reading, writes=not dry_run)
         await self._writer.check_former(planned.job)
@@ -129,13 +127,13 @@ class SchedulerService:
             return Added(*planned, created=True)
         try:
             return await self._write_new(planned)
-        except JobExists:  # somebody else was quicker: if it is the very same job, it is there as wanted
+        except JobExists:  # another caller was faster: an identical job is a success too
             if there := await self._writer.find_same(planned.job):
                 return await self._as_it_is(there, planned.reading)
             raise
 
     async def _redefined(self, asked: JobFields, job_id: str | None, *, dry_run: bool, assumed: Names) -> Added | None:
-        """Make an existing job the one that is asked for; None if there is none of this id or name. A dry run says what to assume."""
+        """Change an existing job to the requested one; None if no job has this id or name."""
         for _ in range(_TRIES):
             stored = await self._named(asked, job_id)
             if stored is None:
@@ -156,9 +154,9 @@ class SchedulerService:
         return await self.store.find(asked.job_name) or await self.store.find(id_from_name(asked.job_name))
 
     async def update(self, job_id: str, changes: JobFields, version: int | None = None, *, dry_run: bool = False) -> Added:
-        """Change some fields of a job; all of the others stay. What changes nothing leaves the version as well.
+        """Change some fields of a job; all others stay. If nothing changes, neither does the version.
 
-        A dry run tells what would be so, and leaves it at that.
+        A dry run returns the result without storing anything.
 
         Raises:
             JobNotFound: There is no such job.
@@ -179,13 +177,13 @@ class SchedulerService:
         raise changed_meanwhile(job_id, version)
 
     async def _as_it_is(self, stored: StoredJob, reading: Reading, *, writes: bool = True) -> Added:
-        """Answer that the very same job is there. One that was given an end, and comes near it, is given another."""
+        """Return an identical job unchanged. If the rules set its end and that is near, the end is renewed."""
         goes_on = writes and not get_caller().is_admin and ends_soon(*stored)
         renewed = await self._changed(stored, Plan(*stored, reading)) if goes_on else None
         return renewed or Added(*stored, reading, created=False)
 
     async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
-        """Return what is planned as its caller may have it. Raises `InvalidJob`, `NotPermitted` or `LimitExceeded`."""
+        """Apply the admission rules to a plan. Raises `InvalidJob`, `NotPermitted` or `LimitExceeded`."""
         caller, (job, state, reading) = get_caller(), planned
         check_executor(job.policies, self.parts.default_executor, self.parts.unavailable)
         if caller.is_admin:
@@ -194,17 +192,17 @@ class SchedulerService:
             problem = "Other owners' jobs are among those that it would come after."
             raise NotPermitted(problem, field="schedule", value=job.schedule.text, remedy="Name one job, as in 'after extract failed'.")
         if (upstream := job.schedule.after) is not None and upstream.names_job:
-            await self.lookup.job(upstream.job_id)  # another owner's is not there for this caller
+            await self.lookup.job(upstream.job_id)  # another owner's job counts as missing
         mine = [each for each in await self.lookup.unfinished() if each.job.job_id != job.job_id]
         job, state, remarks = admit(caller, job, state, mine, self.parts.admission, self.now(), before)
         return Plan(job, state, Reading(job.schedule, reading.words, (*reading.remarks, *remarks)))
 
     def check_write(self) -> None:
-        """Refuse a caller that may change nothing here. Raises `NotPermitted`."""
+        """Refuse a caller that may not change jobs. Raises `NotPermitted`."""
         check_write(get_caller(), self.parts.admission)
 
     async def _changed(self, before: StoredJob, planned: Plan, *, dry_run: bool = False, assumed: Names = ()) -> Added | None:
-        """Write a changed job; None if it fired, or was changed, since it was read."""
+        """Write a changed job. Return None if it fired, or was changed, since it was read."""
         job, state, reading = await self._admitted(planned, before)
         job = dataclass_replace(job, created_by=narrowed(job.created_by, get_caller()), changed_by=get_caller())
         await self._writer.check_name(job)
@@ -215,7 +213,7 @@ class SchedulerService:
         return Added(*changed, reading, created=False, changed=True) if changed else None
 
     async def cancel(self, job_id: str, reason: str = "") -> Cancelled:
-        """Cancel a job for good, with what waits of it; its history stays readable. It is remembered who did so, and when.
+        """Cancel a job permanently, with its waiting executions. Its history, the caller and the time are kept.
 
         Raises:
             JobNotFound: There is no such job.
@@ -223,7 +221,7 @@ class SchedulerService:
         self.check_write()
         try:
             stored = await self._caught_up(job_id)
-        except DamagedJob as damaged:  # this is the way out of it
+        except DamagedJob as damaged:  # cancelling is the remedy for it
             stored = StoredJob(damaged.job, JobState())
             self.lookup.check_owner(stored.job, job_id)
         job, caller = stored.job, get_caller()
@@ -232,20 +230,20 @@ class SchedulerService:
         return Cancelled(job, why, removed.cancelled, removed.running)
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
-        """Keep a job and let it not fire. Due times while it is paused are not its own, so they leave no record.
+        """Pause a job. Due times during the pause leave no records.
 
-        One that waits for a person's approval goes on waiting, and says so.
+        A job that waits for a person's approval keeps waiting, with that reason.
 
         Args:
             job_id: Its id or name.
-            until: When it resumes by itself.
-            reason: Why, for whoever looks at it later.
+            until: Time at which it resumes by itself.
+            reason: The reason, for later readers.
         """
         self.check_write()
         return await self._change_state(job_id, lambda job, state: state if is_waiting(state) else state.paused(until, reason))
 
     async def resume(self, job_id: str, version: int | None = None) -> StoredJob:
-        """Let a paused job fire again, from now on. Raises `SchedulerError` if it was changed since `version`."""
+        """Resume a paused job: it fires again from now on. Raises `SchedulerError` if it was changed since `version`."""
 
         def resume(job: Job, state: JobState) -> JobState:
             if state.status is JobStatus.ACTIVE:
@@ -263,7 +261,7 @@ class SchedulerService:
         return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
 
     async def _with_upstream(self, asked: JobFields, assumed: Names = ()) -> JobFields:
-        """Return fields that name the job it comes after, if it does, by its id."""
+        """Return the fields with the upstream job's name replaced by its id, if there is one."""
         await self.lifecycle.ready()
         asked = await with_calendars(asked, self._calendars)
         upstream = upstream_in(asked.schedule) if asked.schedule is not None else None
@@ -285,7 +283,7 @@ class SchedulerService:
         raise changed_meanwhile(job_id, version)
 
     async def _caught_up(self, job_id: str) -> StoredJob:
-        """Return a job when what it was due for is claimed: a change counts from now, whatever a slow store left undone."""
+        """Claim a job's past due times, and return the job: a change applies from now on, even if the store was slow."""
         stored = await self.lookup.job(job_id)
         due, engine = stored.state.due_at, self.lifecycle.engine
         if due is None or due >= self.now() or engine is None or not engine.leading:

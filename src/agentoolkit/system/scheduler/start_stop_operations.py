@@ -1,4 +1,4 @@
-"""The operations on the scheduler itself: it is started, stopped and looked at, and so are the processes that share its store."""
+"""The operations on the scheduler itself: start, stop, restart, status, and the list of processes that share its store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentoolkit.text import counted
 Context = RunContext[SchedulerService]
 
 MAX_RUNNING = 1_000
-"""Running executions that ``list_workers`` looks at."""
+"""Maximum number of running executions that ``list_workers`` reads."""
 
 
 async def scheduler_start(ctx: Context) -> SchedulerOutput:
@@ -31,7 +31,7 @@ async def scheduler_start(ctx: Context) -> SchedulerOutput:
 async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
     """Stop within ten seconds: running executions may end, jobs are kept, nothing fires until ``start``.
 
-    Who did so, and why, is in the audit, and in the answer to ``status``.
+    The caller and the reason are in the audit log, and in the answer to ``status``.
     """
     check_admin(get_caller())
     await ctx.deps.lifecycle.stop()
@@ -40,14 +40,14 @@ async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
 
 
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
-    """Stop and start in one. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
+    """Stop and start in one step. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
     check_admin(get_caller())
     await ctx.deps.lifecycle.restart()
     return await _resumed(ctx.deps, "restart", "The scheduler was restarted.")
 
 
 async def scheduler_status(ctx: Context) -> SchedulerOutput:
-    """Tell whether the scheduler runs, and what it has to do."""
+    """Tell whether the scheduler runs, and how busy it is."""
     status = await _status(ctx.deps)
     state = "running" if status.running else "stopped"
     return views.answer("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
@@ -57,7 +57,7 @@ async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
     """List the processes that share the store, the oldest first: which one leads, and what runs in each.
 
     Raises:
-        NotPermitted: The caller has not the scope ``admin``.
+        NotPermitted: The caller lacks the scope ``admin``.
     """
     check_admin(get_caller())
     store = ctx.deps.store
@@ -78,7 +78,7 @@ async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
             )
             for one in owners
         ]
-    else:  # a store of this process alone knows no others
+    else:  # a store that is not shared has only this process
         engine = ctx.deps.lifecycle.engine
         ids = [execution.execution_id for execution in running]
         here = f"pid {os.getpid()} on {socket.gethostname()}"
@@ -109,7 +109,7 @@ async def _status(service: SchedulerService) -> SchedulerStatus:
     leader = await service.store.leader()
     is_stopped = await service.store.is_stopped()
     own_clock = engine.clock.state if engine else 0
-    clock_state = own_clock if service.parts.claims else int(leader is not None)  # a visitor's clock stands: that of who serves counts
+    clock_state = own_clock if service.parts.claims else int(leader is not None)  # a visitor's clock does not run: the leader's counts
     return SchedulerStatus(
         running=engine is not None if service.parts.claims else leader is not None,
         leading=engine is not None and engine.leading,

@@ -1,4 +1,4 @@
-"""From facts to answers: times in the job's zone, values as JSON."""
+"""Converts jobs and executions to answers: times in the job's zone, values as JSON."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from agentoolkit.system.scheduler.changed_jobs import Added, Cancelled
 from agentoolkit.system.scheduler.decisions.admission import ends_soon
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.job_writer import Added, Cancelled
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
@@ -33,41 +33,41 @@ from agentoolkit.system.scheduler.schemas import (
 from agentoolkit.text import counted
 
 NEXT_RUNS = 5
-"""Due times that an answer shows."""
+"""Number of due times in an answer."""
 RECENT = 10
-"""Executions that ``get_job`` shows."""
+"""Number of executions in the answer to ``get_job``."""
 
 
 def answer(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
-    """Put a result into the answer that every operation gives."""
+    """Return the answer of an operation."""
     return SchedulerOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
 
 
 def local(moment: datetime | None, timezone: str) -> str | None:
-    """Write an instant as people in a zone would, with its offset."""
+    """Write an instant in a zone, with its offset."""
     return moment.astimezone(ZoneInfo(timezone)).isoformat() if moment else None
 
 
-def when(told: str, next_run: str | None = None) -> str:
-    """Add to a sentence when a job is due next; what comes after another job is not."""
-    return f"{told}, next at {next_run}" if next_run else told
+def with_next_run(text: str, next_run: str | None = None) -> str:
+    """Add the next due time to a sentence, if there is one."""
+    return f"{text}, next at {next_run}" if next_run else text
 
 
-def told(done: str, job: Scheduled) -> str:
-    """Say what was done to a job and when it is due; of one that is paused, that and why."""
+def describe_change(done: str, job: Scheduled) -> str:
+    """Describe what was done to a job, when it is due, and why it is paused if it is."""
     paused = f" It is paused: {job.reason}." if job.reason else ""
-    return f"{done} {job.job_id!r}: {when(job.words, job.next_run)}.{paused}"
+    return f"{done} {job.job_id!r}: {with_next_run(job.words, job.next_run)}.{paused}"
 
 
-def stands(job: JobRef) -> str:
-    """Say where a job stands after ``pause`` or ``resume``."""
+def describe_state(job: JobRef) -> str:
+    """Describe the state of a job after ``pause`` or ``resume``."""
     if job.state == JobStatus.DONE:
         return f"Job {job.job_id!r} is done, and stays so: nothing of it is due any more. Operation 'update' can give it a new schedule."
-    return f"Job {when(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobStatus.ACTIVE else None)}."
+    return f"Job {with_next_run(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobStatus.ACTIVE else None)}."
 
 
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
-    """Say what a schedule means and when it fires."""
+    """Return a schedule in words, with its next due times."""
     return Timing(**_timing(reading, now, count))
 
 
@@ -81,24 +81,24 @@ def _timing(reading: Reading, now: datetime, count: int) -> dict[str, Any]:
         "timezone": schedule.timezone,
         "words": reading.words,
         "next_runs": [moment.isoformat() for moment in shown.next_runs],
-        "remarks": list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # some are both
+        "remarks": list(dict.fromkeys([*reading.remarks, *shown.warnings])),  # without duplicates
     }
 
 
 def scheduled(added: Added, now: datetime) -> Scheduled:
-    """Answer to ``schedule`` and ``update``."""
+    """Return the answer to ``schedule`` and ``update``."""
     job, state = added.job, added.state
     since = min(now, state.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
     to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - state.runs)
-    told = _timing(added.reading, since, to_come)
+    fields = _timing(added.reading, since, to_come)
     if most is not None and job.schedule.kind != "once":
-        told["words"] += f", at most {counted(most, 'run')}"
+        fields["words"] += f", at most {counted(most, 'run')}"
     reason = state.reason if state.status is JobStatus.PAUSED else ""
-    if reason:  # before what would be cut: nothing of it runs, whatever the rest says
-        told["remarks"].insert(0, f"paused, {reason}")
+    if reason:  # first, because long lists of remarks are cut, and this one matters most
+        fields["remarks"].insert(0, f"paused, {reason}")
     return Scheduled(
-        **told,
+        **fields,
         job_id=job.job_id,
         job_name=job.job_name,
         next_run=_next_run(job, state),
@@ -111,13 +111,13 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
 
 
 def job_ref(stored: StoredJob) -> JobRef:
-    """Answer to ``pause`` and ``resume``."""
+    """Return the answer to ``pause`` and ``resume``."""
     job, state = stored
     return JobRef(job_id=job.job_id, state=state.status, next_run=_next_run(job, state))
 
 
 def job_summary(stored: StoredJob, parts: Parts, last_outcome: ExecutionStatus | None = None) -> JobSummary:
-    """A job as a line of a list; `parts` tell which AgenTools are registered here, and what is carried out here."""
+    """Return a job as a line of a list. `parts` knows the AgenTools and executors of this process."""
     job, state = stored
     return JobSummary(
         job_id=job.job_id,
@@ -139,7 +139,7 @@ def job_summary(stored: StoredJob, parts: Parts, last_outcome: ExecutionStatus |
 
 
 def cancelled_job(cancelled: Cancelled) -> CancelledJob:
-    """Answer to ``cancel``."""
+    """Return the answer to ``cancel``."""
     return CancelledJob(
         job_id=cancelled.job.job_id,
         state=JobStatus.CANCELLED,
@@ -152,7 +152,7 @@ def cancelled_job(cancelled: Cancelled) -> CancelledJob:
 def job_details(
     stored: StoredJob, executions: Sequence[Execution], downstream: Sequence[str], parts: Parts, *, pending: bool
 ) -> JobDetails:
-    """A job with everything that is known of it; `parts` as for `job_summary`."""
+    """Return a job with all details; `parts` as for `job_summary`."""
     job, state = stored
     return JobDetails(
         job_id=job.job_id,
@@ -180,7 +180,7 @@ def job_details(
 
 
 def execution_info(execution: Execution, *, waits: bool = False) -> ExecutionInfo:
-    """One record of a history; does it wait for its AgenTool to be registered here, if it has not begun?"""
+    """Return one record of a history. `waits` is true if a queued execution waits for its AgenTool to be registered here."""
     return ExecutionInfo(
         execution_id=execution.execution_id,
         job_id=execution.job_id,
@@ -229,13 +229,13 @@ def _waits_for(agentool_name: str) -> str:
 
 def _next_run(job: Job, state: JobState) -> str | None:
     due = state.next_run_at
-    if state.status is JobStatus.PAUSED:  # what is due meanwhile is not its own
+    if state.status is JobStatus.PAUSED:  # due times during the pause do not count
         due = job.schedule.first_from(state.paused_until) if state.paused_until else None
     return local(due, job.schedule.timezone)
 
 
 def definition(job: Job) -> dict[str, Any]:
-    """What a job is, by the names of its fields."""
+    """Return the definition of a job by field name."""
     return {
         "agentool_name": job.agentool_name,
         "input_data": job.input_data,
@@ -251,7 +251,7 @@ def definition(job: Job) -> dict[str, Any]:
 
 
 def audit_info(entry: AuditEntry) -> AuditInfo:
-    """One thing that somebody did."""
+    """Return an entry of the audit log."""
     return AuditInfo(
         at=entry.at.isoformat(),
         action=entry.action,

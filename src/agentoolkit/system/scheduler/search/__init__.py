@@ -1,6 +1,6 @@
-"""Jobs and executions that fit a query: the grammar of every door, and what a term means.
+"""Searches for jobs and executions: the grammar of queries, and the meaning of terms.
 
-A store narrows by its indexes, and asks `matching` where only the whole record can tell.
+A store narrows by its indexes, and calls `matching` if only the whole record can decide.
 """
 
 from agentoolkit.system.scheduler.search.grammar import (

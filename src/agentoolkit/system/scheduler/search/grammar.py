@@ -4,7 +4,7 @@
     term   = key ":" value { "," value }  |  word
     value  = text without spaces  |  '"' text '"'
 
-All terms must hold; of several values one is enough; ``-`` turns a term round. A word is looked for in names, ids and errors.
+All terms must hold; of several values one is enough; ``-`` negates a term. A word is searched in names, ids and errors.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.jobs import LIVE, TRIGGERS, ExecutionStatus, JobStatus
 
 Subject = Literal["jobs", "executions"]
-"""What a query is about."""
+"""The records that a query searches."""
 
 MAX_LENGTH = 500
-"""Characters of a query."""
+"""Maximum characters of a query."""
 KEYS: Mapping[str, str] = {
     "status": "how it stands: failed, success, running …; of jobs: scheduled, paused, done, broken, cancelled, or their last outcome",
     "job": "id or name of the job; a star stands for any text",
@@ -37,20 +37,20 @@ KEYS: Mapping[str, str] = {
     "until": "due before",
     "error": "text of the error or the reason",
 }
-"""What can be searched for, and its meaning; for completion too."""
+"""The keys of a query and their meanings, also for completion."""
 _OF_EXECUTIONS = frozenset({"trigger", "took", "cost"})
 _JOB_STATUSES = {("scheduled" if status is JobStatus.ACTIVE else status.value): status.value for status in JobStatus}
 _ALSO = {JobStatus.ACTIVE.value: JobStatus.ACTIVE.value}
-"""How programs call a status that people call otherwise."""
+"""Statuses by their technical names, if people use another word."""
 _STATUSES: Mapping[Subject, Mapping[str, str]] = {
     "jobs": {**{status.value: status.value for status in ExecutionStatus}, **_JOB_STATUSES},
     "executions": {status.value: status.value for status in ExecutionStatus},
 }
-"""Words for a status, and the values that they stand for."""
+"""Status values by the words for them."""
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _TERM = re.compile(r'(?P<not>-)?(?:(?P<key>[a-z_]+):)?(?P<value>(?:"[^"]*"|[^\s"])+)\s*')
 _VALUE = re.compile(r'(?:"[^"]*"|[^,"])+')
-"""A value between commas; a comma in quotes belongs to it."""
+"""A value between commas; a comma in quotes is part of it."""
 _COMPARISON = re.compile(r"(?P<sign>>=|<=|>|<)?(?P<number>\d{1,15}(?:\.\d{1,15})?)(?P<unit>[a-z]*)")
 
 Sign = Literal["<", "<=", ">", ">=", "="]
@@ -58,19 +58,19 @@ Sign = Literal["<", "<=", ">", ">=", "="]
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A number, or seconds, and how what is looked for compares with it."""
+    """A number, or seconds, and the comparison with it."""
 
     sign: Sign
     number: float
 
     def holds(self, there: float) -> bool:
-        """Does a number fit?"""
+        """Tell whether a number meets the bound."""
         signs = {">": there > self.number, ">=": there >= self.number, "<": there < self.number, "<=": there <= self.number}
         return signs.get(self.sign, there == self.number)
 
 
 TermValue = str | Bound | datetime
-"""A text, where a star stands for any; a bound of ``took`` and ``cost``; a time of ``since`` and ``until``."""
+"""A text, in which a star stands for any text; a bound of ``took`` or ``cost``; a time of ``since`` or ``until``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +78,32 @@ class Term:
     """One condition."""
 
     key: str
-    """Empty: a word that is looked for anywhere."""
+    """Empty for a word that is searched everywhere."""
     values: tuple[TermValue, ...]
     is_negated: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The values that are text, as they are compared: whatever the case."""
+        """The text values in lower case, as they are compared."""
         return tuple(value.casefold() for value in self.values if isinstance(value, str))
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A query that was read."""
+    """A parsed query."""
 
     subject: Subject
     terms: tuple[Term, ...] = ()
     owner: str | None = None
-    """Whose jobs are looked at, whatever the terms say; None: everybody's."""
+    """The owner to whose jobs the search is limited; None means all owners."""
 
     def only(self, key: str) -> Term | None:
-        """Return the first term of a key that says what is looked for, and not what is not."""
+        """Return the first term of a key that is not negated."""
         return next((term for term in self.terms if term.key == key and not term.is_negated), None)
 
     @property
     def job_statuses(self) -> frozenset[JobStatus]:
-        """Which jobs are looked at: those that are over only where they are asked for, by their status or by how they ended."""
+        """The statuses of jobs to search. Jobs that are over are included only if the query asks for their status or last outcome."""
         term = self.only("status")
         if term is None:
             return LIVE
@@ -111,12 +111,12 @@ class Search:
         return asked if len(asked) == len(term.values) else LIVE | {JobStatus.DONE} | asked
 
     def with_term(self, key: str, *values: TermValue) -> Search:
-        """Return a search that wants this besides."""
+        """Return the search with a further term."""
         return replace(self, terms=(*self.terms, Term(key, values)))
 
 
 def status_word(status: str) -> str:
-    """Return what people call a job's status: the word that they look for it by."""
+    """Return the word by which people search for a job's status."""
     return next((word for word, value in _JOB_STATUSES.items() if value == status), status)
 
 
@@ -125,12 +125,12 @@ def read_search(text: str, subject: Subject, *, me: str, now: datetime) -> Searc
 
     Args:
         text: The query.
-        subject: What it is about.
-        me: Who asks, for ``owner:me``.
-        now: What ``since:24h`` counts from.
+        subject: The records that it searches.
+        me: The caller's name, for ``owner:me``.
+        now: The time that ``since:24h`` counts from.
 
     Raises:
-        InvalidJob: A key is unknown, or a value cannot be one of its key.
+        InvalidJob: A key is unknown, or a value is invalid for its key.
     """
     if len(text) > MAX_LENGTH:
         raise InvalidJob(f"A query has at most {MAX_LENGTH} characters.", field="query", value=text[:MAX_LENGTH])
@@ -183,7 +183,7 @@ def _value(key: str, text: str, subject: Subject, me: str, now: datetime) -> Ter
 
 
 def _moment(text: str, now: datetime) -> datetime:
-    """Return the time that ``24h`` ago was, or that an ISO 8601 time or date names."""
+    """Return the time of ``24h`` before now, or of an ISO 8601 time or date."""
     found = _COMPARISON.fullmatch(text)
     try:
         if found is not None and found["sign"] is None and found["unit"] in _UNITS:

@@ -1,4 +1,4 @@
-"""Whether one job, or one execution, fits a search: what every store must agree with."""
+"""Decides whether a job or an execution matches a search: every store must agree with it."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, J
 from agentoolkit.system.scheduler.search.grammar import Bound, Search, Term, TermValue
 
 AGENT = "agent"
-"""The AgenTool whose results tell what they have cost."""
+"""The AgenTool whose results contain their cost."""
 
 MAX_LABEL = 500
-"""Characters of a label; of a description, those that words are looked for in."""
+"""Maximum characters of a label, and of the part of a description that is searched."""
 
 
 def labels_of(job: Job) -> set[tuple[str, str]]:
-    """Return kinds and labels: as the terms of a search compare them, and the owner's name besides as it is, under ``owned``."""
+    """Return a job's labels by kind in lower case, as searches compare them, and the owner's exact name under ``owned``."""
     found = {("job", job.job_id), ("job", job.job_name), ("owner", job.owner), ("tool", job.agentool_name), ("text", job.description)}
     found.update(("tag", tag) for tag in job.tags)
     return {("owned", job.owner), *((kind, label.casefold()[:MAX_LABEL]) for kind, label in found if label)}
 
 
 def job_fits(search: Search, job: Job, state: JobState, last_outcome: ExecutionStatus | None) -> bool:
-    """Does a job fit?"""
+    """Tell whether a job matches a search."""
     return search.owner in (None, job.owner) and all(_job_holds(term, job, state, last_outcome) for term in search.terms)
 
 
 def execution_fits(search: Search, execution: Execution, job: Job | None) -> bool:
-    """Does an execution fit? What its job must answer does not hold where that is not known any more."""
+    """Tell whether an execution matches a search. Terms on a job that is no longer known do not match."""
     if search.owner is not None and (job is None or job.owner != search.owner):
         return False
     return all(_execution_holds(term, execution, job) for term in search.terms)
 
 
 def text_fits(search: Search, *texts: str, errors: Iterable[str]) -> bool:
-    """Do the words fit any of the texts, and what is looked for in errors the errors?"""
+    """Tell whether the words match one of the texts, and the terms on errors one of the errors."""
     errors = tuple(errors)
     words = {"": (*texts, *errors), "error": errors}
     return all(_contains(term, words[term.key]) is not term.is_negated for term in search.terms if term.key in words)
 
 
 def error_texts(execution: Execution) -> tuple[str, ...]:
-    """Return what is known of why an execution ended as it did."""
+    """Return the texts that explain the outcome of an execution."""
     error = execution.error
     return (execution.reason, error.type, error.message) if error else (execution.reason,)
 
 
 def cost_of(execution: Execution) -> float | None:
-    """Return what an execution of an agent has cost in US dollars, as its result tells; None: it is not known."""
+    """Return the cost of an agent's execution in US dollars, from its result; None if unknown."""
     result = execution.result
     if execution.agentool_name != AGENT or not isinstance(result, dict):
         return None
@@ -62,7 +62,7 @@ def cost_of(execution: Execution) -> float | None:
 def _job_holds(term: Term, job: Job, state: JobState, last_outcome: ExecutionStatus | None) -> bool:
     match term.key:
         case "status":
-            # A word that is a status of jobs is never their last outcome.
+            # A word that is a status of jobs never means their last outcome.
             fits = state.status in term.values or (last_outcome in term.values and last_outcome not in set(JobStatus))
         case "since" | "until":
             fits = _in_time(term, state.due_at)
