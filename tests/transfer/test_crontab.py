@@ -171,7 +171,7 @@ def test_tz_moves_no_entry(value: str) -> None:
     """TZ is a variable of the commands: only CRON_TZ sets the zone of the times, as in cron."""
     translation = translated(f"TZ={value}\n0 1 * * * first")
     assert "timezone" not in translation.tasks[0]
-    assert "CRON_TZ sets that of the times" in translation.notes[0].told
+    assert "CRON_TZ sets the zone of the times" in translation.notes[0].told
 
 
 @pytest.mark.parametrize("user", ["root", "www-data", "nobody"])

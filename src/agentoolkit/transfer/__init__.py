@@ -1,4 +1,4 @@
-"""Moving in from other schedulers, and out again."""
+"""Move jobs in from other schedulers, and everything out into a file and back."""
 
 from agentoolkit.transfer.backup import Arrived, Everything, export_lines, import_lines
 from agentoolkit.transfer.crontab import CrontabOptions, read_crontab

@@ -1,13 +1,13 @@
-"""Everything that stores hold as lines of JSON, and back into other stores.
+"""Export everything the stores hold as lines of JSON, and import it into other stores.
 
-The first line is a header. Each further one is a job and its state, an execution, an outcome still to be delivered, a queue,
-a message in a queue, an id that a queue remembers, or a value. A file is read whole before anything of it is written.
+The first line is a header. Each further line is a job with its state, an execution, an undelivered outcome, a queue,
+a queued message, an id that a queue remembers, or a value. An import reads the whole file before it writes anything.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar, cast
@@ -28,20 +28,20 @@ from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
 VERSION = 3
-"""Files of version 1 have no queues and no values; those of version 2 no remembered ids and no order of death."""
+"""Files of version 1 have no queues and no values. Those of version 2 have no remembered ids, and dead letters in no order."""
 
 _ALL = 1_000_000_000
 _PAGE = 500
-"""Executions that are read at once."""
+"""Executions in one page."""
 AT_ONCE = 50
-"""Records that are written before others on the event loop have their turn: two milliseconds. They may wait three turns."""
+"""Records handled before other tasks on the event loop get a turn: two milliseconds' worth. They may wait three turns."""
 _PORTION = 512
 
 T = TypeVar("T")
 
 
 class Everything(NamedTuple):
-    """Where the contents of a toolkit are held."""
+    """The three stores of a toolkit."""
 
     jobs: JobStore
     queues: QueueBackend
@@ -49,32 +49,36 @@ class Everything(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """What an import added; what was there already is not counted."""
+    """How many records of each kind an import added. Records that were there already are not counted."""
 
     jobs: int = 0
     executions: int = 0
     outcomes: int = 0
-    """Still to be delivered."""
+    """Outcomes still to be delivered."""
     queues: int = 0
     messages: int = 0
     values: int = 0
     left_out: tuple[str, ...] = ()
-    """Ids of jobs that could not be added. Nothing was added of their executions and outcomes either."""
+    """Ids of jobs that could not be added. Their executions and outcomes were not added either."""
 
 
 async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
-    """Yield lines with everything: the header, jobs, executions from the oldest on, outcomes under way, queues, values.
+    """Yield the lines of an export: the header, jobs, executions from the oldest on, undelivered outcomes, queues, values.
 
-    What was damaged in the database is left out: a job's definition, a message's payload, a value.
+    Damaged rows are left out: jobs, messages and values whose JSON cannot be read.
     """
     yield _line({"format": FORMAT, "version": VERSION, "exported_at": now.isoformat()})
-    # All in one read: of two, a job that is changed in between could be missing, or make a circle.
+    # One read for all jobs: between two reads a job could change, then be missing or make a circle.
     async for line in _lines(records.job_record(stored) for stored in await held.jobs.jobs() if stored.job.readable):
         yield line
-    # Kept as texts: to look through millions of records for garbage would hold up everything else.
-    executions = [[line async for line in _lines(map(records.execution_record, page))] async for page in _pages_of_executions(held.jobs)]
-    for page in reversed(executions):
-        for line in reversed(page):
+    # Kept as texts: the garbage collector would take long to walk millions of records.
+    pages: list[list[str]] = []
+    start: Position | None = None
+    while page := await held.jobs.executions(None, _PAGE, before=start):  # the latest due first
+        pages.append([line async for line in _lines(map(records.execution_record, page))])
+        start = Position(page[-1].scheduled_at, page[-1].execution_id)
+    for lines in reversed(pages):
+        for line in reversed(lines):
             yield line
     async for kind in _other_kinds(held, now):
         async for line in _lines(kind):
@@ -94,18 +98,10 @@ async def _other_kinds(held: Everything, now: datetime) -> AsyncIterator[Iterabl
     yield (records.value_record(value) for value in await held.values.everything(now) if is_json(value.entry.text))
 
 
-async def _pages_of_executions(jobs: JobStore) -> AsyncIterator[Sequence[Execution]]:
-    """Yield all executions, those due latest first."""
-    start: Position | None = None
-    while page := await jobs.executions(None, _PAGE, before=start):
-        yield page
-        start = Position(page[-1].scheduled_at, page[-1].execution_id)
-
-
 def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str, Any]]:
-    """Yield a queue, its messages and the ids it remembers. What somebody has taken is ready: a lease does not move.
+    """Yield a queue, its messages and the ids it remembers. A leased message is written as ready: a lease is not exported.
 
-    The ids of its messages are remembered too, so that an import can be repeated.
+    The ids of its messages count as remembered, so that an import can be repeated.
     """
     yield records.queue_record(contents)
     for message in contents.messages:
@@ -120,13 +116,13 @@ def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str,
 
 
 async def import_lines(held: Everything, lines: Iterable[str], now: datetime) -> Arrived:
-    """Add what lines hold and these stores do not. What has the same id, name or key there is left as it is there.
+    """Add the records of an export. Where a store already has the same id, name or key, its own record stays.
 
-    Executions that had not ended are taken as those of a process that ended: to be run again, or lost. Messages that somebody
-    had taken are ready again.
+    Executions that had not finished are recovered like those of a process that ended: they run again, or are lost. Leased messages
+    are ready again.
 
-    A job is left out, with its executions and outcomes, whose name belongs to another there, or which would come after itself by
-    way of a job that another process has changed meanwhile. The rest is added; `Arrived.left_out` names what was left out.
+    A job is left out, with its executions and outcomes, if another job in the store has its name, or if it would come after itself
+    by way of a job that another process changed meanwhile. The rest is added. `Arrived.left_out` has the ids of those left out.
 
     Raises:
         InvalidInput: A line is damaged, or of another format; two jobs have one id or name, or one would come after itself.
@@ -143,7 +139,7 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
 
 
 def _record_in(number: int, line: str) -> dict[str, Any]:
-    """Read a line. Raises `InvalidInput`, which names it."""
+    """Read a line. Raises `InvalidInput` with its number."""
     try:
         record = checks.json_in(f"Line {number}", line)
     except InvalidInput as error:
@@ -157,7 +153,7 @@ def _record_in(number: int, line: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Contents:
-    """What a file holds."""
+    """The records of a file."""
 
     version: int = 0
     jobs: list[StoredJob] = field(default_factory=list[StoredJob])
@@ -168,7 +164,7 @@ class _Contents:
     remembered: list[records.Remembered] = field(default_factory=list[records.Remembered])
     values: list[KeptValue] = field(default_factory=list[KeptValue])
     _line_of: dict[str, int] = field(default_factory=dict[str, int])
-    """Where each job is, by its id, and by its name unless that is free again."""
+    """Line of each job, by its id and, unless the job is done, by its name."""
 
     def take(self, number: int, record: Mapping[str, Any]) -> None:
         if not self.version:
@@ -216,7 +212,7 @@ class _Contents:
         self.jobs.append(stored)
 
     def queue_contents(self, now: datetime) -> list[QueueContents]:
-        """Return every queue that is named anywhere, with its messages and remembered ids."""
+        """Return every queue that a record names, with its messages and remembered ids."""
         found = {each.queue.queue_name: each for each in self.queues}
         for name in [*(message.queue_name for message in self.messages), *(each.queue_name for each in self.remembered)]:
             found.setdefault(name, QueueContents(queued.Queue(name, queued.QueueSettings(), now), (), ()))
@@ -233,7 +229,7 @@ class _Contents:
 
 
 class _Importer:
-    """Adds the contents of a file, and counts what was not there."""
+    """Adds the records of a file to the stores, and counts the new ones."""
 
     def __init__(self, held: Everything, contents: _Contents, now: datetime) -> None:
         self._held = held
@@ -256,7 +252,7 @@ class _Importer:
         return Arrived(sum(jobs), sum(executions), sum(outcomes), queues, restored.messages, values, tuple(left_out))
 
     async def _new_jobs(self) -> list[StoredJob]:
-        """Return the jobs that are not there. Raises `InvalidInput` where one of them would come after itself."""
+        """Return the jobs that the store does not have. Raises `InvalidInput` if one would come after itself."""
         there = {stored.job.job_id: stored.job for stored in await self._held.jobs.jobs()}
         new = [stored for stored in self._contents.jobs if stored.job.job_id not in there]
         known = self._jobs | there
@@ -274,7 +270,7 @@ class _Importer:
         try:
             await self._held.jobs.add(*stored)
         except (JobExists, InvalidSchedule):
-            return False  # see `import_lines`
+            return False  # left out, see `import_lines`
         return True
 
     async def _add_execution(self, execution: Execution) -> bool:
@@ -288,5 +284,5 @@ class _Importer:
 
 def _line(record: Mapping[str, Any]) -> str:
     line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    # A lone surrogate is in no encoding: such a line is written with escapes.
+    # A lone surrogate has no encoding: such a line is written with escapes.
     return line if checks.is_encodable(line) else json.dumps(record, separators=(",", ":"))

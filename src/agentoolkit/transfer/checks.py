@@ -1,4 +1,4 @@
-"""What a record of an export must be for the stores to hold it: what the AgenTools themselves would have let in."""
+"""Check the records of an export: the stores may hold only what the AgenTools themselves would accept."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from agentoolkit.text import storable
 
 T = TypeVar("T")
 
-_SAID = frozenset({"reason", "payload", "result", "input_data"})
-"""Fields with what a handler said, or with JSON of their own rules."""
+_UNCHECKED = frozenset({"reason", "payload", "result", "input_data"})
+"""Fields with text from a handler, or with JSON that has checks of its own."""
 
 
 def read(kind: TypeAdapter[T], name: str, record: object) -> T:
-    """Read a record as what it is to be, with times and texts that can be kept. Raises `InvalidInput`, which names the fields."""
+    """Validate a record, its times and its texts. Raises `InvalidInput`, which names the fields."""
     try:
         found = kind.validate_python(record)
     except ValidationError as error:
@@ -36,14 +36,14 @@ def read(kind: TypeAdapter[T], name: str, record: object) -> T:
 
 
 def damaged(name: str, error: ValidationError) -> InvalidInput:
-    """Say which fields of a record are wrong."""
+    """Return the error that names the wrong fields of a record."""
     problems = InvalidInput.from_validation(name, error).problems
-    told = tuple(replace(problem, field=f"{name}.{problem.field}") for problem in problems)
-    return InvalidInput(sentence(told), problems=told)
+    placed = tuple(replace(problem, field=f"{name}.{problem.field}") for problem in problems)
+    return InvalidInput(sentence(placed), problems=placed)
 
 
 def check_values(field: str, value: object) -> None:
-    """Refuse a time without an offset, and a text that some store cannot hold, anywhere in a record."""
+    """Refuse a time without an offset, or a text that some store cannot hold, anywhere in a record."""
     if isinstance(value, str):
         try:
             storable(value)
@@ -53,7 +53,7 @@ def check_values(field: str, value: object) -> None:
             ) from error
     elif isinstance(value, datetime):
         if value.tzinfo is None:
-            remedy = f"Write '{value.isoformat()}+00:00' if it is one of UTC."
+            remedy = f"Write '{value.isoformat()}+00:00' if it is in UTC."
             raise InvalidInput(f"{value.isoformat()} has no offset.", field=field, value=value, remedy=remedy)
     else:
         for name, entry in _entries(value):
@@ -61,7 +61,7 @@ def check_values(field: str, value: object) -> None:
 
 
 def _entries(value: object) -> list[tuple[object, object]]:
-    """Return what a record holds, by names or places. What a handler said is left out: stores write it as far as they can."""
+    """Return the entries of a record by name or place. A handler's text is left out: stores write as much of it as they can."""
     if isinstance(value, ErrorRecord):
         return []
     if isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def _entries(value: object) -> list[tuple[object, object]]:
         named = list(zip(getattr(entries, "_fields", range(len(entries))), entries, strict=True))
     else:
         named = []
-    return [(name, entry) for name, entry in named if name not in _SAID]
+    return [(name, entry) for name, entry in named if name not in _UNCHECKED]
 
 
 def check_name(field: str, text: str) -> None:
@@ -97,7 +97,7 @@ def check_fields(name: str, model: type[BaseOperationInput], fields: Mapping[str
 
 
 def check_job(job: Job) -> None:
-    """Refuse a job of which ``schedule`` would refuse the id, the input's form, a text or a number."""
+    """Refuse a job whose id, input, texts or numbers ``schedule`` would refuse."""
     try:
         checked_id(job.job_id)
         checked_json(job.input_data)
@@ -108,7 +108,7 @@ def check_job(job: Job) -> None:
 
 
 def is_encodable(text: str) -> bool:
-    """Is there a form in bytes? A lone surrogate has none."""
+    """Tell whether a text can be written as UTF-8. A lone surrogate cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -117,14 +117,14 @@ def is_encodable(text: str) -> bool:
 
 
 def count_in(field: str, value: Any) -> int:
-    """Refuse what is not a number that a database counts with."""
+    """Return a count. Refuse a value that is no whole number from 0 to 2**62 - 1, so that databases can hold it."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
         raise InvalidInput(f"{excerpt(value)} is not a count.", field=field, value=value, remedy="Write a whole number from 0 on.")
     return value
 
 
 def json_in(field: str, text: str) -> Any:
-    """Read JSON, without the numbers that it does not have. Raises `InvalidInput`."""
+    """Read JSON; NaN and Infinity are refused. Raises `InvalidInput`."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""Command lines → targets of tasks."""
+"""Translate command lines into calls that a task can make."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _CHANGES_FOLDER = re.compile(r"cd\s+(?P<folder>[^\s'\"$`;&|]+)\s*&&\s*(?P<rest>.
 
 
 class Target(NamedTuple):
-    """What a task calls."""
+    """The AgenTool that a task calls, and its input."""
 
     program: str
     agentool_name: str
     input_data: dict[str, Any]
     logs: bool = False
-    """Is its output written into the log?"""
+    """Whether its output is written into the log."""
 
     def fields(self, name: str) -> dict[str, Any]:
-        """Return the fields of a task of this name."""
+        """Return the fields that make a task of this name call it."""
         if not self.logs:
             return {"agentool_name": self.agentool_name, "input_data": self.input_data}
         output = {"stdout": "!step:run.stdout", "stderr": "!step:run.stderr"}
@@ -39,7 +39,7 @@ def shell_call(command: str, stdin: str | None = None) -> Target:
     """Translate a command line into a call of the AgenTool ``shell``, which takes an argument list and no shell.
 
     Raises:
-        Untranslatable: It needs a shell, or its quotes do not end.
+        Untranslatable: The line needs a shell, is empty, sets variables, or has an open quote.
     """
     line = command.strip()
     folder: dict[str, str] = {}
@@ -57,7 +57,7 @@ def shell_call(command: str, stdin: str | None = None) -> Target:
 
 
 def shell_program_call(shell: str, command: str, stdin: str | None = None) -> Target:
-    """Let a shell run a command line as it is.
+    """Return a call that lets a shell run a command line unchanged.
 
     Raises:
         Untranslatable: There is no command.
@@ -69,24 +69,24 @@ def shell_program_call(shell: str, command: str, stdin: str | None = None) -> Ta
 
 
 def failure_notification(name: str, job: str, target: str) -> dict[str, Any]:
-    """Return a task that tells a target that a job has failed."""
+    """Return a task that notifies a target when a job has failed."""
     sent = {"operation": "send", "title": f"{job} failed", "message": "!ref:after:error.message"}
     call = {**sent, "notification_type": "error", "targets": [target]}
     return {"name": name, "type": "after", "schedule": f"after {job} failed", "agentool_name": "notification", "input_data": call}
 
 
 class WithoutOutput(NamedTuple):
-    """A command line without what it says about its output."""
+    """A command line without the redirection of its output."""
 
     command: str
-    told: str = ""
-    """What a person should know of that."""
+    note: str = ""
+    """What a person should know about the removed redirection."""
     to_log: bool = False
-    """Did its output go to a file, and is it to go to the log now?"""
+    """Whether its output went to a file and goes to the log now."""
 
 
 def without_output(command: str, *, files: bool) -> WithoutOutput:
-    """Take off where a command's output goes, if that is nowhere or, with `files`, a file."""
+    """Remove a redirection to /dev/null or, with `files`, to a file."""
     bare = _DISCARDS_OUTPUT.sub("", command)
     if found := _WRITES_FILE.search(bare):
         if not files:
@@ -97,7 +97,7 @@ def without_output(command: str, *, files: bool) -> WithoutOutput:
 
 
 def shell_syntax(line: str) -> str | None:
-    """Return the first character that only a shell gives a meaning, if there is one."""
+    """Return the first character that has a meaning only in a shell; None if there is none."""
     quote, before, characters = "", " ", iter(line)
     for character in characters:
         if character == "\\" and quote != "'":

@@ -1,7 +1,7 @@
-"""The fields of APScheduler's cron trigger → crontab text that means the same.
+"""Translate the fields of APScheduler's cron trigger into crontab text with the same meaning.
 
-Its weekdays count from Monday = 0, where a crontab counts from Sunday; when day and weekday are both set it wants both,
-where a crontab wants either; and it knows years, weeks and seconds, which a crontab does not.
+APScheduler counts weekdays from Monday = 0, a crontab from Sunday. If day and weekday are both set, APScheduler needs both
+to match, and a crontab either. APScheduler has years, weeks and seconds, and a crontab has not.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _number_range(expression: Any, name: str) -> str:
 
 
 def _weekdays(expressions: Sequence[Any]) -> str:
-    """Write out the weekdays one by one: a range there may begin before a Sunday and end after it here."""
+    """Write the weekdays as single numbers: a range that is valid in APScheduler may wrap around Sunday in a crontab."""
     days: set[int] = set()
     for expression in expressions:
         first, last = getattr(expression, "first", None), getattr(expression, "last", None)

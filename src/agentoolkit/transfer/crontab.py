@@ -1,4 +1,4 @@
-"""A user's crontab, or the system's → a task file."""
+"""Translate a user's crontab, or the system's, into a task file."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _COLUMN_NAMES = re.compile(r"m(?:in(?:ute)?)?[\s,]+h", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class CrontabOptions:
-    """How to translate what needs a choice."""
+    """Choices for entries that can be translated in two ways."""
 
     shell: bool = False
-    """Run commands that need a shell by ``sh -c``."""
+    """Run commands that need a shell with ``sh -c``."""
     log: bool = False
-    """Where a command's output went to a file, write it into the log."""
+    """Write a command's output into the log, where the crontab wrote it into a file."""
     notify: str | None = None
-    """Target of the AgenTool ``notification`` that is told of failures, where the crontab names an address in MAILTO."""
+    """Target of the AgenTool ``notification`` for failures of the entries below a MAILTO with an address."""
     system: bool | None = None
-    """Is there a column for the user, as in /etc/crontab? None: told from the entries."""
+    """Whether there is a column for the user, as in /etc/crontab. None: guessed from the entries."""
 
 
 def read_crontab(content: str | bytes, *, now: datetime, options: CrontabOptions | None = None) -> Translation:
     """Translate a crontab as `crontab -l` prints it, or as /etc/crontab is written.
 
     Args:
-        content: Five fields or an @alias and a command, comments, and ``NAME=value`` lines. A line that is not UTF-8 is named and left out.
+        content: Entries, comments and ``NAME=value`` lines. A line that is not UTF-8 is left out, with a note.
         now: The present (aware).
         options: See `CrontabOptions`.
 
     Raises:
-        InvalidInput: It is UTF-16.
+        InvalidInput: The content is UTF-16.
     """
     lines = split_lines(content.encode(errors="surrogatepass") if isinstance(content, str) else content, "The crontab")
     options = options or CrontabOptions()
@@ -60,7 +60,7 @@ def read_crontab(content: str | bytes, *, now: datetime, options: CrontabOptions
 
 
 def _command(line: bytes) -> str:
-    """Return all that follows the schedule; empty where a line is not an entry."""
+    """Return the text after the schedule; empty if the line is not an entry."""
     text = line.decode(errors="backslashreplace").strip()
     found = None if text.startswith("#") or _VARIABLE.fullmatch(text) else _ENTRY.fullmatch(text)
     return found["command"] if found else ""
@@ -68,7 +68,7 @@ def _command(line: bytes) -> str:
 
 @dataclass
 class _Reader:
-    """Reads line after line: a variable holds for the entries below it."""
+    """Reads a crontab line by line: a variable holds for the entries below it."""
 
     now: datetime
     options: CrontabOptions
@@ -81,16 +81,16 @@ class _Reader:
     _zone_is_known: bool = True
     _comment: str = ""
 
-    def note(self, where: str, told: str, *, refused: bool = False) -> None:
+    def note(self, where: str, text: str, *, refused: bool = False) -> None:
         """Add a note."""
-        self.notes.append(Note(where, told, refused))
+        self.notes.append(Note(where, text, refused))
 
     def read(self, where: str, content: bytes) -> None:
         """Read one line."""
         try:
             line = content.decode("utf-8").strip()
         except UnicodeDecodeError as error:
-            # Until the zone is known again, nothing below is scheduled in another one.
+            # An unreadable CRON_TZ: entries below it must not be scheduled in the wrong zone.
             self._zone_is_known &= not content.lstrip().startswith(b"CRON_TZ")
             self.note(where, f"it is not UTF-8: {describe_undecodable(error, content)}", refused=True)
             self._comment = ""
@@ -137,7 +137,7 @@ class _Reader:
             if value and not self.options.notify:
                 self.note(where, f"MAILTO={value} is not carried over; --notify TARGET adds a notification of each failure")
         elif name == "TZ":
-            self.note(where, "TZ is the zone of the commands only, as in cron, and is not carried over; CRON_TZ sets that of the times")
+            self.note(where, "TZ is the zone of the commands only, as in cron, and is not carried over; CRON_TZ sets the zone of the times")
         elif name != "SHELL" or not self.options.shell:
             self.note(where, f"{name} is not carried over; a task can have 'env' in its input_data")
 
@@ -154,7 +154,7 @@ class _Reader:
             if (found := _USER.fullmatch(command)) is None:
                 raise Untranslatable("it has a user and no command, or no user")
             user, command = found["user"], found["command"]
-        # As in cron, the first bare % ends the command. What follows is its standard input, which ends with a line feed.
+        # As in cron, the first bare % ends the command. The rest is its standard input, which ends with a line feed.
         bare, *lines = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
         text = "\n".join(lines)
         stdin = (text if text.endswith("\n") or not text else f"{text}\n") if lines else None
@@ -176,6 +176,6 @@ class _Reader:
             if not self.options.shell:
                 raise Untranslatable(f"{error}; --shell runs it by sh -c") from error
             return shell_program_call(self._variables.get("SHELL") or "sh", command.strip(), stdin)
-        if output.told:
-            self.note(where, output.told)
+        if output.note:
+            self.note(where, output.note)
         return target._replace(logs=output.to_log)

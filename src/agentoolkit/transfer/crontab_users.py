@@ -1,4 +1,4 @@
-"""Does a crontab have a column for users, as /etc/crontab has?"""
+"""Tell whether a crontab has a column for users, as /etc/crontab has."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 _NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}\$?")
 _USERS = frozenset({"root", "www-data", "nobody", "daemon", "apache", "nginx", "ubuntu", "debian", "ec2-user", "vagrant", "munin"})
-"""Users that are no programs."""
+"""Common user names that are not names of programs."""
 _ALSO_PROGRAMS = frozenset(["git", "mail", "man", "mysql", "news", "postgres", "redis", "sync", "uucp"])
 
 
 def has_user_column(commands: Iterable[str]) -> bool:
-    """Tell whether the first word of every command is a user, and of at least one can be nothing else."""
+    """Tell whether every command begins with a user's name, and at least one of these names cannot be a program."""
     splits = [command.split(maxsplit=1) for command in commands if command]
     if not all(len(words) == 2 and _NAME.fullmatch(words[0]) for words in splits):
         return False
@@ -25,7 +25,7 @@ def has_user_column(commands: Iterable[str]) -> bool:
 
 
 def is_ones_own(user: str) -> bool:
-    """Is this the user who runs this program?"""
+    """Tell whether a user is the one who runs this program."""
     try:
         return getpass.getuser() == user
     except (KeyError, OSError):  # a container may have no name for its user

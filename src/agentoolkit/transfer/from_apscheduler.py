@@ -1,6 +1,6 @@
-"""Jobs of an APScheduler 3 scheduler → inputs of the scheduler AgenTool.
+"""Translate the jobs of an APScheduler 3 scheduler into inputs of the scheduler AgenTool.
 
-Nothing of APScheduler is imported: what a trigger is, is told by its class's name.
+APScheduler is not imported: the kind of a trigger is read from the name of its class.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from agentoolkit.transfer.translation import Untranslatable
 
 _UNKNOWN = object()
 _DEFAULTS: Mapping[str, Any] = {"max_instances": 1, "coalesce": True, "misfire_grace_time": 1}
-"""Its own, where a scheduler names no others."""
+"""APScheduler's own defaults."""
 
 
 class RefusedJob(NamedTuple):
-    """A job that has no equal here."""
+    """A job that cannot be translated, and why."""
 
     job_id: str
     reason: str
 
 
 class Imported(NamedTuple):
-    """What became of a scheduler's jobs."""
+    """The translated jobs of a scheduler, and the refused ones."""
 
     inputs: Sequence[dict[str, Any]]
-    """One call of operation ``schedule`` each, for the AgenTool ``function``."""
+    """An input of operation ``schedule`` for each job; each job calls the AgenTool ``function``."""
     refused: Sequence[RefusedJob]
 
 
 def import_apscheduler(scheduler: Any) -> Imported:
-    """Translate the jobs of an APScheduler 3 scheduler. It is only read: stop it before what is returned is scheduled."""
+    """Translate the jobs of an APScheduler 3 scheduler. It is only read: stop it before you schedule the inputs."""
     inputs: list[dict[str, Any]] = []
     refused: list[RefusedJob] = []
-    # Jobs of a scheduler that was never started do not have these yet.
+    # Jobs get the scheduler's defaults only at its start.
     defaults = {**_DEFAULTS, **getattr(scheduler, "_job_defaults", {})}
     for job in scheduler.get_jobs():
         try:
@@ -62,12 +62,12 @@ def _translated(job: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     except NotJson as error:
         raise Untranslatable(f"its arguments are not JSON: {error}") from None
     if has_references(given):
-        raise Untranslatable("a text among its arguments would be a reference here: it has '!ref:'")
+        raise Untranslatable("one of its arguments has '!ref:', which would be a reference here")
     policies = {name: getattr(job, name, defaults[name]) for name in _DEFAULTS}
     if policies["misfire_grace_time"] is None:
-        # Without a limit there, the longest one here: to leave the field out would mean 30 seconds.
+        # No limit in APScheduler, so the longest one here: to leave the field out would mean 30 seconds.
         policies["misfire_grace_time"] = MAX_SECONDS
-    # A paused job has no next run; one of a scheduler that was never started has no such attribute.
+    # A paused job has no next run; a job of a scheduler that was never started has no such attribute.
     paused = {"paused": True} if getattr(job, "next_run_time", _UNKNOWN) is None else {}
     described = {"description": str(job.name)} if job.name and job.name != job.id else {}
     return {
@@ -118,5 +118,5 @@ _TRIGGERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {"CronTrigger": _cron
 def _zone(zone: Any) -> str:
     name = str(zone)
     if name == "local" or name.startswith(("UTC+", "UTC-")):
-        raise Untranslatable(f"its zone {name!r} is an offset and no place")
+        raise Untranslatable(f"its zone {name!r} is an offset, not a named zone")
     return name

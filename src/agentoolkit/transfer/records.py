@@ -1,4 +1,4 @@
-"""Jobs, executions, outcomes, queues and values as JSON values, and back."""
+"""Write jobs, executions, outcomes, queues and values as JSON records, and read them back."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _QUEUE = TypeAdapter(queued.Queue)
 _QUEUED = TypeAdapter(queued.QueueMessage)
 _ENTRY = TypeAdapter(StoredValue)
 _FILED = {"status": "state"}
-"""Fields of a `JobState` that files call otherwise."""
+"""Fields of a `JobState` that have another name in files."""
 
 
 def job_record(stored: StoredJob) -> dict[str, Any]:
-    """Write a job and where it stands."""
+    """Write a job and its state."""
     job, state = stored
-    told = to_jsonable_python(state._asdict())
-    return {"job": job_to_record(job), "standing": {_FILED.get(name, name): value for name, value in told.items()}}
+    fields = to_jsonable_python(state._asdict())
+    return {"job": job_to_record(job), "standing": {_FILED.get(name, name): value for name, value in fields.items()}}
 
 
 def execution_record(execution: Execution) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def message_record(message: Message) -> dict[str, Any]:
 
 
 def queue_record(contents: QueueContents) -> dict[str, Any]:
-    """Write a queue with its limits, and how many messages it ever had and dropped."""
+    """Write a queue with its limits, and how many messages it has received and dropped."""
     queue = {**contents.queue._asdict(), "settings": contents.queue.settings._asdict()}
     return {"queue": to_jsonable_python(queue), "arrivals": contents.arrivals, "dropped": contents.dropped}
 
@@ -147,5 +147,5 @@ def value_from(record: Mapping[str, Any]) -> KeptValue:
     checks.check_fields("value", KvInput, {"operation": "set", **named})
     for name, text in named.items():
         checks.check_name(f"value.{name}", text)
-    # In the one form that equal values share.
+    # Equal values must have equal texts.
     return KeptValue(**named, entry=entry._replace(text=encoded(checks.json_in("value.text", entry.text))))

@@ -1,4 +1,4 @@
-"""The JSON file of *Scheduler Daemon Implementation*, "Task Persistence" → a task file."""
+"""Translate the JSON file of *Scheduler Daemon Implementation*, "Task Persistence", into a task file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Note, Translation, Untranslatable, unique_names
 
 _MAX_RETRIES = 3
-"""Where a task says nothing: "Max Retries: 3 (configurable per task)"."""
+"""Default of a task. Source: "Max Retries: 3 (configurable per task)"."""
 _RETRY_BACKOFF = 1.0
-"""Seconds; the source's pauses grow too."""
+"""Seconds. The pauses grow, as in the source."""
 _OVER = frozenset({"completed", "failed", "cancelled"})
 
 
 def read_scheduler_tasks(content: str | bytes, *, now: datetime) -> Translation:
-    """Translate the tasks of such a file.
+    """Translate the tasks of a file ``scheduler_tasks.json``.
 
     Raises:
-        InvalidInput: It is not UTF-8 or not JSON, names a task twice, or has no ``tasks``.
+        InvalidInput: The content is not UTF-8 or not JSON, names a task twice, or has no ``tasks``.
     """
     text = decode_text(content, "The file") if isinstance(content, bytes) else content
     name = unique_names()
@@ -59,7 +59,7 @@ def _tasks(text: str) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its entries. A key that comes twice is refused: the later entry would replace the earlier one in silence."""
+    """Make an object of its entries. A duplicate key is refused: the later entry would silently replace the earlier one."""
     made = dict(pairs)
     if len(made) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -68,7 +68,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _translated(task: object, now: datetime) -> dict[str, Any] | None:
-    """Return a task without its name; None if it has nothing left to do."""
+    """Return the fields of a task without its name; None if the task has no further run."""
     if not isinstance(task, dict):
         raise Untranslatable("it is not an object")
     fields = cast("dict[str, Any]", task)

@@ -1,4 +1,4 @@
-"""Another scheduler's file as a task file, and what could not be translated."""
+"""The translation of another scheduler's file: tasks, and notes on entries that could not be translated."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from agentool.references import PREFIX, STEP_PREFIX
 
 
 class Untranslatable(ValueError):
-    """An entry has no equal here; the message says why."""
+    """An entry cannot be translated; the message says why."""
 
 
 class Note(NamedTuple):
-    """Something a person has to know about an entry."""
+    """A remark about an entry, for a person."""
 
     where: str
     """The line, or the id of the entry."""
     told: str
     refused: bool = True
-    """False where the entry was translated all the same."""
+    """False if the entry was translated all the same."""
 
 
 class Translation(NamedTuple):
@@ -35,27 +35,27 @@ class Translation(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Was every entry translated?"""
+        """Tell whether every entry was translated."""
         return not any(note.refused for note in self.notes)
 
 
 def without_references(texts: Iterable[str]) -> None:
-    """Refuse texts that meant themselves where they come from, and would be looked up here.
+    """Refuse plain texts that would be references here.
 
     Raises:
-        Untranslatable: One is a reference, as it is written here.
+        Untranslatable: A text is written like a reference.
     """
     if found := next((text for text in texts if text.startswith(PREFIX) or STEP_PREFIX in text), None):
         raise Untranslatable(f"{excerpt(found)} would be a reference here; put the command into a script and call that")
 
 
 def as_task_file(translation: Translation, *, ascii_only: bool = False) -> str:
-    """Write tasks as YAML that `agentool serve` reads; with `ascii_only`, other letters as escapes."""
+    """Write tasks as YAML that `agentool serve` reads; with `ascii_only`, all other characters as escapes."""
     return yaml.safe_dump({"tasks": list(translation.tasks)}, sort_keys=False, allow_unicode=not ascii_only, width=120)
 
 
 def unique_names() -> Callable[[str], str]:
-    """Return a function that makes names of what it is given, and numbers those that come again."""
+    """Return a function that turns texts into names, and numbers repeated ones."""
     taken: set[str] = set()
 
     def name(wanted: str) -> str:
