@@ -70,7 +70,7 @@ def test_a_deaf_worker_begins_anew(redis_url: str, tmp_path: Path):
         said = output.read_text()
         assert mark.exists()
         assert "Messages wait (1), and this worker has taken none" in said
-        assert "The worker has failed, and begins anew" in said
+        assert "The worker has failed and is restarted" in said
         assert client.llen("celery") == 0
 
 

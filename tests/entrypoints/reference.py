@@ -25,7 +25,7 @@ in `AGENTOOL_HOME` (`~/.agentool` by default), or where `AGENTOOL_DATABASE` says
 | exit code | |
 |---|---|
 | 0 | It is done. |
-| 1 | It was asked rightly and failed; `doctor` found something broken; an import left something out. |
+| 1 | The command failed; `doctor` found something broken; an import left something out. |
 | 2 | A mistake in what was asked, and nothing was done; `tasks plan` found a difference. |
 | 130 | Ctrl-C. |
 

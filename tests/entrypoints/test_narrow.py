@@ -8,9 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from agentoolkit.entrypoints.cli.apply_tasks import Applied
+from agentoolkit.entrypoints.cli.apply_tasks import Applied, task_lines
 from agentoolkit.entrypoints.cli.execution_lines import LiveLog
-from agentoolkit.entrypoints.cli.task_lines import task_lines
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.testing import toolkit
 

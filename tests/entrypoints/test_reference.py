@@ -54,7 +54,7 @@ def test_help_reads_no_markdown_and_prints_no_traceback(words: str) -> None:
 def test_who_uses_what_help_left_out_gets_it() -> None:
     """What typer got in its place reads Markdown and prints tracebacks as rich does; who imports rich's own gets rich's own."""
     code = """
-from agentoolkit.entrypoints.cli.quick_help import import_help
+from agentoolkit.entrypoints.cli.quick_start import import_help
 import_help()
 from rich.markdown import Markdown
 from rich.traceback import Traceback

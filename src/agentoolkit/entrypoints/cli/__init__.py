@@ -1,4 +1,4 @@
-"""The command ``agentool``. Each command is a file in `commands`; what is heavy is imported when a command runs."""
+"""The command ``agentool``. Its commands are in `commands`; heavy modules are imported only when a command runs."""
 
 from __future__ import annotations
 

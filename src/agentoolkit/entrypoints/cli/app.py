@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""Put the commands together into the program ``agentool``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from agentoolkit.entrypoints.cli.commands import (
     service,
     tokens,
     transfer,
-    worker,
 )
 from agentoolkit.entrypoints.cli.commands.approvals import approvals_app
 from agentoolkit.entrypoints.cli.commands.task_types import task_types_app
@@ -30,13 +29,13 @@ from agentoolkit.entrypoints.cli.commands.views import views_app
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
 from agentoolkit.entrypoints.cli.field_options import BoundsCommand, JobChangesCommand, JobCommand
-from agentoolkit.entrypoints.cli.garbage_while_loading import collect_seldom
+from agentoolkit.entrypoints.cli.quick_start import collect_seldom
 
 app = typer.Typer(
     cls=ReportingGroup,
     name="agentool",
     help="Schedule anything that has a name and an input model, and watch it run.",
-    epilog="Exit codes: 0 done, 1 asked rightly and failed, 2 a mistake in what was asked, or a difference that `tasks plan` found.",
+    epilog="Exit codes: 0 done, 1 failed, 2 a mistake in the call, or a difference that `tasks plan` found.",
     no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -47,7 +46,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def default(ctx: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False) -> None:
-    """Without a command: run the jobs that are kept, or the bundled example, as `agentool serve` does."""
+    """Without a command: run the kept jobs, or the bundled example, as `agentool serve` does."""
     if version:
         from importlib.metadata import version as version_of
 
@@ -58,7 +57,7 @@ def default(ctx: typer.Context, version: Annotated[bool, typer.Option("--version
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Run": (serve.serve, executions.run, worker.worker),
+    "Run": (serve.serve, executions.run, serve.worker),
     "Jobs": (jobs.schedule, jobs.list_, jobs.upcoming, jobs.info, jobs.update, jobs.pause, jobs.resume, jobs.cancel, jobs.backfill),
     "Executions": (executions.history, executions.show, executions.logs, executions.retry, executions.cancel_execution),
     "Records": (records.audit, records.events, queues.queues, queues.dead_letters),
@@ -78,7 +77,7 @@ for _panel, _commands in _PANELS.items():
 
 
 class SchedulerGroup(ReportingGroup):
-    """The commands again, below a word of their own, and `schedule` by a task's type."""
+    """The commands again below `scheduler`, with `schedule` by a task's type."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return [*super().list_commands(ctx), *(name for name in ctx.find_root().command.commands if name not in _ELSEWHERE)]
@@ -91,7 +90,7 @@ class SchedulerGroup(ReportingGroup):
 
 
 _ELSEWHERE = frozenset({"schedule", "scheduler", "mcp", "service", "token", "import", "export"})
-"""Commands that are not found below `scheduler`: those that are not about tasks, and what is there in its own way."""
+"""Commands that `scheduler` does not repeat: those that are not about tasks, and `schedule`, of which it has its own."""
 
 _scheduler_app = typer.Typer(
     cls=SchedulerGroup,
@@ -117,7 +116,7 @@ def main() -> None:
 
 
 def app_for(words: Sequence[str]) -> typer.Typer:
-    """Return the app with the command that is named alone: to put all of them together takes longer than some of them run."""
+    """Return the app with only the named command: building all of them takes longer than some of them run."""
     named = [command for command in app.registered_commands if command.name in words]
     if not named:
         return app

@@ -1,4 +1,4 @@
-"""A task file becomes jobs: each task is scheduled, found again, or changed; nothing is taken away."""
+"""Apply a task file: create or update a job for each task, and print the tasks. No job is removed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
+from rich.text import Text
 
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH
 from agentoolkit.entrypoints.cli.missing_settings import missing_settings
+from agentoolkit.entrypoints.cli.printing import cut, moment_of, present, short_time
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
 from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.planning import id_from_name
@@ -21,13 +24,14 @@ from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, PlannedJob,
 Result = TypeVar("Result", bound=BaseModel)
 
 DISABLED = "enabled: false in its task file"
-"""Why a job is paused, so that one a person paused is not resumed by a file."""
+"""Reason of a pause by a task file. A job that a person paused has another reason and is not resumed by the file."""
 
 Mark = Literal["new", "changed", "kept"]
+_STYLES = {"new": "green", "changed": "yellow"}
 
 
 class Applied(NamedTuple):
-    """What became of a task."""
+    """The job of a task after the task was applied."""
 
     job_id: str
     mark: Mark
@@ -38,20 +42,20 @@ class Applied(NamedTuple):
 
 
 async def apply_tasks(injector: Injector, tasks: Sequence[Task], advance: Callable[[], None] | None = None) -> Sequence[Applied]:
-    """Make jobs of tasks, in order and many together; but one that comes after another one of them, once that is there.
+    """Create or update the jobs of tasks, many at once. A task is scheduled only after the task that it comes after.
 
     Args:
-        injector: Where the scheduler is.
-        tasks: What is to be scheduled.
-        advance: Called for each task that is scheduled.
+        injector: Has the scheduler.
+        tasks: The tasks of one file.
+        advance: Called after each scheduled task.
 
     Raises:
-        TasksRefused: Tasks are refused, all of which are named. No task is scheduled then; or, where only writing one down showed that,
-            it is said which are.
+        TasksRefused: Tasks are refused; the error names all of them. Usually no task is scheduled then. If only the store refused one,
+            the error also names the tasks that were scheduled.
     """
     applied: dict[str, Applied] = {}
 
-    async def put(task: Task) -> tuple[Task, AgenToolError] | None:
+    async def schedule(task: Task) -> tuple[Task, AgenToolError] | None:
         try:
             applied[task.name] = await _apply(injector, task)
         except AgenToolError as error:
@@ -60,17 +64,17 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task], advance: Callab
             advance()
         return None
 
-    in_turn = _in_turn(tasks)
-    refuse(await check_tasks(injector, [task for together in in_turn for task in together]))
-    for together in in_turn:
-        if refused := list(filter(None, await done_in_portions(put, together, AT_ONCE))):
+    batches = _batches(tasks)
+    refuse(await check_tasks(injector, [task for batch in batches for task in batch]))
+    for batch in batches:
+        if refused := list(filter(None, await done_in_portions(schedule, batch, AT_ONCE))):
             advice = f"Scheduled already: {', '.join(applied) or 'none'}."
             raise TasksRefused([task.refusal(error) for task, error in refused], [advice], value=refused[0][0].name) from refused[0][1]
     return [applied[task.name] for task in tasks]
 
 
 async def _apply(injector: Injector, task: Task) -> Applied:
-    """Make a job of a task."""
+    """Create or update the job of a task."""
     paused = {} if task.enabled else {"paused": True}
     scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
     mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"
@@ -81,7 +85,7 @@ async def _apply(injector: Injector, task: Task) -> Applied:
 
 
 def refuse(errors: Sequence[tuple[Task, AgenToolError]]) -> None:
-    """Raise `TasksRefused` if there are tasks that would be refused, with the settings that would let them be."""
+    """Raise `TasksRefused` if there are errors, with the settings that would allow the tasks."""
     if errors:
         settings = missing_settings(error for _, error in errors)
         refusals = [task.refusal(error) for task, error in errors]
@@ -89,17 +93,17 @@ def refuse(errors: Sequence[tuple[Task, AgenToolError]]) -> None:
 
 
 async def check_tasks(injector: Injector, tasks: Sequence[Task]) -> Sequence[tuple[Task, AgenToolError]]:
-    """Return the tasks that would be refused, with the reason."""
+    """Return the tasks that the scheduler would refuse, each with its error."""
     return (await try_tasks(injector, tasks))[1]
 
 
 async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str, PlannedJob], Sequence[tuple[Task, AgenToolError]]]:
-    """Return what each task would become, by its name, and the tasks that would be refused, with the reason.
+    """Return the planned job of each task by the task's name, and the refused tasks, each with its error.
 
     Raises:
         TaskFileError: Tasks come after each other in a circle, or two of them would be one job.
     """
-    _in_turn(tasks)
+    _batches(tasks)
     own = {name for task in tasks for name in (task.name, _job_id(task))}
     planned: dict[str, PlannedJob] = {}
 
@@ -108,7 +112,7 @@ async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str
         try:
             for other in before - own:
                 await run(injector, JobDetails, operation="get_job", job_id=other)
-            # Of all the others a task is only told if it needs them: there may be thousands.
+            # The other tasks' names are sent only to a task that needs them: there may be thousands.
             assumed = before if before <= own else own
             asked = {**task.scheduler_input(), "replace": True, "dry_run": True, "assume_jobs": sorted(assumed)}
             planned[task.name] = await run(injector, PlannedJob, **asked)
@@ -119,14 +123,14 @@ async def try_tasks(injector: Injector, tasks: Sequence[Task]) -> tuple[dict[str
     return planned, list(filter(None, await done_in_portions(attempt, tasks, AT_ONCE)))
 
 
-def _in_turn(tasks: Sequence[Task]) -> Sequence[Sequence[Task]]:
-    """Divide tasks into those that come after no other one of them, those that come after these, and so on."""
+def _batches(tasks: Sequence[Task]) -> Sequence[Sequence[Task]]:
+    """Sort tasks topologically: each batch comes only after tasks of earlier batches."""
     by_name = {task.name: task for task in tasks}
     by_id = {_job_id(task): task.name for task in tasks}
     for task in tasks:
         if (other := by_id[_job_id(task)]) != task.name:
             problem = f"Tasks {task.name!r} and {other!r} would be one job, {_job_id(task)!r}."
-            raise TaskFileError(problem, field="name", value=other, remedy="Call one of them otherwise.")
+            raise TaskFileError(problem, field="name", value=other, remedy="Rename one of them.")
     names = by_id | {name: name for name in by_name}
     sorter = TopologicalSorter({task.name: [names[named] for named in _before(task) if named in names] for task in tasks})
     try:
@@ -134,16 +138,16 @@ def _in_turn(tasks: Sequence[Task]) -> Sequence[Sequence[Task]]:
     except CycleError as error:
         circle = " after ".join(map(repr, reversed(error.args[1])))
         raise TaskFileError(f"Tasks come after each other: {circle}.", field="tasks", value=error.args[1]) from error
-    in_turn: list[list[Task]] = []
+    batches: list[list[Task]] = []
     while sorter.is_active():
         ready = sorter.get_ready()
-        in_turn.append([by_name[name] for name in ready])
+        batches.append([by_name[name] for name in ready])
         sorter.done(*ready)
-    return in_turn
+    return batches
 
 
 def _before(task: Task) -> Sequence[str]:
-    """Return the job that a task comes after, as the task calls it. What is wrong with a task is said when it is applied."""
+    """Return the job that a task comes after, as the task names it. Errors of the schedule are raised later, when it is applied."""
     with suppress(AgenToolError):
         if (before := upstream_in(task.schedule)) and before.names_job:
             return [before.job_id]
@@ -157,7 +161,7 @@ def _job_id(task: Task) -> str:
 
 
 async def _switch(injector: Injector, task: Task, scheduled: Scheduled) -> str:
-    """Pause or resume a job as its task says, and return its state. What a person paused stays paused."""
+    """Pause or resume a job as its task says, and return its state. A job that a person paused stays paused."""
     job_id, state = scheduled.job_id, scheduled.state
     if not task.enabled and state in ("active", "paused"):
         return (await run(injector, JobRef, operation="pause", job_id=job_id, reason=DISABLED)).state
@@ -176,3 +180,25 @@ def is_disabled(job: Mapping[str, Any]) -> bool:
 async def run(injector: Injector, kind: type[Result], **fields: Any) -> Result:
     """Perform an operation of the scheduler."""
     return kind.model_validate((await injector.run("scheduler", fields)).data)
+
+
+def task_lines(tasks: Sequence[Applied]) -> list[Text]:
+    """Return a line for each task. Its schedule in words comes last, as it may be cut; with its zone if that has another offset."""
+    rows: list[tuple[Applied, str, str, str]] = []
+    now = present()
+    for task in tasks:
+        moment = moment_of(task.next_run)
+        is_elsewhere = moment is not None and moment.utcoffset() != moment.astimezone().utcoffset()
+        due = task.state if task.state != "active" or moment is None else f"next {short_time(moment, now)}"
+        words = f"{task.words}, {task.timezone}" if is_elsewhere and task.timezone else task.words
+        rows.append((task, cut(task.job_id, NAME_WIDTH), due, words))
+    wide, most = max((len(name) for _, name, _, _ in rows), default=0), max((len(due) for _, _, due, _ in rows), default=0)
+    return [
+        Text.assemble(
+            (f"  {name:<{wide}} ", "bold"),
+            (f"{task.mark:<8} ", _STYLES.get(task.mark, "dim")),
+            (f"{due:<{most}} ", "dim" if task.state == "active" else "yellow"),
+            words,
+        )
+        for task, name, due, words in rows
+    ]

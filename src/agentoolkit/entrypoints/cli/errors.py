@@ -1,4 +1,4 @@
-"""Errors of a command: one line on stderr and an exit code, 2 for the user's mistake and 1 for what failed."""
+"""Report a command's error: one line on stderr, and exit code 2 for the user's mistake or 1 for a failure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from agentoolkit.entrypoints.cli.quick_help import import_help
+from agentoolkit.entrypoints.cli.quick_start import import_help
 
 if TYPE_CHECKING:
     from agentool.errors import AgenToolError
@@ -18,30 +18,30 @@ if TYPE_CHECKING:
 MISTAKE = 2
 FAILURE = 1
 DIFFERENCE = 2
-"""What `agentool tasks plan` ends with if it found one, as diff-like programs do."""
+"""Exit code of `agentool tasks plan` if there are changes."""
 INTERRUPTED = 130
-"""What shells call an end by Ctrl-C."""
+"""Exit code after Ctrl-C, as shells have it."""
 _OPTIONS = "agentool_options"
 """Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
 _FIELDS = {"status": "execution_status"}
-"""Parameters of commands that are not called as the field that they set."""
+"""Parameters of commands with another name than the field that they set."""
 _WORDS = {
     "Input should be a valid integer, unable to parse string as an integer": "it should be a whole number",
     "Input should be a valid number, unable to parse string as a number": "it should be a number",
     "Input should be": "it should be",
 }
-"""What the reader of options says, and what is said instead."""
+"""Messages of the option parser, and their replacements."""
 _BOUNDS = {"start": "start_at", "end": "end_at"}
-"""Arguments of commands, and the fields that they set."""
+"""Positional arguments, and the fields that they set."""
 _COMMANDS = {"list_executions": "history", "get_job": "info", "cancel_execution": "cancel-execution", "cancel": "cancel", "start": "start"}
-"""Commands, by the operation of the scheduler that an error sends the user to."""
+"""Commands by the operation of the scheduler that an error's remedy names."""
 _OPERATION = re.compile(rf"\b(with|Call) operation '({'|'.join(_COMMANDS)})'")
 _CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
-"""How a wrong input is put right in Python. On the command line its fields are looked up."""
+"""Remedy of a wrong input for Python code. The command line replaces it."""
 
 
 class ReportingGroup(TyperGroup):
-    """A group of commands whose errors are told in one line and not traced, unless they are defects of this program."""
+    """A group of commands whose errors are one line. Only a defect of this program prints a traceback."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, standalone_mode: bool = True, **named: Any) -> Any:
         from agentoolkit.entrypoints.cli.terminal import make_writable
@@ -64,7 +64,7 @@ class ReportingGroup(TyperGroup):
 
 
 def _report(error: Exception) -> int:
-    """Tell an error and return the exit code. Raise it again if it is a defect of this program."""
+    """Print an error and return the exit code. Raise it again if it is a defect of this program."""
     # Imported here, because --help must not wait for it.
     from agentool.errors import AgenToolError
 
@@ -89,23 +89,19 @@ def _report(error: Exception) -> int:
 
 
 def _report_usage(error: Any) -> int:
-    """Tell a mistake in how a command was called, in one line; where nothing was asked for, show the help instead."""
+    """Print a mistake in a command's arguments in one line; without arguments, show the help instead."""
     context = getattr(error, "ctx", None)
     path = str(getattr(context, "command_path", "agentool"))
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return MISTAKE
     command = path.partition(" ")[2]
-    told = _plain_words(" ".join(str(error.format_message()).split()))
-    tell(f"{f'{command}: ' if command else ''}{told} See `{'agentool ' + command if command else 'agentool'} --help`.")
+    problem = " ".join(str(error.format_message()).split())
+    for parsers, ours in _WORDS.items():
+        problem = problem.replace(parsers, ours)
+    stop = "" if problem.endswith((".", "!", "?", ")")) else "."
+    tell(f"{f'{command}: ' if command else ''}{problem}{stop} See `{'agentool ' + command if command else 'agentool'} --help`.")
     return MISTAKE
-
-
-def _plain_words(told: str) -> str:
-    """Say as a sentence, and in the words of this program, what the reader of options has said."""
-    for theirs, ours in _WORDS.items():
-        told = told.replace(theirs, ours)
-    return told if told.endswith((".", "!", "?", ")")) else f"{told}."
 
 
 def _silence_stdout() -> None:
@@ -115,7 +111,7 @@ def _silence_stdout() -> None:
 
 
 class ReportingCommand(TyperCommand):
-    """A command whose errors know its options. It takes ``-5 minutes`` for what was meant, and not for an unknown option."""
+    """A command whose errors name its options. ``-5 minutes`` is refused as a duration with a sign, not as an unknown option."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         import_help()
@@ -133,7 +129,7 @@ class ReportingCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
-            return super().parse_args(ctx, [*args])  # which takes from the list
+            return super().parse_args(ctx, [*args])  # a copy: the parser empties the list
         except Exception as error:
             option = str(getattr(error, "option_name", ""))
             if not option[1:2].isdecimal():
@@ -146,9 +142,9 @@ class ReportingCommand(TyperCommand):
 
 
 def _lines(error: AgenToolError) -> list[str]:
-    """Return an error as lines: one; or one for each of several refused tasks, and for what to do about them.
+    """Return the lines of an error. Refused tasks have a line each, and lines with the way out.
 
-    Fields are called by the options that set them, operations by their commands.
+    Fields are named by the options that set them, and operations by their commands.
     """
     from agentoolkit.entrypoints.taskfile import TasksRefused
 
@@ -165,7 +161,7 @@ def _lines(error: AgenToolError) -> list[str]:
 
 
 def tell(problem: str) -> None:
-    """Say on stderr what is wrong."""
+    """Print a problem on stderr."""
     from rich.text import Text
 
     from agentoolkit.entrypoints.cli.terminal import PlainConsole
@@ -175,7 +171,7 @@ def tell(problem: str) -> None:
 
 
 def exit_code(error: AgenToolError) -> int:
-    """Return 2 for what the user can put right by asking otherwise, 1 for what was asked rightly and failed."""
+    """Return 2 for a mistake in the call, which the user can correct, and 1 for a failure."""
     from agentool.errors import ConfigurationError
     from agentoolkit.system.scheduler import JobExists
 

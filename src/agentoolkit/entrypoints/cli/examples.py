@@ -1,4 +1,4 @@
-"""An example for the help of each command."""
+"""The examples below the help of the commands."""
 
 from __future__ import annotations
 
@@ -59,5 +59,5 @@ _EXAMPLES = {
 
 
 def example_of(command: str) -> str | None:
-    """Return what stands below a command's help."""
+    """Return the line below a command's help."""
     return f"Example: {_EXAMPLES[command]}" if command in _EXAMPLES else None

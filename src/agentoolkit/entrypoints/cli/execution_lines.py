@@ -1,4 +1,4 @@
-"""Executions as lines: while they happen, and out of the history."""
+"""Print executions as lines: while they end, and from the history."""
 
 from __future__ import annotations
 
@@ -36,46 +36,47 @@ _RESULT_WIDTH = 90
 
 
 class ExecutionLine(NamedTuple):
-    """What a line tells of an execution."""
+    """The cells of an execution's line."""
 
     due: datetime
     job_id: str
     tool: str
     status: str
     duration: float | None
-    told: str
+    text: str
+    """Its result, error or reason."""
     times: int = 1
 
     @classmethod
     def of_event(cls, execution: Execution) -> ExecutionLine:
-        """Read an execution that an event brought."""
+        """Make the line of an execution in an event."""
         error = f"{execution.error.type}: {execution.error.message}" if execution.error else ""
-        told = _told(execution.status, error, execution.reason, execution.result, execution.attempt)
+        text = _outcome_text(execution.status, error, execution.reason, execution.result, execution.attempt)
         named = execution.job_id, execution.agentool_name, execution.status.value
-        return cls(execution.scheduled_at, *named, execution.duration, told, execution.due_count)
+        return cls(execution.scheduled_at, *named, execution.duration, text, execution.due_count)
 
     @classmethod
     def of_record(cls, record: ExecutionInfo) -> ExecutionLine:
-        """Read a record of an answer."""
+        """Make the line of an execution in the history."""
         error = f"{record.error.type}: {record.error.message}" if record.error else ""
-        told = _told(record.status, error, record.reason, record.result, record.attempt)
+        text = _outcome_text(record.status, error, record.reason, record.result, record.attempt)
         due = datetime.fromisoformat(record.scheduled_at)
-        return cls(due, record.job_id, record.agentool_name, record.status, record.duration, told)
+        return cls(due, record.job_id, record.agentool_name, record.status, record.duration, text)
 
-    def text(self, now: datetime, width: int, due_width: int = 8) -> Text:
-        """Write the line in columns, for a terminal so wide."""
+    def render(self, now: datetime, width: int, due_width: int = 8) -> Text:
+        """Write the line in columns, for a terminal of that width."""
         return Text.assemble(
             (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
             (f"{_name(in_one_line(self.job_id), NAME_WIDTH, width):<{NAME_WIDTH}} ", "bold"),
             _tool(in_one_line(self.tool), width),
             (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
             f"{took(self.duration):>9}  ",
-            cut(in_one_line(self.told), _RESULT_WIDTH),
+            cut(in_one_line(self.text), _RESULT_WIDTH),
         )
 
 
 def heading(width: int, due_width: int = 8) -> Text:
-    """Return the line above such lines."""
+    """Return the heading of the columns."""
     return Text(f"{'due':<{due_width}}  {'job':<{NAME_WIDTH}} {_tool('tool', width)}{'status':<9} {'took':>9}  result", "dim")
 
 
@@ -84,13 +85,13 @@ def _tool(name: str, width: int) -> str:
 
 
 def print_history(records: Sequence[ExecutionInfo], *, ids: bool = False) -> None:
-    """Print records, which come newest first, in the order they happened; with `ids`, with their ids: behind, or below on a terminal."""
+    """Print records, given newest first, the newest last; with `ids` also their ids, on a terminal on a line of their own."""
     now, shown = present(), console()
     lines = [(ExecutionLine.of_record(record), in_one_line(record.execution_id)) for record in reversed(records)]
     due_width = max(len(short_time(line.due, now)) for line, _ in lines)
     shown.print(heading(shown.width, due_width), no_wrap=True, overflow="ellipsis")
     for line, execution_id in lines:
-        text = line.text(now, shown.width, due_width)
+        text = line.render(now, shown.width, due_width)
         if ids and shown.width >= PIPE_WIDTH:
             text.append(f"  {execution_id}")
         shown.print(text, no_wrap=True, overflow="ellipsis")
@@ -106,7 +107,7 @@ Level = Literal["INFO", "WARNING", "ERROR"]
 
 
 class LiveLog:
-    """Prints a line for each execution that ended, and counts them. What happens before `begin` is printed then."""
+    """Prints a line for each execution that ends, and counts them. Executions that end before `begin` are printed by it."""
 
     def __init__(self, console: Console, record: Callable[[Level, str], object] | None = None) -> None:
         self._console = console
@@ -116,7 +117,7 @@ class LiveLog:
         self._underway: dict[str, str] = {}
 
     def hear(self, event: Event) -> None:
-        """Take note of an event."""
+        """Print and count the execution of an event, if it has ended."""
         if event.execution is None:
             return
         execution = event.execution
@@ -128,7 +129,7 @@ class LiveLog:
             return
         line = ExecutionLine.of_event(event.execution)
         if event.elsewhere and execution.status is ExecutionStatus.SUCCESS:
-            line = line._replace(told="on a worker")  # which has told nobody here what it returned
+            line = line._replace(text="on a worker")  # the event does not have the result
         self._counts[line.job_id, line.status] += line.times
         if self._early is None:
             self._print(line)
@@ -136,7 +137,7 @@ class LiveLog:
             self._early.append(line)
 
     def begin(self) -> None:
-        """Print the heading and whatever happened before."""
+        """Print the heading and the executions that have ended so far."""
         self._console.print()
         self._console.print(heading(self._console.width), no_wrap=True, overflow="ellipsis")
         early, self._early = self._early or [], None
@@ -144,15 +145,15 @@ class LiveLog:
             self._print(line)
 
     def say(self, text: str, style: str = "", level: Level = "INFO") -> None:
-        """Print something else in between, with its time and level, and write it into the log."""
-        told = in_one_line(text)
+        """Print a message with its time and level, and write it into the log."""
+        message = in_one_line(text)
         if self._record is not None:
-            self._record(level, told)
+            self._record(level, message)
         head = f"{present().astimezone():%H:%M:%S}  {level:<7}  "
-        self._console.print(Text.assemble((head, "dim"), (told, style)), soft_wrap=True)
+        self._console.print(Text.assemble((head, "dim"), (message, style)), soft_wrap=True)
 
     def summary(self) -> None:
-        """Print how often each job ended in which way, and what was cut short."""
+        """Print the outcomes of each job with their numbers, and the executions that were cut short."""
         if self._underway:
             self.say(f"Cut short, to be started again next time: {', '.join(sorted(set(self._underway.values())))}.", "yellow", "WARNING")
         elif not self._counts:
@@ -165,11 +166,11 @@ class LiveLog:
         print_table(rows, ("job", "outcome", "times"))
 
     def _print(self, line: ExecutionLine) -> None:
-        self._console.print(line.text(present(), self._console.width), no_wrap=True, overflow="ellipsis")
+        self._console.print(line.render(present(), self._console.width), no_wrap=True, overflow="ellipsis")
 
 
-def _told(status: str, error: str, reason: str, result: Any, attempt: int) -> str:
-    before = f"attempt {attempt}: " if attempt > 1 else ""
+def _outcome_text(status: str, error: str, reason: str, result: Any, attempt: int) -> str:
+    prefix = f"attempt {attempt}: " if attempt > 1 else ""
     if error:
-        return before + " ".join(error.split())
-    return before + (result_text(redacted(result)) if status == "success" else reason)
+        return prefix + " ".join(error.split())
+    return prefix + (result_text(redacted(result)) if status == "success" else reason)

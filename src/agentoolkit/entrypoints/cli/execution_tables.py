@@ -1,4 +1,4 @@
-"""An execution on a page: what `agentool show` and `agentool logs` print."""
+"""Print one execution in full, for `agentool show` and `agentool logs`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OUTPUTS = ("stdout", "stderr")
 
 
 def print_execution(execution: ExecutionInfo) -> None:
-    """Print all that is kept of an execution."""
+    """Print every field of an execution."""
     times = {"due": execution.scheduled_at, "started": execution.started_at, "ended": execution.finished_at, "retried": execution.retry_at}
     print_pairs(
         {
@@ -38,15 +38,15 @@ def print_execution(execution: ExecutionInfo) -> None:
 
 
 def print_output(execution: ExecutionInfo) -> None:
-    """Print an execution's output below a line that says which it is."""
+    """Print an execution's output below a line with its due time, id and status."""
     due = moment_of(execution.scheduled_at)
-    told = f"{execution.execution_id}  {execution.status}  {took(execution.duration)}".rstrip()
-    say(Text(f"── {long_time(due.astimezone(), seconds=True) if due else ''}  {told}", "dim"))
+    title = f"{execution.execution_id}  {execution.status}  {took(execution.duration)}".rstrip()
+    say(Text(f"── {long_time(due.astimezone(), seconds=True) if due else ''}  {title}", "dim"))
     _print_outcome(execution, heading=False)
 
 
 def _print_outcome(execution: ExecutionInfo, *, heading: bool = True) -> None:
-    """Print an error; or a result: text with its lines, the outputs of a program as it wrote them, else JSON."""
+    """Print the error or the result: text and a program's output with their line breaks, any other result as JSON."""
     if execution.error:
         if heading:
             say("")

@@ -1,6 +1,6 @@
-"""Options made from fields: a command takes what the scheduler, or an AgenTool, does, and declares none of it again.
+"""Make a command's options from the fields of the scheduler or of an AgenTool, which are declared only there.
 
-The fields are looked up when a command runs or explains itself, so that ``agentool --help`` does not wait for them.
+The fields are read when a command runs or shows its help, so that ``agentool --help`` does not wait for them.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from agentool.describe import FieldDescription
 
 TARGET_FIELDS = frozenset({"agentool_name", "input_data"})
-"""What a job runs: a command takes that in its own way."""
+"""The fields of a job's target, for which commands have arguments of their own."""
 JOB_PANEL = "Options of every job"
 _FLAGS = {"schedule_type": "--type", "tags": "--tag", "job_name": "--name"}
-"""Fields whose options are not called as they are."""
+"""Fields whose options have another name."""
 _SHORT = {"timezone": "-z"}
 _TYPES: Mapping[str, type] = {"boolean": bool, "integer": int, "number": float}
 _GIVEN = "agentool.given_fields"
 
 
 class FieldsCommand(ReportingCommand):
-    """A command that takes an option for each of some fields, besides its own parameters."""
+    """A command with an option for each of some fields, besides its own parameters."""
 
     def option_fields(self) -> Iterable[tuple[FieldDescription, str | None]]:
-        """Return the fields, each with the panel of the help that it is in."""
+        """Return the fields, each with its panel in the help."""
         raise NotImplementedError
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Return all parameters, those of the fields before ``--help``."""
+        """Return all parameters; the fields' options come before ``--help``."""
         *own, last = super().get_params(ctx)
         return [*own, *self._options, last]
 
     def invoke(self, ctx: Any) -> Any:
-        """Call the command with its own parameters; the fields are for `given_fields`."""
+        """Call the command with its own parameters, and keep the fields' values for `given_fields`."""
         given = {option.name: ctx.params.pop(option.name) for option in self._options}
         fields = (field for field, _ in self._fields)
         ctx.meta[_GIVEN] = {field.name: (field, given[field.name]) for field in fields if given[field.name] not in (None, [], ())}
@@ -63,7 +63,7 @@ class FieldsCommand(ReportingCommand):
 
 
 class JobCommand(FieldsCommand):
-    """A command that takes an option for each field of a job but the target, and those that it takes by place."""
+    """A command with an option for each field of a job, except the target and the positional arguments."""
 
     by_place: frozenset[str] = frozenset({"job_name", "schedule"})
 
@@ -72,13 +72,13 @@ class JobCommand(FieldsCommand):
 
 
 class JobChangesCommand(JobCommand):
-    """The same, of a job that is there already."""
+    """A command with an option for each field of an existing job, except the target."""
 
     by_place = frozenset()
 
 
 class BoundsCommand(FieldsCommand):
-    """A command that takes an option for each bound of a schedule."""
+    """A command with an option for each bound of a schedule."""
 
     def option_fields(self) -> Iterable[tuple[FieldDescription, str | None]]:
         from agentoolkit.system.scheduler.schedules import BOUNDS
@@ -87,7 +87,7 @@ class BoundsCommand(FieldsCommand):
 
 
 def job_fields() -> list[FieldDescription]:
-    """Return the fields of a job that have options: all but the target."""
+    """Return the fields of a job without the target."""
     from agentool.describe import describe_fields
     from agentoolkit.system.scheduler.job_fields import JobFields
 
@@ -95,21 +95,32 @@ def job_fields() -> list[FieldDescription]:
 
 
 def given_fields(ctx: typer.Context) -> dict[str, Any]:
-    """Return the fields that options of a `FieldsCommand` give.
+    """Return the fields that the options of a `FieldsCommand` set. Objects are read as JSON, untyped values as JSON or text.
 
     Raises:
-        InvalidInput: One is to be JSON and is not.
+        InvalidInput: The value of an object is not JSON.
     """
-    return {name: _read(field, value) for name, (field, value) in ctx.meta[_GIVEN].items()}
+    from agentoolkit.entrypoints.cli.options import read_json_or_text, read_object
+
+    given: dict[str, Any] = {}
+    for name, (field, value) in ctx.meta[_GIVEN].items():
+        kind = field.schema.get("type")
+        if kind == "object":
+            given[name] = read_object(value, name)
+        elif kind in (None, "array") and "enum" not in field.schema and isinstance(value, str):
+            given[name] = read_json_or_text(name, value)
+        else:
+            given[name] = value
+    return given
 
 
 def flag_of(name: str) -> str:
-    """Return what the option of a field is called."""
+    """Return the name of a field's option."""
     return _FLAGS.get(name) or f"--{name.replace('_', '-')}"
 
 
 def _parameter(field: FieldDescription, panel: str | None) -> inspect.Parameter:
-    """Return the parameter of a function, out of which typer makes an option."""
+    """Return the function parameter from which typer makes a field's option."""
     schema, flag = field.schema, flag_of(field.name)
     explained = f"{field.description}." if field.description else ""
     flags = [flag, *([_SHORT[field.name]] if field.name in _SHORT else [])]
@@ -128,15 +139,3 @@ def _parameter(field: FieldDescription, panel: str | None) -> inspect.Parameter:
     option = typer.Option(*flags, metavar=metavar, help=explained, show_default=False, rich_help_panel=panel)
     default, annotation = (inspect.Parameter.empty, taken) if field.required else (None, taken | None)
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[annotation, option])
-
-
-def _read(field: FieldDescription, value: Any) -> Any:
-    """Read what was written for a field: an object as JSON, what may be text or something else as JSON where it can be."""
-    from agentoolkit.entrypoints.cli.options import read_json_or_text, read_object
-
-    schema = field.schema
-    if schema.get("type") == "object":
-        return read_object(value, field.name)
-    if schema.get("type") in (None, "array") and "enum" not in schema and isinstance(value, str):
-        return read_json_or_text(field.name, value)
-    return value

@@ -1,4 +1,4 @@
-"""What a command lists: every page of it as one, chosen by the search grammar of every door."""
+"""Find jobs and executions for commands: by the search grammar, over all pages."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from agentoolkit.system.scheduler.search import KEYS
 
 
 def query_of(words: Sequence[str] | None, **conditions: str | None) -> str | None:
-    """Return a query: words as they were written, and conditions that options give by themselves; None if there are neither."""
+    """Return a query of words and of the conditions that options set; None if there are neither."""
     given = (f'{key}:"{value}"' for key, value in conditions.items() if value is not None)
     return " ".join([*(words or ()), *given]) or None
 
 
 async def find_jobs(kit: Toolkit, query: str | None = None, view: str | None = None) -> JobList:
-    """Return all jobs that fit a query and a view, the oldest first.
+    """Return all jobs that match a query and a view, the oldest first.
 
     Raises:
         InvalidInput: The query cannot be read, or there is no such view.
@@ -34,7 +34,7 @@ async def find_jobs(kit: Toolkit, query: str | None = None, view: str | None = N
 async def find_executions(
     kit: Toolkit, query: str | None, limit: int, job_id: str | None = None, status: str | None = None, view: str | None = None
 ) -> History:
-    """Return the executions that fit a query and a view, those due latest first.
+    """Return the executions that match a query and a view, the latest due first.
 
     Raises:
         InvalidInput: The query cannot be read, or there is no such view.
@@ -51,17 +51,17 @@ async def find_executions(
 
 
 def job_and_query(words: Sequence[str]) -> tuple[str | None, str | None]:
-    """Return which job is meant and what is to hold: a first word that is no condition names a job."""
+    """Return the job that the first word names, unless it is a condition, and the query in the other words."""
     names_job = bool(words) and words[0].partition(":")[0].lstrip("-") not in KEYS
     job, terms = (words[0], words[1:]) if names_job else (None, words)
     return job, query_of(terms)
 
 
 async def find_job(kit: Toolkit, name: str) -> JobDetails:
-    """Return a job by its id or name, or by the beginning of an id that no other one has.
+    """Return a job by its id or name, or by an unambiguous beginning of its id.
 
     Raises:
-        JobNotFound: There is no such job, or several begin so.
+        JobNotFound: There is no such job, or several ids begin so.
     """
     try:
         return await call(kit, JobDetails, "get_job", job_id=name)
@@ -73,10 +73,10 @@ async def find_job(kit: Toolkit, name: str) -> JobDetails:
 
 
 async def find_execution(kit: Toolkit, name: str) -> ExecutionInfo:
-    """Return an execution by its id, or by the beginning of an id that no other one has.
+    """Return an execution by its id, or by an unambiguous beginning of it.
 
     Raises:
-        ExecutionNotFound: There is no such execution, or several begin so.
+        ExecutionNotFound: There is no such execution, or several ids begin so.
     """
     try:
         return await call(kit, ExecutionInfo, "get_execution", execution_id=name)
@@ -85,13 +85,13 @@ async def find_execution(kit: Toolkit, name: str) -> ExecutionInfo:
         if not found:
             raise
         if len(found) > 1:
-            remedy = f"Write more of one of them: {', '.join(found)}."
-            raise ExecutionNotFound("Several executions begin so.", field="execution_id", value=name, remedy=remedy) from error
+            remedy = f"Write more of the id: {', '.join(found)}."
+            raise ExecutionNotFound("Several ids of executions begin so.", field="execution_id", value=name, remedy=remedy) from error
         return await call(kit, ExecutionInfo, "get_execution", execution_id=found[0])
 
 
 async def jobs_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
-    """Return the ids of jobs, finished ones too, that begin so."""
+    """Return the ids of jobs that begin with a text; finished jobs count too."""
     statuses = "status:scheduled,paused,broken,done,cancelled"
     name = text.replace('"', "?")
     query, found = f'job:"{name}*" {statuses}', list[str]()
@@ -103,21 +103,21 @@ async def jobs_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
 
 
 async def executions_beginning(kit: Toolkit, text: str, most: int) -> list[str]:
-    """Return the ids of a job's executions that begin so, those due latest first."""
+    """Return the ids of a job's executions that begin with a text, the latest due first."""
     job, _, _ = text.partition("@")
     found = await call(kit, History, "list_executions", job_id=job, limit=PAGE, with_results=False)
     return [execution.execution_id for execution in found.history if execution.execution_id.startswith(text)][:most]
 
 
 async def count_executions(kit: Toolkit, status: str, unless: str = "\0") -> int:
-    """Return how many executions have a status, without those whose reason begins with a text."""
+    """Count the executions with a status, except those whose reason begins with `unless`."""
     asked = {"execution_status": status, "with_results": False, "limit": PAGE}
     pages = all_pages(lambda cursor: call(kit, History, "list_executions", **asked, cursor=cursor))
-    return sum([sum(not one.reason.startswith(unless) for one in page.history) async for page in pages])
+    return sum([sum(not execution.reason.startswith(unless) for execution in page.history) async for page in pages])
 
 
 async def with_view(kit: Toolkit, query: str | None, page: str, view: str | None) -> str | None:
-    """Return a query with the terms of a view before it. Raises `InvalidInput` if there is no such view."""
+    """Return the query of a view followed by another query. Raises `InvalidInput` if there is no such view."""
     if view is None:
         return query
     kept = {found.name: str(found.query) for found in (await ask_open(kit, "saved_views", "list", page=page)).views}

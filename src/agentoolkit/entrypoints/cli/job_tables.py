@@ -1,4 +1,4 @@
-"""Jobs on a page: what `agentool list` and `agentool info` print."""
+"""Print jobs, for `agentool list` and `agentool info`."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kin
 _USUAL = {**asdict(Policies()), "jitter": 0.0}
 
 NAMED = 3
-"""Jobs that are named where many wait for the same."""
+"""Jobs that are named where several wait for the same reason."""
 _HAVE_A_NEXT_TIME = {"active", "paused"}
-"""States of jobs whose next due time is shown: one that is paused until a time goes on by itself."""
+"""States of jobs whose next due time is shown: a job that is paused until a time has one."""
 
 
 def print_jobs(jobs: Sequence[JobSummary]) -> None:
-    """Print a line for each job; a narrow one has no date, so that there is room for tool and schedule."""
+    """Print a line for each job. On a narrow terminal it has no date, so that tool and schedule fit."""
     columns, now = console().width, present()
     narrow = columns < NARROW
     rows: list[Sequence[str | Text]] = []
@@ -59,7 +59,7 @@ def print_jobs(jobs: Sequence[JobSummary]) -> None:
 
 
 def job_facts(details: JobDetails) -> dict[str, object]:
-    """Return what there is to tell of a job, by name; what is as usual is left out, and secrets are hidden."""
+    """Return the fields of a job as printable facts. Defaults are left out, and secrets are hidden."""
     about, due = redacted(details.info), moment_of(details.next_run)
     if due:
         following = f"{long_time(due)}, {relative(due, present())}"

@@ -1,4 +1,4 @@
-"""What applying a task file would do, and what it leaves behind: the jobs that an earlier state of the file had made."""
+"""Plan a task file: the changes that applying it would make, and the jobs that an earlier version of the file created."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.schemas import CancelledJob, JobDetails
 
 NAMESPACE = "task_files"
-"""In which `storage_kv` keeps the ids of the jobs that a file has made, by the file's whole path."""
+"""Namespace of `storage_kv` for the ids of the jobs that a file has created; the key is the file's whole path."""
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "cancel": ("-", "red"), "keep": (" ", "dim")}
 
 
 class PlannedChange(NamedTuple):
-    """What becomes of one job."""
+    """The planned change of one job."""
 
     action: Literal["add", "change", "cancel", "keep"]
     job_id: str
     told: str
+    """Its schedule in words, or why it is cancelled."""
     changes: Mapping[str, tuple[Any, Any]]
-    """Fields that change: what is there now, and what would be."""
+    """Fields that change, with their present and new values."""
 
 
 async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[str], *, prune: bool) -> list[PlannedChange]:
-    """Return what applying tasks would do, in their order, and then what becomes of jobs that are in their file no more.
+    """Return the change of each task's job, in order, and with `prune` the cancellation of the jobs in `left`.
 
     Raises:
-        TasksRefused: Tasks would be refused, all of which are named.
+        TasksRefused: Tasks would be refused; the error names all of them.
     """
     planned, errors = await try_tasks(injector, tasks)
     refuse(errors)
@@ -50,7 +51,7 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
         if not job.created:
             about = (await run(injector, JobDetails, operation="get_job", job_id=job.job_id)).info
             new = {name: value for name, value in job.definition.items() if name in JobFields.model_fields}
-            changes = {name: _shown(task, name, about[name], value) for name, value in new.items() if about[name] != value}
+            changes = {name: _without_secrets(task, name, about[name], value) for name, value in new.items() if about[name] != value}
             if task.enabled and is_disabled(about):
                 changes["enabled"] = (False, True)
             elif not task.enabled and about["state"] == "active":
@@ -64,14 +65,14 @@ async def plan_tasks(injector: Injector, tasks: Sequence[Task], left: Sequence[s
     return steps
 
 
-def _shown(task: Task, name: str, old: Any, new: Any) -> tuple[Any, Any]:
-    """Return both values of a field without secrets. What was there before may have come out of the same variable."""
+def _without_secrets(task: Task, name: str, old: Any, new: Any) -> tuple[Any, Any]:
+    """Return both values of a field without secrets. The old value may have come from the same variable, so it is hidden too."""
     named = task.shown(new)
     return redacted({name: old})[name] if named == new else REDACTED, redacted({name: named})[name]
 
 
 def print_plan(steps: Sequence[PlannedChange]) -> None:
-    """Print a line for each step that does something, with the fields that change below it, and how many there are of each kind."""
+    """Print each change with its fields below it, and the number of changes of each kind."""
     for step in steps:
         if step.action == "keep":
             continue
@@ -84,7 +85,7 @@ def print_plan(steps: Sequence[PlannedChange]) -> None:
 
 
 async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> list[str]:
-    """Return the jobs that an earlier state of a file has made, and that are not among these, as far as they are there."""
+    """Return the jobs that an earlier version of a file created, still exist, and are not among `job_ids`."""
     kept = await injector.run("storage_kv", {"operation": "get", "namespace": NAMESPACE, "key": _key(path), "default": []})
     made: list[str] = kept.value
     own = set(job_ids)
@@ -101,7 +102,7 @@ async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> l
 
 
 async def remember_jobs(injector: Injector, path: Path, job_ids: Sequence[str]) -> None:
-    """Note which jobs a file has made, so that `jobs_left` can tell which are in it no more."""
+    """Remember the jobs that a file has created, for `jobs_left`."""
     await injector.run("storage_kv", {"operation": "set", "namespace": NAMESPACE, "key": _key(path), "value": list(job_ids)})
 
 
@@ -110,6 +111,6 @@ def _key(path: Path) -> str:
 
 
 async def cancel_jobs(injector: Injector, job_ids: Sequence[str]) -> None:
-    """Cancel jobs that a file has made and names no more."""
+    """Cancel jobs that a file has created and does not name any more."""
     reason = "not in its task file any more"
     await done_in_portions(lambda job_id: run(injector, CancelledJob, operation="cancel", job_id=job_id, reason=reason), job_ids, AT_ONCE)

@@ -1,4 +1,4 @@
-"""How things look: on a terminal as wide as it is and in colours, elsewhere plain and never wrapped."""
+"""Print tables, facts, times and data: on a terminal in colours and cut to its width, elsewhere plain and whole."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ STATUS_COLOURS = {
     "broken": "red",
 }
 PIPE_WIDTH = 100_000
-"""Columns where the output is not a terminal: nothing is cut there."""
+"""Width of an output that is not a terminal: nothing is cut there."""
 NARROW = 100
-"""Columns below which something has to be left out."""
+"""Terminals with fewer columns than this show less."""
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
 
@@ -48,13 +48,13 @@ def console() -> Console:
 
 
 def print_json(data: Any) -> None:
-    """Print data for programs."""
+    """Print data as JSON."""
     text = printable_json(data, indent=2)
     sys.stdout.write((text if is_writable(text) else json.dumps(data, indent=2, default=str)) + "\n")
 
 
 def print_result(result: BaseModel) -> None:
-    """Print an operation's result for programs."""
+    """Print an operation's result as JSON."""
     print_json(result.model_dump(mode="json"))
 
 
@@ -63,9 +63,9 @@ def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, 
 
     Args:
         found: The answer.
-        rows: Its field that is a list, which CSV is made of.
-        output: ``csv``; all else is JSON.
-        json: JSON, whatever the output says.
+        rows: Its field with a list, whose items are the rows of the CSV.
+        output: ``csv``; anything else is JSON.
+        json: JSON, whatever `output` says.
     """
     data: dict[str, Any] = dict(found) if isinstance(found, Mapping) else found.model_dump(mode="json")
     if json or output != "csv":
@@ -77,7 +77,7 @@ def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, 
 
 
 def shown(text: str | Text) -> Text:
-    """Make a text fit to be shown: in one line, not read as markup, without orders to the terminal."""
+    """Make a text safe to print: in one line, without markup and control characters."""
     if isinstance(text, str):
         return Text(in_one_line(text))
     return text if text.plain.isprintable() else Text(in_one_line(text.plain), text.style)
@@ -89,14 +89,14 @@ def say(line: str | Text) -> None:
 
 
 def say_lines(text: str) -> None:
-    """Print a text with the line breaks and tabs it has."""
+    """Print a text with its line breaks and tabs."""
     console().print(Text(in_one_line(text, keep="\n\t")), soft_wrap=True)
 
 
 def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = (), indent: int = 0) -> None:
-    """Print rows in columns as wide as they need; what is too long for the terminal is cut.
+    """Print rows in columns of the needed width. Lines are cut at the terminal's edge.
 
-    Written by itself and not with rich's Table, which takes ten times as long for ten thousand jobs and pads the last column.
+    rich's Table would take ten times as long for ten thousand jobs, and pads the last column.
     """
     head = [[Text(name, "dim") for name in header]] if header else []
     cells = [[_plain_cell(cell) for cell in row] for row in (*head, *rows)]
@@ -104,7 +104,7 @@ def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()
         return
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     shown = console()
-    system = ColorSystem.STANDARD if shown.color_system else None  # our colours are among the eight that all terminals have
+    system = ColorSystem.STANDARD if shown.color_system else None  # our colours are among the eight of every terminal
     room = shown.width
     fits = system is None and indent + sum(widths) + 2 * (len(widths) - 1) <= room
     if fits:
@@ -116,7 +116,7 @@ def print_table(rows: Iterable[Sequence[str | Text]], header: Sequence[str] = ()
 
 
 Cell = tuple[str, str, int]
-"""A text in one line, its style, and how many columns of a terminal it takes."""
+"""A text in one line, its style, and its width in a terminal's columns."""
 
 _width = itemgetter(2)
 
@@ -127,7 +127,7 @@ def _plain_cell(cell: str | Text) -> Cell:
 
 
 def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, system: ColorSystem | None) -> str:
-    """Write a row, up to the terminal's edge."""
+    """Return the text of a row, cut at the terminal's edge."""
     parts: list[str] = []
     gap = " " * indent
     for cell, width in zip(row, widths, strict=True):
@@ -147,15 +147,15 @@ def _line(row: Sequence[Cell], widths: Sequence[int], indent: int, room: int, sy
 
 
 def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:
-    """Print names and values in two columns; what is None or empty is left out."""
-    told = {name: value for name, value in facts.items() if value not in (None, "", [], ())}
-    width = max(map(len, told), default=0)
-    for name, value in told.items():
+    """Print names and values in two columns. None and empty values are left out."""
+    pairs = {name: value for name, value in facts.items() if value not in (None, "", [], ())}
+    width = max(map(len, pairs), default=0)
+    for name, value in pairs.items():
         say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), shown(value if isinstance(value, Text) else str(value))))
 
 
 def print_timing(timing: Timing, count: int | None = None) -> None:
-    """Print how a schedule was understood, up to `count` of its due times, and what may surprise."""
+    """Print how a schedule was understood, up to `count` of its due times, and the remarks."""
     now = present()
     reads = "" if timing.schedule_type == "once" else f"{timing.schedule} ({timing.schedule_type})"  # the due time says it
     print_pairs({"means": timing.words, "reads": reads, "zone": timing.timezone}, indent=2)
@@ -168,7 +168,7 @@ def print_timing(timing: Timing, count: int | None = None) -> None:
 
 
 def coloured(status: str) -> Text:
-    """Return a status or state in its colour."""
+    """Return a status in its colour."""
     return Text(status, STATUS_COLOURS.get(status, ""))
 
 
@@ -178,23 +178,23 @@ def cut(text: str, width: int) -> str:
 
 
 def cut_name(name: str, width: int, columns: int) -> str:
-    """Shorten a name to a width on a terminal of so many columns. Elsewhere it stays whole, so that a program can use it."""
+    """Shorten a name to a width on a terminal. In other outputs it stays whole, so that a program can use it."""
     return name if columns >= PIPE_WIDTH else cut(name, width)
 
 
 def moment_of(iso: str | None) -> datetime | None:
-    """Read a time of an answer."""
+    """Read an ISO 8601 time; None if there is none."""
     return datetime.fromisoformat(iso) if iso else None
 
 
 def long_time(moment: datetime, *, seconds: bool = False) -> str:
-    """Write ``Mon 2026-11-23 09:00 +01:00``, with seconds where there are some or they are asked for."""
+    """Write ``Mon 2026-11-23 09:00 +01:00``, with seconds if they are not zero or `seconds` is set."""
     clock = moment.strftime("%H:%M:%S" if moment.second or seconds else "%H:%M")
     return f"{moment:%a} {moment.date().isoformat()} {clock} {moment.isoformat()[-6:]}"
 
 
 def short_time(moment: datetime, now: datetime) -> str:
-    """Write the time of day, with the date where it is another day's; in this machine's zone."""
+    """Write the time of day in this machine's zone, with the date if it is not today."""
     local = moment.astimezone()
     if local.date() == now.astimezone().date():
         return f"{local:%H:%M:%S}"
@@ -202,7 +202,7 @@ def short_time(moment: datetime, now: datetime) -> str:
 
 
 def relative(moment: datetime, now: datetime) -> str:
-    """Write ``in 3 days``, ``in 90 minutes`` or ``2 hours ago``: the greatest unit of which there are two, rounded."""
+    """Write ``in 3 days``, ``in 90 minutes`` or ``2 hours ago``: rounded, in the largest unit of which there are at least two."""
     seconds = (moment - now) / timedelta(seconds=1)
     name, size = next((unit for unit in _UNITS if abs(seconds) >= 1.95 * unit[1]), _UNITS[-1])
     number = round(abs(seconds) / size)
@@ -213,20 +213,20 @@ def relative(moment: datetime, now: datetime) -> str:
 
 
 def present() -> datetime:
-    """Return the present instant."""
+    """Return the present time in UTC."""
     return SystemTime().now().astimezone(UTC)
 
 
 def took(seconds: float | None) -> str:
-    """Write how long something took."""
+    """Write a duration; empty if there is none."""
     if seconds is None:
         return ""
     return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:,.1f} s"
 
 
 def result_text(result: Any) -> str:
-    """Show a result on one line; of an answer that wraps one, the inner, else its message."""
+    """Return a result in one line; of an AgenTool's answer only its inner result, or its message."""
     held = cast("dict[str, Any]", result) if isinstance(result, dict) else {}
-    told = held.get("result", held.get("message", result) if "operation" in held else result)
-    text = told if isinstance(told, str) else printable_json(told)
+    inner = held.get("result", held.get("message", result) if "operation" in held else result)
+    text = inner if isinstance(inner, str) else printable_json(inner)
     return in_one_line(" ".join(text.split()))

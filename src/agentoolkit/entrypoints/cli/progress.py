@@ -1,4 +1,4 @@
-"""A bar for what takes more than a second, where somebody looks."""
+"""A progress bar on a terminal, for work of more than a second."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from time import monotonic
 
 PATIENCE = 1.0
-"""Seconds without a bar."""
+"""Seconds until the bar is shown."""
 
 
 @contextmanager
 def progress(done: str, total: int | None = None) -> Generator[Callable[[], None]]:
-    """Give a function to call for each thing that is done. On a terminal a bar on stderr shows it, after `PATIENCE` seconds.
+    """Give a function to call after each finished item. On a terminal a bar on stderr counts the items, after `PATIENCE` seconds.
 
     Args:
-        done: What has become of a thing: a participle.
-        total: Things there are; None: nobody knows.
+        done: Label of the finished items, such as "applied".
+        total: Number of items; None if it is unknown.
     """
     if not sys.stderr.isatty():
         yield lambda: None

@@ -1,4 +1,4 @@
-"""What `agentool retry` does: one execution, a job's latest failure, or all that fit a query."""
+"""Retry executions for `agentool retry`: by id, a job's latest failure, or all that match a query."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_RETRIED = 10_000
-"""Executions of one query."""
+"""Executions that one query retries at most."""
 
 
 class RetriedExecutions(NamedTuple):
-    """What became of executions that were to be retried."""
+    """The started executions, and the refused retries."""
 
     started: list[str]
-    """Ids of those that run in their place."""
+    """Ids of the new executions."""
     refusals: list[str]
 
 
@@ -32,11 +32,11 @@ async def retry_named(kit: Toolkit, names: Sequence[str]) -> RetriedExecutions:
     Raises:
         ExecutionNotFound: There is no such execution, or no failure of such a job.
     """
-    return await _retry(kit, [await _execution(kit, name) for name in names])
+    return await _retry(kit, [await _find_failed(kit, name) for name in names])
 
 
 async def retry_found(kit: Toolkit, query: str) -> RetriedExecutions:
-    """Retry all executions that fit, `MAX_RETRIED` at most, those due latest first.
+    """Retry the first `MAX_RETRIED` executions that match a query, the latest due first.
 
     Raises:
         InvalidJob: The query has no term, or cannot be read.
@@ -46,7 +46,7 @@ async def retry_found(kit: Toolkit, query: str) -> RetriedExecutions:
 
 
 async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecutions:
-    """Start them, many together, which share the commits of the database; one that is refused stops no other."""
+    """Start the retries, many at once, so that they share commits of the database. A refused one does not stop the others."""
     retried = RetriedExecutions([], [])
     with progress("retried", len(chosen)) as advance:
 
@@ -62,7 +62,7 @@ async def _retry(kit: Toolkit, chosen: Sequence[ExecutionInfo]) -> RetriedExecut
     return retried
 
 
-async def _execution(kit: Toolkit, name: str) -> ExecutionInfo:
+async def _find_failed(kit: Toolkit, name: str) -> ExecutionInfo:
     """Return an execution by its id, or the latest failure of a job."""
     try:
         return await find_execution(kit, name)
@@ -71,6 +71,6 @@ async def _execution(kit: Toolkit, name: str) -> ExecutionInfo:
             raise
     failures = await call(kit, History, "list_executions", job_id=name, execution_status="failed", limit=1)
     if not failures.history:
-        problem = f"Job {name!r} has no failure to be retried."
+        problem = f"Job {name!r} has no failed execution to retry."
         raise ExecutionNotFound(problem, field="execution_id", value=name, remedy="`agentool run` runs a job by itself.")
     return failures.history[0]

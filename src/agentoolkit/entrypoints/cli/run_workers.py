@@ -1,4 +1,4 @@
-"""Workers, in this process: their applications read the settings from variables, as those do that Celery and RQ start."""
+"""Run a worker of Celery or RQ in this process. Its application reads the settings from environment variables, as usual."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerOptions(NamedTuple):
-    """What a worker is told besides the settings."""
+    """Options of a worker besides the settings."""
 
     queues: Sequence[str] = ()
     app: str | None = None
     pool: str = "prefork"
     concurrency: int | None = None
     events: bool = False
-    """Are Celery's events of each message sent, though nobody has asked for them yet?"""
+    """Whether Celery's events of each message are sent from the beginning, before anything asks for them."""
 
 
 def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
-    """Run a worker of Celery until it is stopped. One that fails, as Celery's may when its broker was away, is begun anew.
+    """Run a worker of Celery until it is stopped. A worker that fails is restarted: Celery's may fail after its broker was away.
 
     Raises:
-        AgenToolError: It could not do its work.
-        SystemExit: It failed before it was ready, as it would again.
+        AgenToolError: The worker could not do its work.
+        SystemExit: The worker failed before it was ready, so a restart would fail too.
     """
     environment = dict(os.environ)
     _set_variables(options, allow)
@@ -48,23 +48,23 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     if options.events:
         asked += ["--task-events"]
     if options.app is not None and ":" not in options.app:
-        asked += ["--include", options.app]  # for the tasks of its own that it may have
+        asked += ["--include", options.app]  # the module may define Celery tasks
     if options.concurrency is not None:
         asked += ["--concurrency", str(options.concurrency)]
     ended = run_worker(asked)
     if ended.code and ended.was_ready:
-        logger.warning("The worker has failed, and begins anew")
-        # Under the same pid, and with nothing of what failed.
-        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  the command that began it
+        logger.warning("The worker has failed and is restarted")
+        # The same pid, and none of the failed process's state.
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606  this process's own command
     if ended.code:
         raise SystemExit(ended.code)
 
 
 def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
-    """Run a worker of RQ until it is stopped: one that forks for each message, or with the pool ``solo`` one that does not.
+    """Run a worker of RQ until it is stopped. It forks for each message, unless the pool is ``solo``.
 
     Raises:
-        AgenToolError: It could not do its work.
+        AgenToolError: The worker could not do its work.
     """
     settings = _set_variables(options, allow)
     if options.pool not in ("prefork", "solo"):
@@ -80,7 +80,7 @@ def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
 
 
 def _set_variables(options: WorkerOptions, allow: Sequence[str]) -> Settings:
-    """Let the worker's application, and what it forks, read what the command line says."""
+    """Write the command line's options into variables, from which the worker's application and its forks read them."""
     settings = settings_for(allow)
     plugins = list(settings.plugins)
     if options.app is not None and os.getcwd() not in sys.path:
@@ -98,7 +98,9 @@ def _set_variables(options: WorkerOptions, allow: Sequence[str]) -> Settings:
 
 
 def _registers(module: str) -> bool:
-    """Does a module define `register`? Read, not imported: it may import the worker's application, and that the settings.
+    """Tell whether a module defines `register`.
+
+    The module is parsed, not imported: it may import the worker's application, which would read the settings too early.
 
     Raises:
         ConfigurationError: There is no such module.

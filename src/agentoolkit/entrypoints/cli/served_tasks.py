@@ -1,4 +1,4 @@
-"""The tasks that `agentool serve` serves, and the file that they come from."""
+"""The tasks that `agentool serve` runs, and the file that they come from."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXAMPLE = "the bundled example"
 
 @dataclass
 class Served:
-    """Tasks, and the file that has them.
+    """Tasks and their file.
 
     Raises:
         TaskFileError: The file cannot be read.
@@ -28,14 +28,15 @@ class Served:
 
     tasks: Sequence[Task] = ()
     name: str = ""
-    """Of the file; empty if the kept jobs are served as they are."""
+    """Name of the file; empty if the kept jobs are served."""
     path: Path | None = None
-    """The file, if it is looked at again."""
-    _seen: tuple[int, int, int] | None = field(default=None, init=False)
+    """The file, if its changes are applied."""
+    _version: tuple[int, int, int] | None = field(default=None, init=False)
+    """Time of modification, size and inode when the file was last checked."""
 
     @classmethod
     def of_file(cls, path: Path) -> Served:
-        """Read a file that is looked at again from then on."""
+        """Read a file whose later changes are applied."""
         served = cls(name=path.name, path=path)
         served.has_changed()
         served.tasks = load_tasks(path)
@@ -48,20 +49,20 @@ class Served:
             return cls(load_tasks(path), EXAMPLE)
 
     def has_changed(self) -> bool:
-        """Was the file written since this was asked last? While it is not there, as some editors leave it for a moment, it was not."""
+        """Tell whether the file was written since the last call. A file that is missing for a moment, as some editors do, was not."""
         if self.path is None:
             return False
         with contextlib.suppress(OSError):
             about = os.stat(self.path)
-            before, self._seen = self._seen, (about.st_mtime_ns, about.st_size, about.st_ino)
-            return before != self._seen
+            before, self._version = self._version, (about.st_mtime_ns, about.st_size, about.st_ino)
+            return before != self._version
         return False
 
     async def apply_again(self, kit: Toolkit) -> Sequence[Applied]:
-        """Read the file again and make jobs of the tasks that read otherwise than before: what was done to the others stays.
+        """Read the file again and apply the tasks that have changed in it. Manual changes to the other jobs stay.
 
         Raises:
-            TaskFileError, TasksRefused: It is refused; the tasks stay as they were then.
+            TaskFileError, TasksRefused: The file is refused, and the tasks stay as they were.
         """
         tasks = self.tasks if self.path is None else await asyncio.to_thread(load_tasks, self.path)
         before = {task.name: task.model_dump() for task in self.tasks}
@@ -70,7 +71,7 @@ class Served:
         return applied
 
     async def apply(self, kit: Toolkit) -> Sequence[Applied]:
-        """Make jobs of the tasks, and note which.
+        """Create or update the jobs of the tasks, and remember them.
 
         Raises:
             TasksRefused: Tasks are refused.
@@ -78,7 +79,7 @@ class Served:
         return await self._apply(kit, self.tasks)
 
     async def _apply(self, kit: Toolkit, tasks: Sequence[Task]) -> Sequence[Applied]:
-        # A task that is due at once would else end before those that come after it are there.
+        # Otherwise a task that is due at once could end before the tasks that come after it exist.
         async with kit.scheduler.lifecycle.claims_suspended():
             applied = await apply_tasks(kit.injector, tasks)
         if self.path is not None:

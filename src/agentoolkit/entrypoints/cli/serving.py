@@ -1,4 +1,4 @@
-"""``agentool serve``: a toolkit, the tasks of a file, and a line for each execution."""
+"""Run ``agentool serve``: open a toolkit, apply the tasks of a file, and print a line for each execution."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from pathlib import Path
 from rich.console import Console
 
 from agentool.errors import AgenToolError, MissingExtra
-from agentoolkit.entrypoints.cli.apply_tasks import Applied
+from agentoolkit.entrypoints.cli.apply_tasks import Applied, task_lines
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
-from agentoolkit.entrypoints.cli.garbage_while_loading import collect_as_usual
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
+from agentoolkit.entrypoints.cli.quick_start import collect_as_usual
 from agentoolkit.entrypoints.cli.served_tasks import EXAMPLE, Served
 from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, names_database, settings_for
 from agentoolkit.entrypoints.cli.signals import leave, stopping_on_signals, tasks_stay
 from agentoolkit.entrypoints.cli.startup_report import startup_report
-from agentoolkit.entrypoints.cli.task_lines import task_lines
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Settings
@@ -38,8 +37,9 @@ _RECENT = 10_000
 def serve_file(
     path: Path | None, allow: Sequence[str], seconds: float | None, *, memory: bool, http: str | None = None, kept: bool = False
 ) -> None:
-    """Serve until a signal comes or the time is over: a file, else the jobs that are kept, also where a setting names their
-    database and it is empty, else the bundled example.
+    """Serve until a signal comes or the time is over.
+
+    Without a file the kept jobs are served, also if a setting names an empty database; without those, the bundled example.
 
     Raises:
         AgenToolError: The file cannot be read, a task is refused, or the database cannot be used.
@@ -60,10 +60,10 @@ class Serving:
     """One run of ``serve``.
 
     Args:
-        terminal: Where to print.
-        settings: Of the toolkit.
-        served: The tasks, and the file that they come from.
-        http: Where the REST API is served; None: nowhere.
+        terminal: Console for the output.
+        settings: Settings of the toolkit.
+        served: The tasks and their file.
+        http: Address of the REST API; None: it is not served.
     """
 
     def __init__(self, terminal: Console, settings: Settings, served: Served, http: str | None = None) -> None:
@@ -73,7 +73,7 @@ class Serving:
         self._http = http
         self._log = LiveLog(terminal, self._write_log)
         self._kit: Toolkit | None = None
-        self._standing = ""
+        self._last_told = ""
 
     async def run(self, seconds: float | None) -> None:
         """Serve, stop, print the summary."""
@@ -81,7 +81,7 @@ class Serving:
         with stopping_on_signals() as stopped:
             kit = self._kit = Toolkit(self._settings)
             kit.scheduler.subscribe(self._log.hear)
-            collect_as_usual()  # before the opening, after which the toolkit itself says what is collected
+            collect_as_usual()  # before the toolkit opens, which sets what the garbage collector scans
             async with kit, self._serving_http(kit):
                 await self._begin(kit, opened)
                 with contextlib.suppress(TimeoutError):
@@ -95,7 +95,7 @@ class Serving:
 
     @contextlib.asynccontextmanager
     async def _serving_http(self, kit: Toolkit) -> AsyncGenerator[None]:
-        """Serve the API, if that is wanted, as long as a block lasts."""
+        """Serve the API, if it has an address, while a block lasts."""
         if self._http is None:
             yield
             return
@@ -110,11 +110,11 @@ class Serving:
 
     def _write_log(self, level: Level, text: str) -> None:
         if self._kit is not None:
-            # By its service: the AgenTool would print it a second time, on stderr.
+            # By the service: the AgenTool would also print it on stderr.
             self._kit.injector.get("logging").deps.log(level, "agentoolkit.serve", text, {}, on_console=False)
 
     async def _begin(self, kit: Toolkit, opened: datetime) -> None:
-        # Of very many jobs the first page alone is looked at: a start must not take minutes.
+        # Only the first page of jobs is read: a start with very many jobs must not take minutes.
         number = (await call(kit, SchedulerStatus, "status")).jobs_count
         jobs = (await call(kit, JobList, "list", limit=PAGE)).jobs
         kept = [job.job_id for job in jobs]
@@ -166,7 +166,7 @@ class Serving:
                 self._tell_once(f"The scheduler does not answer: {error}", "red")
 
     async def _apply_again(self, kit: Toolkit) -> None:
-        """Apply the file, which was written; if it is refused, its tasks stay as they were."""
+        """Apply the changed file. If it is refused, its tasks stay as they were."""
         name = self._served.name
         try:
             different = [task for task in await self._served.apply_again(kit) if task.mark != "kept"]
@@ -181,14 +181,14 @@ class Serving:
         if status.stopped:
             self._tell_once("The scheduler was stopped by operation 'stop': nothing fires. `agentool start` lets it go on.", "yellow")
         elif status.leading:
-            self._tell_once("Ctrl-C ends it." if not self._standing else "This process leads now.", "dim")
+            self._tell_once("Ctrl-C ends it." if not self._last_told else "This process leads now.", "dim")
         else:
             who = status.leader or "Another process"
             self._tell_once(f"{who} leads this database and runs what is due; this process stands by.", "yellow")
 
     def _tell_once(self, sentence: str, style: str) -> None:
         leads = ("Ctrl-C ends it.", "This process leads now.")
-        if sentence != self._standing and not (sentence in leads and self._standing in leads):
+        if sentence != self._last_told and not (sentence in leads and self._last_told in leads):
             levels: dict[str, Level] = {"yellow": "WARNING", "red": "ERROR"}
             self._log.say(sentence, style, levels.get(style, "INFO"))
-            self._standing = sentence
+            self._last_told = sentence

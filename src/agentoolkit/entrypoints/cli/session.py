@@ -1,4 +1,4 @@
-"""How a command reaches the scheduler: its settings, and a toolkit that visits its database."""
+"""How a command reaches the scheduler: its settings, and a toolkit that opens the database without running jobs."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ Result = TypeVar("Result", bound=BaseModel)
 PAGE = 10_000
 
 EXAMPLE_FUNCTIONS = "agentoolkit.example"
-"""Always allowed, so that the example's jobs can be run wherever they are met."""
+"""Always allowed, so that every process can run the example's jobs."""
 
 
 def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bool = False) -> Settings:
-    """Read the settings. Without a database of their own the command line keeps its jobs in ``AGENTOOL_HOME``.
+    """Read the settings. If they name no database, the command line keeps its jobs in ``AGENTOOL_HOME``.
 
     Args:
-        allow: Packages whose functions may be called, also ones in the working directory.
-        memory: Keep nothing, whatever the settings say.
-        example: Keep the jobs in the example's own database, whatever the settings say.
+        allow: Packages whose functions may be called, also packages in the working directory.
+        memory: Use no database, whatever the settings say.
+        example: Use the example's own database, whatever the settings say.
 
     Raises:
-        ConfigurationError: A variable has no possible value.
+        ConfigurationError: A variable has an invalid value.
     """
     settings = read_settings()
     if (allow or settings.plugins) and os.getcwd() not in sys.path:
@@ -50,42 +50,42 @@ def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bo
 
 
 def names_database() -> bool:
-    """Does a setting say where jobs are kept? Whoever says so means that database, also while it is empty."""
+    """Tell whether a setting names the database. Then that database is meant, also while it is empty."""
     return read_settings().database is not None
 
 
 def kept_example() -> str | None:
-    """Return where the bundled example keeps its jobs, if it was run and no setting names another place."""
+    """Return the bundled example's database, if the example was run and no setting names a database."""
     place = home() / "example.db"
     return str(place) if place.exists() and not names_database() else None
 
 
 def keeps_jobs() -> bool:
-    """Does the database of the command line keep jobs?"""
+    """Tell whether the command line's database has jobs."""
     return has_database() and bool(ask(JobList, "list").count)
 
 
 def has_database() -> bool:
-    """Is the database of the command line there? One that is not is not made by asking."""
+    """Tell whether the command line's database exists. Asking does not create it."""
     database = settings_for().database
     return not database or "://" in database or Path(database).exists()
 
 
 async def jobs_without_tool(kit: Toolkit, jobs: Iterable[JobSummary]) -> Sequence[tuple[str, str]]:
-    """Return the id of each job that waits for its AgenTool to be registered here, and that one's name. Workers may have it."""
+    """Return the id and the AgenTool's name of each job whose AgenTool is not registered here. Jobs for workers do not count."""
     return await kit.scheduler.lookup.without_tool((job.job_id, job.agentool_name) for job in jobs)
 
 
 def command_name() -> str:
-    """Return how a person calls this program: within ``uv run`` it is on no path outside."""
+    """Return the command for this program: under ``uv run`` it is not on the shell's path."""
     return "uv run agentool" if os.environ.get("UV") else "agentool"
 
 
 def read_settings() -> Settings:
-    """Read the environment and the ``.env`` file. ``LOG_LEVEL``, which other programs read too, is that of the log unless it has its own.
+    """Read the environment and the ``.env`` file. ``LOG_LEVEL``, which other programs use too, is the log's default level.
 
     Raises:
-        ConfigurationError: A variable has no possible value.
+        ConfigurationError: A variable has an invalid value.
     """
     settings, level = Settings(), os.environ.get("LOG_LEVEL", "").upper()
     if level not in get_args(LogLevel) or "level" in settings.log.model_fields_set:
@@ -94,11 +94,11 @@ def read_settings() -> Settings:
 
 
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:
-    """Do work with a toolkit on the database of the command line, beside the process that serves it, if there is one."""
+    """Do work with a toolkit on the command line's database, which runs no jobs: another process may serve them."""
     found: list[T] = []
 
     async def visiting() -> None:
-        # Not returned: asyncio writes out a task's result when it puts the signal's handler back, and a list of jobs may be long.
+        # Not returned: asyncio.run makes a text of the task's result when it restores the signal handler, and a list may be long.
         settings = settings_for(allow)
         async with Toolkit(settings, runs_jobs=False) as kit:
             logger.debug("visiting %s", redacted_text(settings.database or "memory"))
@@ -110,7 +110,7 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
 
 
 async def with_serving_remark(kit: Toolkit, scheduled: Scheduled, allow: Sequence[str]) -> Scheduled:
-    """Add what a visitor to the database would else find out when nothing runs: nobody serves it, or not with what was allowed here."""
+    """Add a remark if no process serves the database, or if the process that serves it must allow the same packages."""
     command = " ".join([command_name(), "serve", *(f"--allow {package}" for package in allow)])
     if await kit.scheduler.store.leader() is None:
         remark = f"No process serves this database, so nothing runs yet: {command}"
@@ -131,12 +131,12 @@ def ask(kind: type[Result], operation: str, *, allow: Sequence[str] = (), **fiel
 
 
 async def call(kit: Toolkit, kind: type[Result], operation: str, **fields: Any) -> Result:
-    """As `ask`, with a toolkit that is open."""
+    """As `ask`, with an open toolkit."""
     return kind.model_validate((await answer(kit, operation, **fields)).data)
 
 
 async def answer(kit: Toolkit, operation: str, **fields: Any) -> SchedulerOutput:
-    """As `call`, and return the whole answer, with its message to a person."""
+    """As `call`, but return the whole answer with its message."""
     return await ask_open(kit, "scheduler", operation, **fields)
 
 
@@ -146,7 +146,7 @@ def ask_tool(tool: str, operation: str, **fields: Any) -> Any:
 
 
 async def ask_open(kit: Toolkit, tool: str, operation: str, **fields: Any) -> Any:
-    """As `ask_tool`, with a toolkit that is open."""
+    """As `ask_tool`, with an open toolkit."""
     given = {name: value for name, value in fields.items() if value is not None}
     began = perf_counter()
     answered = await kit.injector.run(tool, {"operation": operation, **given})

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first one asks for an orderly end, the second one ends at once."""
+"""Handle Ctrl-C and SIGTERM: the first signal asks for an orderly end, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 MAX_STOPPING_SECONDS = 9.5
-"""How long after the first signal the process ends at the latest, also if a handler blocks the event loop."""
+"""Time from the first signal until the process ends, even if a handler blocks the event loop."""
 LEFT_SECONDS = 0.5
-"""How long tasks that nobody waits for may take to end."""
+"""Time for tasks that nothing awaits to end."""
 
 
 @contextmanager
 def stopping_on_signals() -> Generator[asyncio.Event]:
-    """Give an event that the first signal sets; inside a running event loop, on the main thread."""
+    """Give an event that the first signal sets. Needs a running event loop on the main thread."""
     stopped, loop = asyncio.Event(), asyncio.get_running_loop()
     asked = False
     last = threading.Timer(MAX_STOPPING_SECONDS, os._exit, (0,))
@@ -34,7 +34,7 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
         last.start()
         loop.call_soon_threadsafe(stopped.set)
 
-    # Not loop.add_signal_handler: a second Ctrl-C has to end also what blocks the loop.
+    # Not loop.add_signal_handler: a second Ctrl-C must end a blocked loop too.
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stopped
@@ -45,14 +45,14 @@ def stopping_on_signals() -> Generator[asyncio.Event]:
 
 
 def leave(code: int) -> None:
-    """End the process without waiting for anybody."""
+    """End the process at once, without waiting for threads and tasks."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 async def tasks_stay() -> bool:
-    """Cancel the other tasks of this event loop, and tell whether some go on all the same: then `asyncio.run` would wait for them."""
+    """Cancel the other tasks of this event loop. Return True if some ignore it, for which `asyncio.run` would wait."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

@@ -1,4 +1,4 @@
-"""``agentool simulate``: the range, the firings, and their days on paper."""
+"""Compute and print the firings of a task file in a range of time, for ``agentool simulate``."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ _DAY = timedelta(days=1)
 
 
 class Simulated(NamedTuple):
-    """What was asked for, and what came of it."""
+    """The range of a simulation and its firings."""
 
     start: datetime
     end: datetime
     zone: str
     zones: Sequence[str]
-    """Every zone whose clocks matter: the one it is told in, and those of its tasks."""
+    """The zone of the output and the zones of the tasks, whose clock changes are noted."""
     firings: Sequence[Firing]
     is_cut: bool
     downstream: int
-    """Tasks that come after other jobs, whenever those end."""
+    """Number of tasks that come after other jobs, and so have no due times."""
 
 
 def simulated(path: Path, start: str | None, end: str | None, timezone: str | None) -> Simulated:
@@ -57,7 +57,7 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
         with _within_calendar(first.isoformat(), "--from"):
             last = (first.astimezone(UTC) + _DAY).astimezone(first.tzinfo)
     if last <= first:
-        raise InvalidInput("It is not after --from.", field="--to", value=end, remedy="Give a later time.")
+        raise InvalidInput("The time is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
     _check_schedules(tasks, first, last, name)
     found = simulate(tasks, first, last, timezone=name, limit=MAX_FIRINGS + 1)
@@ -68,7 +68,7 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
 
 
 def _check_schedules(tasks: Sequence[Task], start: datetime, end: datetime, timezone: str) -> None:
-    """Refuse schedules that cannot be read, all of them at once, by task and line."""
+    """Raise one error for all schedules that cannot be read, with their tasks and lines."""
     refusals: list[str] = []
     for task in tasks:
         try:
@@ -80,11 +80,11 @@ def _check_schedules(tasks: Sequence[Task], start: datetime, end: datetime, time
 
 
 def print_days(found: Simulated) -> None:
-    """Print the firings by day, with a note on each day of which clocks change."""
+    """Print the firings by day, with a note on each day on which clocks change."""
     zone = ZoneInfo(found.zone)
     by_day = {day: list(firings) for day, firings in groupby(found.firings, lambda firing: firing.due.astimezone(zone).date())}
     clock = "%H:%M:%S" if any(firing.due.second for firing in found.firings) else "%H:%M"
-    notes = _notes(found)
+    notes = _clock_change_notes(found)
     for day in sorted({*by_day, *notes}):
         say(Text(f"{day:%A} {day.isoformat()}", "bold"))
         for note in notes.get(day, ()):
@@ -110,8 +110,8 @@ def print_days(found: Simulated) -> None:
         say(Text(f"{counted(len(found.firings), 'firing')} from {span} in {found.zone}. Nothing was run.", "dim"))
 
 
-def _notes(found: Simulated) -> Mapping[date, Sequence[str]]:
-    """Say on which days which clocks change."""
+def _clock_change_notes(found: Simulated) -> Mapping[date, Sequence[str]]:
+    """Return notes on clock changes, by day."""
     start, end = (moment.astimezone(UTC).replace(tzinfo=None) for moment in (found.start, found.end))
     notes: defaultdict[date, list[str]] = defaultdict(list)
     for zone in found.zones:

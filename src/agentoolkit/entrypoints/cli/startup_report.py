@@ -1,4 +1,4 @@
-"""What a scheduler finds when it starts: due times that passed without it, and executions that were cut short."""
+"""Count the due times that passed while no scheduler ran, and the executions that were cut short."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentoolkit.text import counted
 
 
 class StartupReport(NamedTuple):
-    """Counted from the records."""
+    """Numbers of due times and executions, counted from the history."""
 
     missed: int = 0
     """Due times that were recorded as missed."""
@@ -23,7 +23,7 @@ class StartupReport(NamedTuple):
     lost: int = 0
 
     def sentences(self) -> list[str]:
-        """Say it; nothing where there is nothing to say."""
+        """Return a sentence on due times and one on executions, each only if there are any."""
         said: list[str] = []
         if self.missed or self.caught_up or self.skipped:
             skipped = f", {self.skipped:,} skipped" if self.skipped else ""
@@ -34,16 +34,16 @@ class StartupReport(NamedTuple):
 
 
 def startup_report(records: Iterable[ExecutionInfo], opened: datetime) -> StartupReport:
-    """Count what belongs to the time before `opened` and was dealt with after it."""
+    """Count the executions from before `opened` that ended, or run, after it."""
     counts = dict.fromkeys(StartupReport._fields, 0)
     for record in records:
         finished = moment_of(record.finished_at)
-        if (finished is None or finished >= opened) and (kind := _kind(record, opened)):
+        if (finished is None or finished >= opened) and (kind := _count_as(record, opened)):
             counts[kind] += record.due_count
     return StartupReport(**counts)
 
 
-def _kind(record: ExecutionInfo, opened: datetime) -> str | None:
+def _count_as(record: ExecutionInfo, opened: datetime) -> str | None:
     if record.status == "lost":
         return "lost"
     if any(attempt.error and attempt.error.type == "ProcessEnded" for attempt in record.attempts[-1:]):

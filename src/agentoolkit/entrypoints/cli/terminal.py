@@ -1,4 +1,4 @@
-"""Output for any terminal: what an encoding does not have is written in plain letters, and a reader who leaves ends nothing."""
+"""Write to any terminal: in its encoding, with plain letters for missing ones, and also after its reader has left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ codecs.register_error(_ERRORS, _write_plainly)
 
 
 def make_writable() -> None:
-    """Let stdout and stderr take every letter, in whatever encoding they are."""
+    """Let stdout and stderr replace letters that their encoding does not have."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -34,7 +34,7 @@ def make_writable() -> None:
 
 
 def is_writable(text: str) -> bool:
-    """Does stdout's encoding have all letters of a text?"""
+    """Tell whether stdout's encoding has every letter of a text."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -43,14 +43,14 @@ def is_writable(text: str) -> bool:
 
 
 class PlainConsole(Console):
-    """A console that shows no colours and no other styles where ``NO_COLOR`` is set, and makes nothing of a text by itself."""
+    """A console without styles if ``NO_COLOR`` is set, and without automatic highlighting."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto", **options)
 
 
 class ServingConsole(PlainConsole):
-    """A console for a process that goes on when nobody reads it any more. That is said once, on stderr."""
+    """A console for a process that goes on after its reader has left. One message on stderr says so."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print, unless stdout has been closed or cannot take any more."""
@@ -60,21 +60,20 @@ class ServingConsole(PlainConsole):
             self._give_up(error.strerror or str(error))
 
     def on_broken_pipe(self) -> None:
-        """Take note that the reader has left."""
+        """Stop printing: the reader has left."""
         self._give_up("its reader has left")
 
     def _give_up(self, reason: str) -> None:
         if not self.quiet:
             self.quiet = True
             silence_stdout()
-            told = f"agentool: nothing more is printed, {reason}. Jobs go on running; Ctrl-C ends them.\n"
             with suppress(OSError):
-                sys.stderr.write(told)
+                sys.stderr.write(f"agentool: nothing more is printed, {reason}. Jobs go on running; Ctrl-C ends them.\n")
                 sys.stderr.flush()
 
 
 def silence_stdout() -> None:
-    """Let stdout lead nowhere, after its reader has left: nothing more is to be written, also not by Python at its end."""
+    """Point stdout to nowhere after its reader has left, so that Python's own flush at exit does not fail either."""
     try:
         number = sys.stdout.fileno()
     except (OSError, ValueError):
@@ -86,7 +85,7 @@ def silence_stdout() -> None:
 
 @contextmanager
 def stdout_for_results() -> Generator[None]:
-    """Keep stdout for what a command answers: what handlers and their programs print goes to stderr meanwhile."""
+    """Keep stdout for the command's result: meanwhile the output of handlers and their programs goes to stderr."""
     shown, sys.stdout = sys.stdout, sys.stderr
     kept: int | None = None
     try:
@@ -95,7 +94,7 @@ def stdout_for_results() -> Generator[None]:
         kept = os.dup(number)
         os.dup2(other, number)
     except (OSError, ValueError):
-        number = -1  # not a file of the system's: nothing but print() writes there
+        number = -1  # not a file descriptor: only print() writes there
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What `agentool tools` prints: AgenTools as `agentool.describe` describes them."""
+"""Print the AgenTools, as `agentool.describe` describes them, for `agentool tools`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.entrypoints.cli.printing import print_table, say
 
 
 def tool_json(tool: ToolDescription) -> dict[str, Any]:
-    """Return what is known of an AgenTool, for programs."""
+    """Return the description of an AgenTool as JSON values."""
     return {
         "name": tool.name,
         "description": tool.description,
@@ -60,6 +60,6 @@ def print_tool(tool: ToolDescription) -> None:
 
 
 def _described(field: FieldDescription) -> str:
-    """Return a field's description, and its default where it has one that says something."""
+    """Return a field's description, and its default unless that is empty."""
     said = "" if field.default in (None, "", [], {}) else f"default {json_text.dumps(field.default, ensure_ascii=False)}"
     return "; ".join(part for part in (field.description, said) if part)

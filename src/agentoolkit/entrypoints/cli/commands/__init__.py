@@ -1,1 +1,1 @@
-"""The commands, by what they are about. Each turns its arguments into a call of the scheduler and prints the answer."""
+"""The commands, grouped by subject. Each turns its arguments into a call of an AgenTool and prints the answer."""

@@ -1,4 +1,4 @@
-"""``agentool approvals``: calls of agents that wait for a person."""
+"""``agentool approvals``: list, approve and deny the calls of agents that wait for a person."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ApprovalId = Annotated[str, typer.Argument(metavar="ID", help="As `agentool appr
 
 @approvals_app.command("list", cls=ReportingCommand, epilog=example_of("approvals-list"))
 def list_(output: Output = "table", json: Json = False) -> None:
-    """List what waits for a person, the oldest first."""
+    """List the calls that wait for a person, the oldest first."""
     from json import dumps
 
     from agentoolkit.entrypoints.cli.printing import print_data, print_table, say

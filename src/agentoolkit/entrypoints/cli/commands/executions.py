@@ -13,7 +13,7 @@ ExecutionId = Annotated[
     str, typer.Argument(metavar="ID", help="As `agentool history` shows it.", show_default=False, autocompletion=complete_execution)
 ]
 FOLLOW_SECONDS = 1.0
-"""Between two looks at what has ended."""
+"""Pause between two reads of the history."""
 MAX_NAMED = 20
 STATUSES = "queued|running|retrying|success|failed|cancelled|missed|skipped|lost"
 
@@ -61,7 +61,7 @@ def history(
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """List the executions whose due times are the latest, the newest last."""
+    """List the executions with the latest due times, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
     from agentoolkit.entrypoints.cli.finding import find_executions, job_and_query
     from agentoolkit.entrypoints.cli.printing import print_data, say
@@ -97,7 +97,7 @@ def logs(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=100)] = 10,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each execution that ends, until Ctrl-C.")] = False,
 ) -> None:
-    """Print what the latest executions of a job have put out, whole, the newest last."""
+    """Print the whole output of a job's latest executions, the newest last."""
     import asyncio
 
     from agentoolkit.entrypoints.cli.execution_tables import print_output
@@ -106,32 +106,32 @@ def logs(
     from agentoolkit.system.scheduler.schemas import History
 
     async def print_logs(kit: Toolkit) -> None:
-        told: set[str] = set()
+        printed: set[str] = set()
         found = await call(kit, History, "get_history", job_id=job, limit=limit)
         if not found.history and not follow:
             say("Nothing has run yet.")
         while True:
             for execution in reversed(found.history):
-                if execution.execution_id not in told and (execution.finished_at or not follow):
+                if execution.execution_id not in printed and (execution.finished_at or not follow):
                     print_output(execution)
-                    told.add(execution.execution_id)
+                    printed.add(execution.execution_id)
             if not follow:
                 return
             await asyncio.sleep(FOLLOW_SECONDS)
             found = await call(kit, History, "get_history", job_id=job)
-            told &= {execution.execution_id for execution in found.history}  # what is not kept any more cannot come again
+            printed &= {execution.execution_id for execution in found.history}  # a pruned execution does not come again
 
     visit(print_logs)
 
 
 def retry(
     failed: Annotated[
-        list[str] | None, typer.Argument(metavar="[JOB|ID]", help="Executions, or jobs whose latest failure is meant.", show_default=False)
+        list[str] | None, typer.Argument(metavar="[JOB|ID]", help="Executions, or jobs: the latest failure of each.", show_default=False)
     ] = None,
     query: Annotated[str | None, optional("--query", "QUERY", "All executions that fit, e.g. 'status:failed since:24h'.")] = None,
     json: Json = False,
 ) -> None:
-    """Run executions once more that have ended, in the process that serves. The same one is retried once; its retry can be, again."""
+    """Run ended executions again, in the process that serves. An execution is retried once; its retry can be retried in turn."""
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.entrypoints.cli.printing import print_json, say
@@ -140,7 +140,7 @@ def retry(
     from agentoolkit.text import counted
 
     if bool(failed) == (query is not None):
-        raise InvalidInput("Name what is retried, or give a query.", field="failed", remedy="Write e.g. `agentool retry nightly`.")
+        raise InvalidInput("Name executions or jobs, or give a query.", field="failed", remedy="Write e.g. `agentool retry nightly`.")
     retried = visit(lambda kit: retry_found(kit, query) if query is not None else retry_named(kit, failed or []))
     for refusal in retried.refusals[:MAX_NAMED]:
         tell(refusal)
@@ -157,7 +157,7 @@ def cancel_execution(
     execution_id: ExecutionId,
     reason: Reason = None,
 ) -> None:
-    """End an execution that waits or runs, also one of another process."""
+    """Cancel a waiting or running execution, also in another process."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import answer, visit
     from agentoolkit.system.scheduler.schemas import ExecutionInfo

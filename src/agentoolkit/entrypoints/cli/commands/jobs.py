@@ -30,23 +30,25 @@ def schedule(
 ) -> None:
     """Schedule an AgenTool: what to run, and when. The answer says how WHEN was understood."""
     from agentool.errors import InvalidInput
+    from agentoolkit.entrypoints.cli.options import read_input
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
-    from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import Scheduled
 
-    async def put(kit: Toolkit) -> Scheduled:
+    async def schedule_job(kit: Toolkit) -> Scheduled:
         if tool not in kit.injector and name in kit.injector:
             remedy = f"The order is NAME WHEN TOOL: agentool schedule my_{name} {when!r} {name} …"
-            raise InvalidInput(f"{tool!r} is no AgenTool, and the job would be named like one.", field="TOOL", value=tool, remedy=remedy)
+            raise InvalidInput(
+                f"Unknown AgenTool {tool!r}, and the job would have an AgenTool's name.", field="TOOL", value=tool, remedy=remedy
+            )
         given = {**given_fields(ctx), "input_data": read_input(kit.injector, tool, input_data, fields or []), "replace": replace or None}
         made = await call(kit, Scheduled, "schedule", job_name=name, schedule=when, agentool_name=tool, **given)
         return await with_serving_remark(kit, made, allow or [])
 
-    print_scheduled(visit(put, allow or []), json=json)
+    print_scheduled(visit(schedule_job, allow or []), json=json)
 
 
 def print_scheduled(scheduled: Scheduled, *, json: bool) -> None:
-    """Print what became of a job, and how its schedule was understood."""
+    """Print whether a job was created or changed, and how its schedule was understood."""
     from agentoolkit.entrypoints.cli.printing import print_result, print_timing, say
 
     if json:
@@ -68,7 +70,7 @@ def list_(
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """List the jobs that can fire again, and the paused and broken ones; or those that fit a query.
+    """List the jobs that can fire again, and the paused and broken ones; or the jobs that match a query.
 
     A query is words and conditions: `status:failed job:report* tag:x owner:me tool:agent since:24h error:"timed out"`.
     """
@@ -95,7 +97,7 @@ def upcoming(
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """List the jobs that are due next, those due first at first."""
+    """List the jobs that are due next, the soonest first."""
     from agentoolkit.entrypoints.cli.job_tables import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import ask
@@ -111,7 +113,7 @@ def upcoming(
 
 
 def info(job: Job, json: Json = False) -> None:
-    """Show a job's definition, where it stands, and its latest executions."""
+    """Show a job's definition, its state, and its latest executions."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
     from agentoolkit.entrypoints.cli.finding import find_job
     from agentoolkit.entrypoints.cli.job_tables import job_facts
@@ -138,10 +140,10 @@ def update(
     allow: Allow = None,
     json: Json = False,
 ) -> None:
-    """Change some fields of a job and leave the others as they are. Its history stays."""
+    """Change the given fields of a job. Its other fields and its history stay."""
     from agentool.errors import InvalidInput
+    from agentoolkit.entrypoints.cli.options import read_input
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
-    from agentoolkit.entrypoints.cli.tool_input import read_input
     from agentoolkit.system.scheduler.schemas import JobDetails, Scheduled
 
     given = given_fields(ctx)
@@ -163,7 +165,7 @@ def pause(
     until: Annotated[str | None, optional("--until", "TIME", "ISO 8601 time, or words, at which it resumes by itself.")] = None,
     reason: Reason = None,
 ) -> None:
-    """Keep a job and let it not fire, for good or until a time."""
+    """Pause a job until it is resumed, or until a time."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobRef
@@ -200,10 +202,10 @@ def backfill(
     end: Annotated[str, typer.Argument(metavar="TO", help="ISO 8601 time or date, not included.", show_default=False)],
     json: Json = False,
 ) -> None:
-    """Run a job for the past due times of a range that have no record yet, in the process that serves.
+    """Run a job, in the process that serves, for the past due times in a range that have no execution yet.
 
-    A range holds at most a hundred due times. The same call again adds nothing and tells how far the range has come, as long as
-    its records are among the hundred that the job keeps.
+    A range has at most a hundred due times. The same call again adds nothing and shows the progress, as long as the range's
+    executions are among the hundred that the job keeps.
     """
     from agentoolkit.entrypoints.cli.printing import print_result, say
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit

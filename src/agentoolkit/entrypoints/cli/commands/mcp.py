@@ -8,8 +8,8 @@ import typer
 
 from agentoolkit.entrypoints.cli.errors import ReportingCommand, ReportingGroup
 from agentoolkit.entrypoints.cli.examples import example_of
-from agentoolkit.entrypoints.cli.garbage_while_loading import collect_as_usual
 from agentoolkit.entrypoints.cli.options import Allow, Timezone
+from agentoolkit.entrypoints.cli.quick_start import collect_as_usual
 
 mcp_app = typer.Typer(
     cls=ReportingGroup,
@@ -74,7 +74,7 @@ def config(
     url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Of a server over HTTP.", show_default=False)] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Start the server with --keep.")] = False,
 ) -> None:
-    """Print what MCP clients are told, so that they find the server."""
+    """Print the configuration with which MCP clients find the server."""
     from agentoolkit.entrypoints.mcp_server.client_config import client_config, client_configs
 
     arguments = ["--keep"] if keep else []

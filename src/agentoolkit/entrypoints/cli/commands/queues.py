@@ -17,7 +17,7 @@ def queues(
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """List queues and what is in them; or the messages of one, without taking any of them."""
+    """List queues and their counts of messages; or the messages of one queue, without claiming any."""
     from agentoolkit.entrypoints.cli.printing import print_data, print_table, say
 
     if name is not None:
@@ -35,14 +35,14 @@ def queues(
 
 
 def dead_letters(
-    name: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue they died in.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="QUEUE", help="The queue.", show_default=False)],
     requeue: Annotated[list[str] | None, typer.Option("--requeue", metavar="ID", help="Put this one back; may be repeated.")] = None,
     requeue_all: Annotated[bool, typer.Option("--requeue-all", help="Put all of them back.")] = False,
     limit: Limit = 100,
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """List messages that nobody could work off, with the reason; or put them back."""
+    """List messages that could not be processed, with the reason; or put them back."""
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.text import counted

@@ -1,4 +1,4 @@
-"""Commands for what was done and what happened: audit, events."""
+"""Commands for the log of changes and the event bus: audit, events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from agentoolkit.system.events.messages import EventMessage
 
 LISTEN_SECONDS = 10.0
-"""For which a follower waits at a time."""
+"""Longest wait of one `listen` call."""
 
 
 def audit(
@@ -22,7 +22,7 @@ def audit(
     output: Output = "table",
     json: Json = False,
 ) -> None:
-    """Tell who created, changed, ran and cancelled what, from which door, the newest last."""
+    """List who created, changed, ran or cancelled which job, and from which door, the newest last."""
     from agentoolkit.entrypoints.cli.printing import moment_of, present, print_data, print_table, say, short_time
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import AuditList
@@ -49,7 +49,7 @@ def events(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of JSON.")] = False,
 ) -> None:
-    """Print what happened, as the event bus tells it, the newest last."""
+    """Print the events of the event bus, the newest last."""
     from collections import deque
 
     from agentoolkit.entrypoints.cli.session import Toolkit, ask_open, visit

@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from agentoolkit.system.scheduler.schemas import SchedulerStatus
 
 NOTICED_SECONDS = 1.0
-"""Within which every process that shares a database has noticed that it was stopped."""
+"""Time in which every process on a database notices a stop."""
 
 
 def status(json: Json = False) -> None:
-    """Tell whether a process serves the database, and what it has to do."""
+    """Show whether a process serves the database, and how many jobs and executions there are."""
     from agentoolkit.entrypoints.cli.finding import count_executions
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
 
-    async def asked(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
+    async def read_status(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
         running = await count_executions(kit, "running", "its process has ended")
         queued = await call(kit, History, "list_executions", execution_status="queued", with_results=False)
-        reasons = dict.fromkeys(one.reason for one in queued.history if one.reason)
+        reasons = dict.fromkeys(execution.reason for execution in queued.history if execution.reason)
         return await call(kit, SchedulerStatus, "status"), running, "; ".join(reasons)
 
-    found, running, waits = visit(asked)
+    found, running, waits = visit(read_status)
     if json:
         print_result(found)
     else:
@@ -47,7 +47,7 @@ def start(
     flower_port: Annotated[int, typer.Option("--flower-port", metavar="PORT", help="Port of Flower.")] = 5555,
     http_port: Annotated[int, typer.Option("--http-port", metavar="PORT", help="Port of the scheduler's pages.")] = 8000,
 ) -> None:
-    """Let the scheduler go on after `agentool stop`; or, with an option, start parts of it here, until Ctrl-C."""
+    """Start the scheduler again after `agentool stop`; or, with an option, run parts of it here, until Ctrl-C."""
     if not (all_ or redis or worker or beat or flower):
         _print_status(_ask_status("start"))
         return
@@ -61,12 +61,12 @@ def start(
 
 
 def stop() -> None:
-    """Let nothing fire in any process on this database, until `agentool start`. Jobs are kept, and what runs may end."""
+    """Stop firing jobs in every process on this database, until `agentool start`. Jobs stay, and running executions may end."""
     _print_status(_ask_status("stop"))
 
 
 def restart() -> None:
-    """Stop and start in one: the process that serves reads every job anew."""
+    """Stop and start the scheduler: the process that serves reads every job again."""
     from time import sleep
 
     _ask_status("stop")
@@ -82,7 +82,7 @@ def _ask_status(operation: str) -> SchedulerStatus:
 
 
 def _print_status(found: SchedulerStatus, running: int | None = None, waits: str = "") -> None:
-    """Print a status; what concerns this short-lived process is left out."""
+    """Print a status without the fields about this short-lived process."""
     from agentoolkit.entrypoints.cli.printing import print_pairs
 
     state = "stopped: nothing fires until `agentool start`" if found.stopped else "started"
@@ -99,10 +99,11 @@ def _print_status(found: SchedulerStatus, running: int | None = None, waits: str
 
 
 def doctor(json: Json = False) -> None:
-    """Look at every layer and name the one that is broken. The exit code is 1 if one is."""
+    """Check every layer and name the broken ones. The exit code is 1 if a layer is broken."""
     import asyncio
 
-    from agentoolkit.entrypoints.cli.doctor.examination import examine, print_findings
+    from agentoolkit.entrypoints.cli.doctor import examine
+    from agentoolkit.entrypoints.cli.doctor.finding import print_findings
     from agentoolkit.entrypoints.cli.printing import print_json
 
     findings = asyncio.run(examine())

@@ -1,4 +1,4 @@
-"""Commands for schedules on paper: preview, simulate."""
+"""Commands that compute due times and schedule nothing: preview, simulate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def preview(
     count: Annotated[int, typer.Option("--count", "-n", metavar="NUMBER", help="How many due times to show.", min=1, max=100)] = 5,
     json: Json = False,
 ) -> None:
-    """Say what a schedule means and when it would fire, without scheduling anything."""
+    """Explain a schedule and show when it would fire, without scheduling anything."""
     from agentoolkit.entrypoints.cli.printing import print_result, print_timing
     from agentoolkit.entrypoints.cli.session import settings_for
     from agentoolkit.system.scheduler.schemas import Timing
@@ -40,7 +40,7 @@ def simulate(
     timezone: Timezone = None,
     json: Json = False,
 ) -> None:
-    """List every firing of a task file in a stretch of time, without running anything."""
+    """List every firing of a task file in a range of time, without running anything."""
     from agentoolkit.entrypoints.cli.errors import tell
     from agentoolkit.entrypoints.cli.printing import print_json
     from agentoolkit.entrypoints.cli.simulating import print_days, simulated

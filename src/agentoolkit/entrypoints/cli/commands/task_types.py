@@ -1,6 +1,6 @@
 """``agentool scheduler schedule TYPE WHEN``: a task by its type, in the words of *Nagatha Assistant Task Scheduler*, "Quick Start".
 
-Each type is a command whose options are the arguments that its AgenTool takes, and the fields of every job.
+Each type is a command. Its options are the arguments of its AgenTool and the fields of a job.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ EXPLAINED = {
     "sequence": "Run several tasks one after the other, or in the order of their dependencies.",
     "shell_command": "Run an allowed program.",
 }
-"""The types that are built in; `agentoolkit.actions.task_types` says what each takes."""
+"""Help of the built-in types; `agentoolkit.actions.task_types` has their arguments."""
 
 
 class TaskTypesGroup(ReportingGroup):
-    """A command for each task type. A short name will do: ``shell`` is ``shell_command``, and ``mcp-tool`` is ``mcp_tool``."""
+    """A command for each task type. A short name is enough: ``shell`` is ``shell_command``, and ``mcp-tool`` is ``mcp_tool``."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(EXPLAINED)
@@ -50,14 +50,14 @@ class TaskTypesGroup(ReportingGroup):
 
 
 class TaskCommand(FieldsCommand):
-    """Takes an option for each argument of a task type, and for each field of a job that is not called like one of them."""
+    """A command with an option for each field of a job, and for each argument of a task type with another name."""
 
     def option_fields(self) -> Iterable[tuple[FieldDescription, str | None]]:
         from agentoolkit.entrypoints.cli.session import settings_for
         from agentoolkit.wiring import Toolkit
 
         of_job = [field for field in job_fields() if field.name not in ("job_name", "schedule")]
-        named = {field.name for field in of_job}  # a timeout is the job's: it ends the call as well
+        named = {field.name for field in of_job}  # a timeout is the job's field: it ends the call as well
         injector = Toolkit(settings_for(memory=True)).injector
         of_type = injector.get("sequence").deps.types.fields(str(self.name), injector)
         return [*((field, None) for field in of_type if field.name not in named), *((field, JOB_PANEL) for field in of_job)]
@@ -71,7 +71,7 @@ def schedule_task(
     allow: Allow = None,
     json: Json = False,
 ) -> None:
-    """Schedule a task of the type that the command is called by."""
+    """Schedule a task of the type that the command is named after."""
     from agentoolkit.entrypoints.cli.commands.jobs import print_scheduled
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
     from agentoolkit.system.scheduler.schemas import Scheduled
@@ -80,12 +80,12 @@ def schedule_task(
     arguments = {name: value for name, value in given.items() if name not in of_job}
     policies = {name: value for name, value in given.items() if name in of_job} | {"replace": replace or None}
 
-    async def put(kit: Toolkit) -> Scheduled:
+    async def schedule_job(kit: Toolkit) -> Scheduled:
         target = kit.injector.get("sequence").deps.types.call(str(ctx.command.name), arguments)
         made = await call(kit, Scheduled, "schedule", job_name=task_name, schedule=when, **target._asdict(), **policies)
         return await with_serving_remark(kit, made, allow or [])
 
-    print_scheduled(visit(put, allow or []), json=json)
+    print_scheduled(visit(schedule_job, allow or []), json=json)
 
 
 task_types_app = typer.Typer(cls=TaskTypesGroup, name="schedule", help="Schedule a task by its type.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""``agentool tasks``: a task file, before it is applied, while it is, and for editors."""
+"""``agentool tasks``: plan and apply a task file, and print its schema for editors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from agentoolkit.entrypoints.cli.options import Allow, Json, TaskFile
 
 tasks_app = typer.Typer(cls=ReportingGroup, name="tasks", help="Task files: plan, apply, schema.", no_args_is_help=True)
 
-Prune = Annotated[bool, typer.Option("--prune", help="Cancel jobs that this file has made and names no more.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Cancel jobs that this file has created and does not name any more.")]
 
 
 @tasks_app.command(cls=ReportingCommand, epilog=example_of("plan"))
 def plan(file: TaskFile, prune: Prune = False, allow: Allow = None, json: Json = False) -> None:
-    """Show what `apply` would do, without doing it. The exit code is 2 if that is anything."""
+    """Show the changes that `apply` would make. The exit code is 2 if there are any."""
     from agentoolkit.entrypoints.cli.plan_tasks import PlannedChange, jobs_left, plan_tasks, print_plan
     from agentoolkit.entrypoints.cli.printing import print_json
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
@@ -40,13 +40,12 @@ def plan(file: TaskFile, prune: Prune = False, allow: Allow = None, json: Json =
 
 @tasks_app.command(cls=ReportingCommand, epilog=example_of("apply"))
 def apply(file: TaskFile, prune: Prune = False, allow: Allow = None) -> None:
-    """Make jobs of the tasks of a file, for a process that serves the database. A second time changes nothing."""
-    from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks
+    """Create or update the jobs of a task file, for a process that serves the database. A second call changes nothing."""
+    from agentoolkit.entrypoints.cli.apply_tasks import Applied, apply_tasks, task_lines
     from agentoolkit.entrypoints.cli.plan_tasks import cancel_jobs, jobs_left, remember_jobs
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.progress import progress
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
-    from agentoolkit.entrypoints.cli.task_lines import task_lines
     from agentoolkit.entrypoints.taskfile import load_tasks
 
     tasks = load_tasks(file)

@@ -23,7 +23,7 @@ def create(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Make a token and print it. It is shown this once: only its digest is kept."""
+    """Create a token and print it. It is shown only once: the database keeps its digest."""
     from datetime import timedelta
     from typing import Any, cast
 
@@ -42,7 +42,7 @@ def create(
 
 @token_app.command("list", cls=ReportingCommand)
 def list_(json: Json = False) -> None:
-    """List tokens: whom each speaks for, its scopes, and when it was used last."""
+    """List tokens: the caller each stands for, its scopes, and when it was last used."""
     from agentoolkit.entrypoints.cli.printing import print_table, say
     from agentoolkit.entrypoints.cli.session import visit
 
@@ -74,7 +74,7 @@ def list_(json: Json = False) -> None:
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, as `agentool token list` shows it.", show_default=False)],
 ) -> None:
-    """Let a token be good for nothing any more, at once."""
+    """Revoke a token: it is refused from now on."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import visit
 

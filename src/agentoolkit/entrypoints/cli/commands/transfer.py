@@ -1,4 +1,4 @@
-"""Commands that take jobs over from elsewhere, and everything out and in."""
+"""Commands that import jobs from elsewhere, and export and import the whole database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", show_default=False)
     ] = None,
 ) -> None:
-    """Write everything in the database as JSON lines: jobs, executions, outcomes still to be delivered, queues and values."""
+    """Write everything in the database as JSON lines: jobs, executions, undelivered outcomes, queues and values."""
     import sys
     from contextlib import nullcontext
 
@@ -59,7 +59,7 @@ def crontab(
         typer.Option("--user-column/--no-user-column", help="Is there a column of users? The entries tell.", show_default=False),
     ] = None,
 ) -> None:
-    """Print a crontab as a task file; what could not be translated is said line by line on stderr."""
+    """Print a crontab as a task file. Lines that could not be translated are named on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
     from agentoolkit.transfer import CrontabOptions, read_crontab
 
@@ -71,7 +71,7 @@ def crontab(
 
 @import_app.command("scheduler-tasks", cls=ReportingCommand, epilog=example_of("scheduler-tasks"))
 def scheduler_tasks(file: Source) -> None:
-    """Print a scheduler_tasks.json as a task file; what could not be translated is said on stderr."""
+    """Print a scheduler_tasks.json as a task file. Tasks that could not be translated are named on stderr."""
     from agentoolkit.entrypoints.cli.printing import present
     from agentoolkit.transfer import read_scheduler_tasks
 
@@ -80,7 +80,7 @@ def scheduler_tasks(file: Source) -> None:
 
 @import_app.command(cls=ReportingCommand, epilog=example_of("jsonl"))
 def jsonl(file: Source) -> None:
-    """Add what `agentool export` wrote to the database. A second time adds nothing. The exit code is 1 if a job was left out."""
+    """Add the records of an `agentool export` to the database. A second time adds nothing. The exit code is 1 if a job was left out."""
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
@@ -88,7 +88,7 @@ def jsonl(file: Source) -> None:
     from agentoolkit.text_files import decode_text
     from agentoolkit.transfer import Arrived, Everything, import_lines
 
-    lines = decode_text(_content(file), str(file)).split("\n")  # other line breaks stand within texts
+    lines = decode_text(_content(file), str(file)).split("\n")  # texts may contain other line breaks
 
     async def read(kit: Toolkit) -> Arrived:
         return await import_lines(Everything(kit.scheduler.store, kit.queue.backend, kit.values), lines, kit.scheduler.now())
@@ -116,7 +116,7 @@ def _content(file: Path) -> bytes:
 
 
 def _print_translation(translation: Translation) -> None:
-    """Print the task file, and the notes beside it. The exit code is 1 if something was left out."""
+    """Print the task file, and the notes on stderr. The exit code is 1 if an entry was left out."""
     import sys
 
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
@@ -133,7 +133,7 @@ def _print_translation(translation: Translation) -> None:
 
 
 def _settings_to_serve(text: str) -> list[str]:
-    """Return the exports without which `agentool serve` would refuse tasks of a task file."""
+    """Return the ``export`` lines that a task file needs, so that `agentool serve` refuses none of its tasks."""
     import asyncio
 
     from agentoolkit.entrypoints.cli.apply_tasks import check_tasks

@@ -1,4 +1,4 @@
-"""``agentool views``: searches that are kept under names, for every door."""
+"""``agentool views``: list, save and delete searches that have a name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ViewName = Annotated[str, typer.Argument(metavar="NAME", help="What it is called
 
 @views_app.command("list", cls=ReportingCommand, epilog=example_of("views-list"))
 def list_(output: Output = "table", json: Json = False) -> None:
-    """List them."""
+    """List the saved searches."""
     from agentoolkit.entrypoints.cli.printing import print_data, print_table, say
     from agentoolkit.entrypoints.cli.session import ask_tool
 
@@ -39,7 +39,7 @@ def save(
     page: Page = "jobs",
     default: Annotated[bool, typer.Option("--default", help="The dashboard's page begins with it.")] = False,
 ) -> None:
-    """Keep a search under a name, in place of what has that name. `list` and `history` take it by --view."""
+    """Save a search under a name, and replace an older one of that name. `list` and `history` take it by --view."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import ask_tool
 
@@ -49,7 +49,7 @@ def save(
 
 @views_app.command(cls=ReportingCommand, epilog=example_of("delete"))
 def delete(name: ViewName, page: Page = "jobs") -> None:
-    """Forget one."""
+    """Delete a saved search."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import ask_tool
 

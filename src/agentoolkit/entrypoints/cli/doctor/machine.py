@@ -1,4 +1,4 @@
-"""What the scheduler stands on: Python, packages, settings, clock, event loop."""
+"""Check the ground the scheduler needs: Python, packages, settings, clock, event loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SPAN_SECONDS = 0.5
 
 
 def check_python() -> Iterator[Finding]:
-    """Is this Python new enough, and which packages are there?"""
+    """Check that this Python is new enough, and list the packages."""
     said = f"{sys.version.split()[0]} on {sys.platform}"
     if sys.version_info < _NEEDED:
         yield broken("python", said, f"Use Python {'.'.join(map(str, _NEEDED))} or newer.")
@@ -42,7 +42,7 @@ def check_python() -> Iterator[Finding]:
 
 
 def check_extras() -> Iterator[Finding]:
-    """Which optional parts are installed?"""
+    """List the optional parts, installed or not."""
     packages: dict[str, list[str]] = {}
     for line in requires("agentool") or ():
         if found := _EXTRA.match(line):
@@ -54,7 +54,7 @@ def check_extras() -> Iterator[Finding]:
 
 
 def check_settings() -> Iterator[Finding]:
-    """Which settings were read, and from where?"""
+    """List the settings that are set and their sources; warn of unknown variables."""
     env_file = Path(".env")
     variables = sorted(name for name in os.environ if name.startswith("AGENTOOL_"))
     sources = [*variables, *([".env"] if env_file.is_file() else [])]
@@ -63,7 +63,7 @@ def check_settings() -> Iterator[Finding]:
     except ConfigurationError as error:
         yield broken("settings", error.problem, error.remedy or "")
         return
-    given = sorted(f"{setting.name}={_shown(setting, value)}" for setting, value in settings.given.items())
+    given = sorted(f"{setting.name}={_setting_text(setting, value)}" for setting, value in settings.given.items())
     yield ok("settings", f"{', '.join(given) or 'all by default'} (from {', '.join(sources) or 'no variable and no .env file'})")
     yield ok("home", str(home()))
     yield from check_folder(settings.database or str(home() / "agentool.db"))
@@ -75,7 +75,7 @@ def check_settings() -> Iterator[Finding]:
 
 
 def check_folder(database: str) -> Iterator[Finding]:
-    """Is the folder of the database, if that is a file, its owner's alone? The file is made so whenever it is opened."""
+    """Warn if other users can read the folder of a database file. The file itself is made private whenever it is opened."""
     path = database.removeprefix("sqlite:///")
     if os.name != "posix" or "://" in path:
         return
@@ -86,7 +86,7 @@ def check_folder(database: str) -> Iterator[Finding]:
 
 
 async def check_time() -> Iterator[Finding]:
-    """Do the clocks agree, and does the event loop keep up, within half a second?"""
+    """Check for half a second that the clocks agree and the event loop keeps up."""
     wall, steady, worst = time.time(), time.monotonic(), 0.0
     for _ in range(_STEPS):
         began = time.monotonic()
@@ -99,7 +99,7 @@ async def check_time() -> Iterator[Finding]:
 
 
 def judge_clock(drift: float) -> Finding:
-    """Say how far the clock ran away from the steady one within half a second, in seconds, and whether its zone is known."""
+    """Judge the wall clock: its drift from the steady clock in half a second, in seconds, and whether its zone is known."""
     if doubt := machine_zone_doubt():
         return warning("clock", f"{doubt}; times without a zone are read in UTC", "Set AGENTOOL_TIMEZONE, or TZ, to an IANA name.")
     shown = time.strftime("%Y-%m-%d %H:%M:%S %z")
@@ -109,8 +109,8 @@ def judge_clock(drift: float) -> Finding:
     return ok("clock", said)
 
 
-def _shown(setting: Setting, value: object) -> str:
-    """Show a value; of what may hold secrets, only names."""
+def _setting_text(setting: Setting, value: object) -> str:
+    """Return a setting's value as text; of a setting with secrets only the names."""
     if isinstance(value, SecretStr):
         address = urlsplit(value.get_secret_value())
         return f"{address.scheme}://{address.hostname}/…"  # its user, or its path, may be its password

@@ -1,10 +1,10 @@
-"""What the scheduler keeps: its database, who serves it, what is late, and what could not be delivered."""
+"""Check what the scheduler keeps: its database, its leader, late jobs, and undelivered outcomes."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 from agentool.errors import AgenToolError
@@ -29,13 +29,13 @@ _MAX_DAMAGED = 100
 
 
 async def check_records() -> AsyncIterator[Finding]:
-    """Open the database as a visitor and look at everything in it."""
+    """Open the database without running jobs, and check everything in it."""
     settings = settings_for()
     where = redacted_text(settings.database or "")
     try:
         async with Toolkit(settings, runs_jobs=False) as kit:
             if kit.database is not None:
-                for finding in await _database(kit.database, where):
+                async for finding in check_database(kit.database, where):
                     yield finding
             yield await check_leader(kit)
             yield await check_owners(kit)
@@ -49,30 +49,29 @@ async def check_records() -> AsyncIterator[Finding]:
         yield broken("database", error.problem, error.remedy or "")
 
 
-async def _database(database: Database, where: str) -> Iterator[Finding]:
+async def check_database(database: Database, where: str) -> AsyncIterator[Finding]:
+    """Check that the database can be read; of a file also its pages and the room on its disk."""
     row = await database.read(lambda session: session.row("SELECT version FROM agentool_schema"))
-    found = [ok("database", f"{where}, {database.dialect.name}, schema version {row[0] if row else 0}, can be read and written")]
-    if isinstance(database.dialect, Sqlite):
-        said = await database.read(lambda session: session.rows("PRAGMA integrity_check(5)"))
-        problems = "; ".join(str(row[0]) for row in said)
-        found.append(
-            ok("integrity", "every page is sound")
-            if problems == "ok"
-            else broken("integrity", problems, "Stop the scheduler and restore a backup, or `agentool export` what can be read.")
-        )
-        path = database.dialect.path
-        free = shutil.disk_usage(path.parent).free
-        told = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
-        found.append(
-            ok("disk", told)
-            if free >= _MIN_FREE_BYTES
-            else warning("disk", told, "Make room: without it nothing can be recorded, so nothing is started.")
-        )
-    return iter(found)
+    yield ok("database", f"{where}, {database.dialect.name}, schema version {row[0] if row else 0}, can be read and written")
+    if not isinstance(database.dialect, Sqlite):
+        return
+    found = await database.read(lambda session: session.rows("PRAGMA integrity_check(5)"))
+    problems = "; ".join(str(row[0]) for row in found)
+    if problems == "ok":
+        yield ok("integrity", "every page is sound")
+    else:
+        yield broken("integrity", problems, "Stop the scheduler and restore a backup, or `agentool export` what can be read.")
+    path = database.dialect.path
+    free = shutil.disk_usage(path.parent).free
+    said = f"{free / 1e9:,.1f} GB free, the database has {path.stat().st_size / 1e6:,.1f} MB"
+    if free >= _MIN_FREE_BYTES:
+        yield ok("disk", said)
+    else:
+        yield warning("disk", said, "Make room: without it nothing can be recorded, so nothing is started.")
 
 
 async def check_leader(kit: Toolkit) -> Finding:
-    """Does a process claim what is due?"""
+    """Check that a process leads, and that its heartbeat is recent."""
     if (await call(kit, SchedulerStatus, "status")).stopped:
         return warning("leader", "the scheduler is stopped, nothing fires", "agentool start")
     leader = await kit.scheduler.store.leader()
@@ -85,7 +84,7 @@ async def check_leader(kit: Toolkit) -> Finding:
 
 
 async def check_owners(kit: Toolkit) -> Finding:
-    """Which processes share the database?"""
+    """List the other processes on the database."""
     now = kit.scheduler.now()
     others = [owner for owner in await kit.scheduler.store.owners() if owner.owner != kit.scheduler.store.owner]
     said = [f"pid {owner.pid} on {owner.host} (heartbeat {relative(owner.heartbeat_at, now)})" for owner in others]
@@ -93,7 +92,7 @@ async def check_owners(kit: Toolkit) -> Finding:
 
 
 async def check_backlog(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
-    """Is any of these jobs late?"""
+    """Check that no active job is late."""
     is_served = await kit.scheduler.store.leader() is not None
     overdue = present() - (_LATE if is_served else timedelta(0))
     due = [(moment, job.job_id) for job in jobs if job.state == "active" and (moment := moment_of(job.next_run))]
@@ -108,7 +107,7 @@ async def check_backlog(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
 
 
 async def check_workers(kit: Toolkit) -> Finding:
-    """Does what was sent to workers find one that takes it?"""
+    """Check that workers claim the executions sent to them."""
     queued = await call(kit, History, "list_executions", execution_status="queued", limit=_MAX_READ, with_results=False)
     waiting = Counter(record.reason for record in queued.history if tells_of_workers(record.reason))
     if not waiting:
@@ -119,7 +118,7 @@ async def check_workers(kit: Toolkit) -> Finding:
 
 
 async def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
-    """Has every job its AgenTool?"""
+    """Check that every job has its AgenTool."""
     lost = await jobs_without_tool(kit, jobs)
     if lost:
         said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
@@ -129,7 +128,7 @@ async def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
 
 
 async def check_damaged(kit: Toolkit) -> Finding:
-    """Name records that nobody can read: they are skipped everywhere else."""
+    """Name the records that cannot be read: everything else skips them."""
     stores = (kit.scheduler.store, kit.queue.backend, kit.values)
     found = [described for store in stores for described in await store.damaged(_MAX_DAMAGED)]
     if not found:
@@ -139,7 +138,7 @@ async def check_damaged(kit: Toolkit) -> Finding:
 
 
 async def check_outbox(kit: Toolkit) -> Finding:
-    """Did outcomes reach their queues?"""
+    """Check that outcomes reach their queues."""
     waiting = len(await kit.scheduler.store.messages(_MAX_READ))
     records = (await call(kit, History, "list_executions", limit=_MAX_READ, with_results=False)).history
     given_up = sum(record.delivery == "failed" for record in records)
@@ -148,7 +147,7 @@ async def check_outbox(kit: Toolkit) -> Finding:
 
 
 async def check_queue(kit: Toolkit) -> Finding:
-    """Is there an AgenTool for queues?"""
+    """Check that there is an AgenTool for queues."""
     if "queue" in kit.injector:
         return ok("queue", "the AgenTool is there")
     return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
