@@ -137,7 +137,7 @@ async def test_a_job_runs_with_another_input(kit: TestToolkit, client: httpx2.As
     assert (await state_of(kit, "hourly"))["input_data"]["operation"] == "list_queues"
 
 
-@pytest.mark.parametrize(("text", "told"), [("{", "It is no JSON"), ("[1]", "It must be a JSON object")])
+@pytest.mark.parametrize(("text", "told"), [("{", "It is not JSON"), ("[1]", "It must be a JSON object")])
 async def test_an_input_that_cannot_be_one(kit: TestToolkit, client: httpx2.AsyncClient, text: str, told: str) -> None:
     """The form comes back with what is wrong and with what was typed."""
     await schedule(kit, "hourly")

@@ -129,7 +129,7 @@ async def test_a_job_is_made_by_the_form(kit: TestToolkit, client: httpx2.AsyncC
     ("fields", "told"),
     [
         ({"schedule": "every blue moon"}, "blue"),
-        ({"input": "{"}, "The input is no JSON"),
+        ({"input": "{"}, "The input is not JSON"),
         ({"agentool_name": "nobody"}, "nobody"),
         ({"schedule": ""}, "When it is due is missing."),
     ],

@@ -1,4 +1,4 @@
-"""The dashboard: pages on the application of the REST API, drawn by the server. Needs the extra ``agentool[http]``."""
+"""The dashboard: pages on the REST API's application, rendered by the server. Needs the extra ``agentool[http]``."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""``/act``: whatever changes something is asked for on a page of its own, and done when it was confirmed."""
+"""``/act``: every change is asked for on a page of its own, and done after it is confirmed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 
 DEFAULT_SPREAD = 300
-"""Seconds."""
+"""Seconds over which due times are spread."""
 SAMPLE = 10
 """Items that the question names."""
 
@@ -33,13 +33,13 @@ router = page_router("actions")
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that can be done to jobs, to executions, or to the scheduler."""
+    """An action on jobs, on executions, or on the scheduler."""
 
     verb: str
     past: str
     noun: Noun | Literal["scheduler"]
     effect: str
-    """What will be so then."""
+    """What the action does, for the question."""
     takes_reason: bool = False
     takes_until: bool = False
     takes_seconds: bool = False
@@ -81,7 +81,7 @@ ACTIONS = {
 
 @router.get("/act")
 async def ask(view: Viewing, request: Request, do: str = "") -> Response:
-    """Ask before something is done: say to how many, name some, and say what will be so then."""
+    """Ask before an action: show the number of items, name some, and say what the action does."""
     action = _action(do)
     choice = Choice.read(request.query_params.multi_items())
     items = await _items(view, action, choice)
@@ -101,7 +101,7 @@ async def ask(view: Viewing, request: Request, do: str = "") -> Response:
 
 @router.post("/act")
 async def act(view: Viewing, request: Request) -> Response:
-    """Do what was confirmed. The same form sent twice is done once."""
+    """Do a confirmed action. A form that is sent twice is done once."""
     sent = await view.form_items()
     given = dict(sent)
     action = _action(given.get("do", ""))
@@ -114,28 +114,28 @@ async def act(view: Viewing, request: Request) -> Response:
         items = await _items(view, action, choice)
         batch = batches.start(
             Batch(batch_id=key, owner=me, told=action.verb, past=action.past, noun=action.noun, items=items),
-            _doing(view, given["do"], given, key),
+            _action_on_item(view, given["do"], given, key),
         )
-    return await _after(batch, choice)
+    return await _go_to_result(batch, choice)
 
 
 @router.get("/act/{batch_id}")
 async def get_batch(view: Viewing, request: Request, batch_id: str) -> Response:
-    """Show how far something is that was begun, and what failed."""
+    """Show the progress of an action, and its failures."""
     batch = _batch(view, request, batch_id)
     return await view.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch)
 
 
 @router.post("/act/{batch_id}/stop")
 async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response:
-    """Begin with no further item."""
+    """Stop an action before its next item."""
     _batch(view, request, batch_id).abort()
     return go_to(f"/act/{batch_id}")
 
 
 @router.get("/jobs/{job_id}/replay")
 async def ask_replay(view: Viewing, job_id: str, of: str = "") -> Response:
-    """Offer to run a job once with another input: by itself, or in place of one of its executions."""
+    """Show the form to run a job once with another input: as a run of its own, or as a replay of an execution."""
     job = await view.scheduler("get_job", job_id=job_id)
     text, title = editable(job["info"]["input_data"]), f"Run {job_id} with another input"
     return await view.page("replay.html", title=title, job=job, text=text, problem="", key=uuid4().hex[:16], of=of)
@@ -143,7 +143,7 @@ async def ask_replay(view: Viewing, job_id: str, of: str = "") -> Response:
 
 @router.post("/jobs/{job_id}/replay")
 async def replay(view: Viewing, request: Request, job_id: str) -> Response:
-    """Run a job once with another input; the job keeps its own."""
+    """Run a job once with another input. The job keeps its own input."""
     given = await view.form()
     job = await view.scheduler("get_job", job_id=job_id)
     typed, key, of = given.get("input", ""), given.get("key") or uuid4().hex[:16], given.get("of", "")
@@ -168,7 +168,7 @@ def _action(name: str) -> Action:
 
 
 async def _items(view: View, action: Action, choice: Choice) -> list[str]:
-    """Return what the action is done to; refuse if there is nothing."""
+    """Return the items of the action. Raises `ApiError` if none are chosen."""
     if action.noun == "scheduler":
         return ["scheduler"]
     items = await choice.items(view, action.noun)
@@ -177,11 +177,11 @@ async def _items(view: View, action: Action, choice: Choice) -> list[str]:
     return items
 
 
-def _doing(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
-    """Return what does an action to one item."""
+def _action_on_item(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
+    """Return the function that does an action to one item."""
     reason, until = given.get("reason") or None, given.get("until") or None
 
-    async def one(item: str) -> object:
+    async def act_on_item(item: str) -> object:
         match do:
             case "run":
                 return await view.scheduler("start_run", job_id=item, run_key=f"page-{key}")
@@ -203,13 +203,13 @@ def _doing(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
             case _:
                 return await view.scheduler(do)
 
-    return one
+    return act_on_item
 
 
-async def _after(batch: Batch, choice: Choice) -> Response:
-    """Go back to the one thing that was changed, or show how far the many are."""
+async def _go_to_result(batch: Batch, choice: Choice) -> Response:
+    """Go to the page of a single changed item, or to the progress of many."""
     if batch.total == 1 and batch.task is not None:
-        await asyncio.wait([batch.task])  # awaited itself, it would end with a request that is given up
+        await asyncio.wait([batch.task])  # awaited directly, the task would be cancelled with the request
         if batch.done:
             address = job_address(choice.jobs[0]) if choice.jobs else execution_address(choice.executions[0]) if choice.executions else "/"
             return go_to(f"{address}?done={batch.batch_id}")
@@ -219,7 +219,7 @@ async def _after(batch: Batch, choice: Choice) -> Response:
 def _batch(view: View, request: Request, batch_id: str) -> Batch:
     batch = batches_of(request.app.state).get(batch_id, view.tools.caller.name)
     if batch is None:
-        raise ApiError(404, "no-such-batch", "Nothing is known of this any more.", remedy="The lists show how things are.")
+        raise ApiError(404, "no-such-batch", "This action is not remembered any more.", remedy="The lists show the present state.")
     return batch
 
 

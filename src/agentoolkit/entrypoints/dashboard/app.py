@@ -1,4 +1,4 @@
-"""Puts the pages and their files on an application that serves the REST API."""
+"""Add the pages and their files to the REST API's application."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from agentoolkit.entrypoints.dashboard import (
     badges,
     executions,
     exports,
-    health,
     home,
     job_form,
     jobs,
@@ -20,20 +19,18 @@ from agentoolkit.entrypoints.dashboard import (
     queues,
     static,
     usage,
-    versions,
     week,
 )
 from agentoolkit.entrypoints.rest.batches import batches_of
 
 
 def add_pages(app: FastAPI) -> FastAPI:
-    """Serve the dashboard at ``/``, guarded as the application is, and return the application."""
+    """Serve the dashboard at ``/`` with the application's rules of access, and return the application."""
     parts = (
         home,
         badges,
         actions,
         job_form,
-        versions,
         jobs,
         executions,
         lists,
@@ -43,7 +40,6 @@ def add_pages(app: FastAPI) -> FastAPI:
         approvals,
         week,
         usage,
-        health,
         static,
     )
     for part in parts:
@@ -54,5 +50,5 @@ def add_pages(app: FastAPI) -> FastAPI:
 
 
 async def close_pages(app: FastAPI) -> None:
-    """End what the pages have under way."""
+    """End the actions that run in the background."""
     await batches_of(app.state).close()

@@ -1,4 +1,4 @@
-"""``/approvals``: what agents want to do and may not without a person; and jobs that wait before their first run."""
+"""``/approvals``: agents' calls that need a person's decision, and jobs that wait for it before their first run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ router = page_router("approvals")
 
 @router.get("/approvals")
 async def get_approvals(view: Viewing) -> Response:
-    """List what waits for a person."""
+    """List the calls and jobs that wait for a person."""
     approvals, paused = await all_of(list_approvals(view), view.scheduler("list", job_status="paused", limit=1_000))
     waiting = [job for job in paused["jobs"] if job["reason"].startswith(NEEDS_APPROVAL)]
     return await view.page("approvals.html", title="Approvals", approvals=approvals, jobs=waiting)
@@ -27,13 +27,13 @@ async def get_approvals(view: Viewing) -> Response:
 
 @router.get("/approvals/{approval_id}")
 async def get_approval(view: Viewing, approval_id: str) -> Response:
-    """Show exactly what would happen, and ask."""
+    """Show the exact calls of an approval, and ask for a decision."""
     return await view.page("approval.html", title="Approve?", approval=await _find(view, approval_id), problem="")
 
 
 @router.post("/approvals/{approval_id}")
 async def decide(view: Viewing, approval_id: str) -> Response:
-    """Approve, perhaps with other arguments, or deny with a reason."""
+    """Approve calls, with other arguments if they were edited, or deny them with a reason."""
     needs(view.request, "approve")
     given = await view.form()
     if given.get("decision") == "deny":
@@ -47,7 +47,7 @@ async def decide(view: Viewing, approval_id: str) -> Response:
             if text is not None and (whole := restored(read_object(text), asked)) != asked:
                 edits[call["call_id"]] = whole
     except ValueError as error:
-        problem = f"The arguments are no JSON object: {error}"
+        problem = f"The arguments are not a JSON object: {error}"
         return await view.page("approval.html", title="Approve?", status=422, approval=approval, problem=problem)
     await view.tools.run("agent", "approve", approval_id=approval_id, edits=edits or None)
     return go_to("/approvals")

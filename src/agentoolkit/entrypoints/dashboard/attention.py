@@ -1,4 +1,4 @@
-"""What needs somebody: nine kinds of trouble, each found by what the AgenTools answer."""
+"""Find the troubles that need a person: nine kinds, from the answers of the AgenTools."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
 from agentoolkit.text import counted
 
 WINDOW = timedelta(hours=24)
-"""How far back troubles of single executions are looked for."""
+"""Age of the executions that are searched for troubles."""
 LOOKED_AT = 200
-"""Executions of each kind among which troubles are looked for, the newest."""
+"""The newest executions of each kind that are searched for troubles."""
 STREAK = 30
-"""Executions of one job that are looked at for how often it failed in a row."""
+"""Executions of one job that are searched for failures in a row."""
 MAX_JOBS = 20
-"""Jobs of one kind of trouble that are named one by one."""
+"""Jobs of one kind of trouble that are listed."""
 MAX_LAG = 60.0
-"""Seconds by which starts may be late before the scheduler itself is in trouble."""
+"""Seconds by which starts may be late before the scheduler counts as late."""
 _DETAIL = 200
+"""Characters of a detail."""
 
 
 class NextStep(NamedTuple):
-    """Something to do about a trouble."""
+    """A link to a remedy."""
 
     label: str
     address: str
@@ -39,11 +40,11 @@ class NextStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
-    """One thing that needs somebody."""
+    """One trouble that needs a person."""
 
     kind: str
     mark: str
-    """The outcome whose mark it bears."""
+    """The outcome whose mark it has."""
     subject: str
     address: str
     told: str
@@ -54,7 +55,7 @@ class Trouble:
 
 
 async def find_troubles(view: View) -> list[Trouble]:
-    """Return everything that needs somebody, what is worst first."""
+    """Return all troubles, the worst kind first."""
     status, failed, missed, lost, queued, recent, broken, paused, approvals = await all_of(
         view.scheduler("status"),
         _executions(view, execution_status="failed"),
@@ -70,14 +71,14 @@ async def find_troubles(view: View) -> list[Trouble]:
         *_silent(view, status),
         *(
             _of_job(
-                one["job_id"],
+                job["job_id"],
                 "broken",
                 "failed",
                 "is broken and never due",
-                one["reason"],
-                steps=(NextStep("Cancel…", f"/act?do=cancel&job={one['job_id']}"),),
+                job["reason"],
+                steps=(NextStep("Cancel…", f"/act?do=cancel&job={job['job_id']}"),),
             )
-            for one in broken[:MAX_JOBS]
+            for job in broken[:MAX_JOBS]
         ),
         *await _failing(view, failed),
         *_passed(lost, "lost", "executions lost", "execution lost"),
@@ -89,10 +90,12 @@ async def find_troubles(view: View) -> list[Trouble]:
 
 
 async def _executions(view: View, **wanted: Any) -> list[dict[str, Any]]:
-    """Return the executions that were due within the window, the newest first."""
+    """Return the executions that ended, or were due, within the window, the newest first."""
     data = await view.scheduler("list_executions", limit=LOOKED_AT, with_results=False, **wanted)
     since = view.clock.now - WINDOW
-    return [one for one in data["history"] if (read_moment(one["finished_at"] or one["scheduled_at"]) or since) >= since]
+    return [
+        execution for execution in data["history"] if (read_moment(execution["finished_at"] or execution["scheduled_at"]) or since) >= since
+    ]
 
 
 async def _jobs(view: View, status: str) -> list[dict[str, Any]]:
@@ -100,7 +103,7 @@ async def _jobs(view: View, status: str) -> list[dict[str, Any]]:
 
 
 async def list_approvals(view: View) -> list[dict[str, Any]]:
-    """Return what agents wait for a person to decide."""
+    """Return the agents' calls that wait for a person."""
     if "agent" not in view.tools.injector.names():
         return []
     found = await view.tools.run("agent", "list_approvals")
@@ -108,7 +111,7 @@ async def list_approvals(view: View) -> list[dict[str, Any]]:
 
 
 def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
-    """Say that nothing which is due is run, or that it is run late."""
+    """Yield the trouble that due jobs are not run, or run late."""
     problem = detail = ""
     if status["stopped"]:
         problem, detail = "The scheduler is stopped", status["stop_reason"] or "Nothing that is due is run until it is started again."
@@ -122,13 +125,13 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
 
 
 async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
-    """Name the jobs whose latest runs failed, one after the other."""
-    job_ids = list(dict.fromkeys(one["job_id"] for one in failed))[:MAX_JOBS]
+    """Return the jobs whose latest executions failed, with the number of failures in a row."""
+    job_ids = list(dict.fromkeys(execution["job_id"] for execution in failed))[:MAX_JOBS]
     histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=STREAK, with_results=False) for job_id in job_ids))
     found: list[Trouble] = []
     for job_id, data in zip(job_ids, histories, strict=True):
-        ended = [one for one in data["history"] if one["status"] in ("success", "failed", "lost")]
-        streak = list(takewhile(lambda one: one["status"] != "success", ended))
+        ended = [execution for execution in data["history"] if execution["status"] in ("success", "failed", "lost")]
+        streak = list(takewhile(lambda execution: execution["status"] != "success", ended))
         if not streak:
             continue
         newest, error = streak[0], streak[0]["error"]
@@ -141,7 +144,7 @@ async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trou
 
 
 def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one: str) -> Iterable[Trouble]:
-    """Name the jobs with executions that ended so."""
+    """Yield the jobs of missed or lost executions, with the number of due times."""
     by_job: dict[str, list[Mapping[str, Any]]] = {}
     for execution in executions:
         by_job.setdefault(execution["job_id"], []).append(execution)
@@ -153,22 +156,23 @@ def _passed(executions: Sequence[Mapping[str, Any]], status: str, many: str, one
 
 
 def _unclaimed(queued: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
-    """Name the jobs whose runs no worker takes."""
-    by_job = {one["job_id"]: one for one in queued if tells_of_workers(one["reason"])}  # the one that was due first
-    for job_id, one in list(by_job.items())[:MAX_JOBS]:
-        steps = (NextStep("Look", execution_address(one["execution_id"])),)
-        yield _of_job(job_id, "waiting", "skipped", "has a run that no worker takes", one["reason"], one["scheduled_at"], steps=steps)
+    """Yield the jobs with executions that no worker claims."""
+    by_job = {each["job_id"]: each for each in queued if tells_of_workers(each["reason"])}  # keeps the earliest due: the last listed
+    for job_id, execution in list(by_job.items())[:MAX_JOBS]:
+        steps = (NextStep("Look", execution_address(execution["execution_id"])),)
+        reason, due = execution["reason"], execution["scheduled_at"]
+        yield _of_job(job_id, "waiting", "skipped", "has a run that no worker takes", reason, due, steps=steps)
 
 
 def _undelivered(executions: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
-    for execution in [one for one in executions if one["delivery"] == "failed"][:MAX_JOBS]:
+    for execution in [execution for execution in executions if execution["delivery"] == "failed"][:MAX_JOBS]:
         steps = (NextStep("Look", execution_address(execution["execution_id"])),)
         told = "has an outcome that reached no queue"
         yield _of_job(execution["job_id"], "undelivered", "skipped", told, execution["reason"], execution["finished_at"], steps=steps)
 
 
 def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[str, Any]]) -> Iterable[Trouble]:
-    """Name what waits for a person, and what waits for its budget."""
+    """Yield the calls and jobs that wait for a person, and the jobs that wait for their budget."""
     for approval in approvals[:MAX_JOBS]:
         wanted = ", ".join(call["tool"] for call in approval["calls"])
         here = f"/approvals/{approval['approval_id']}"
@@ -176,11 +180,11 @@ def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[st
         told = f"wants to call {wanted}, and waits for approval"
         who = f"asked by agent {approval['agent']}"
         yield _of_job(approval["job_id"], "approval", "running", told, who, until=approval["deadline"], steps=steps)
-    for job in [one for one in paused if one["reason"].startswith(NEEDS_APPROVAL)][:MAX_JOBS]:
+    for job in [each for each in paused if each["reason"].startswith(NEEDS_APPROVAL)][:MAX_JOBS]:
         steps = (NextStep("Approve…", f"/act?do=resume&job={job['job_id']}"), NextStep("Deny…", f"/act?do=cancel&job={job['job_id']}"))
         told = "waits for approval before its first run"
         yield _of_job(job["job_id"], "approval", "running", told, job["reason"].removeprefix(NEEDS_APPROVAL), steps=steps)
-    for job in [one for one in paused if one["reason"].startswith(OVER_BUDGET)][:MAX_JOBS]:
+    for job in [each for each in paused if each["reason"].startswith(OVER_BUDGET)][:MAX_JOBS]:
         steps = (NextStep("Resume…", f"/act?do=resume&job={job['job_id']}"),)
         yield _of_job(job["job_id"], "budget", "skipped", "is paused by its budget", job["reason"], until=job["next_run"], steps=steps)
 
@@ -203,7 +207,7 @@ def _of_job(
 
 
 def headline(troubles: Sequence[Trouble]) -> str:
-    """Say in one sentence whether anything is wrong."""
+    """Return a sentence with the number of troubles."""
     numbers = ("Nothing needs", "One thing needs", *(f"{word} things need" for word in _NUMBERS))
     return f"{numbers[len(troubles)] if len(troubles) < len(numbers) else counted(len(troubles), 'thing') + ' need'} you"
 

@@ -1,4 +1,4 @@
-"""``/jobs/…/badge.svg``: how a job does, as a small picture for another page."""
+"""``/jobs/…/badge.svg``: the latest outcome of a job, as a small image for other pages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
 COLOURS = {"success": "#1d7a46", "failed": "#b3261e", "lost": "#7a3fb0", "missed": "#8a5a00", "running": "#2458c5"}
-"""What is drawn in another colour than grey; the shape says the same."""
+"""Colours of outcomes; others are grey. The shape shows the outcome too."""
 LONGEST = 40
-"""Characters of a name."""
+"""Characters of a name; the rest is cut."""
 _LETTER = 6.6
-"""Width of a letter."""
+"""Width of a letter in pixels."""
 
 router = page_router("badges")
 
@@ -25,17 +25,17 @@ async def get_badge(view: Viewing, job_id: str) -> Response:
     """Draw a job's name with the outcome of its latest run, or why it does not run."""
     details = await view.scheduler("get_job", job_id=job_id)
     found = await view.scheduler("list_executions", job_id=details["job_id"], limit=20, with_results=False)
-    ended = next((one for one in found["history"] if one["status"] not in UNFINISHED), None)
+    ended = next((execution for execution in found["history"] if execution["status"] not in UNFINISHED), None)
     state = details["info"]["state"]
     outcome, told = "skipped", "no run yet" if state == "active" else state
-    if ended is not None and state in ("active", "done"):  # what was missed or lost has no end, and is told by its due time
+    if ended is not None and state in ("active", "done"):  # a missed or lost execution has no end: its due time is shown
         at = read_moment(ended["finished_at"] or ended["scheduled_at"])
         outcome, told = ended["status"], f"{ended['status']} {view.clock.away(at) if at else ''}"
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return Response(_drawn(details["job_name"], told, outcome), media_type="image/svg+xml", headers=headers)
+    return Response(_draw_badge(details["job_name"], told, outcome), media_type="image/svg+xml", headers=headers)
 
 
-def _drawn(name: str, told: str, outcome: str) -> str:
+def _draw_badge(name: str, told: str, outcome: str) -> str:
     name = name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
     left, right = round(len(name) * _LETTER) + 14, round(len(told) * _LETTER) + 32
     drawing = (

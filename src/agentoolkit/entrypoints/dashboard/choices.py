@@ -1,4 +1,4 @@
-"""What an action is done to: what was chosen one by one, or all that match."""
+"""The items of an action: chosen one by one, or all that match."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from agentoolkit.entrypoints.dashboard.page import View
 from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_CHOSEN = 10_000
-"""Items of one batch."""
+"""Items of one action at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which jobs, or which executions."""
+    """Selects jobs or executions."""
 
     jobs: Sequence[str] = ()
     executions: Sequence[str] = ()
     all_jobs: str = ""
-    """All jobs in this state; ``live`` means those that can run again."""
+    """All jobs in this state; ``live`` means the jobs that can run again."""
     all_executions: str = ""
-    """All executions with this outcome."""
+    """All executions with this status."""
     of_job: str = ""
-    """For `all_executions`: only this job's."""
+    """With `all_executions`: only the executions of this job."""
     q: str = ""
-    """All that fit this query: of jobs or of executions, as the action is of one or the other."""
+    """All jobs, or all executions, that match this query; the action decides which."""
 
     @classmethod
     def read(cls, items: Sequence[tuple[str, str]]) -> Choice:
-        """Read it from the fields of a form or of an address."""
+        """Read a choice from the fields of a form or of a query string."""
         given = dict(items)
         return cls(
             jobs=tuple(dict.fromkeys(value for name, value in items if name == "job")),
@@ -44,13 +44,13 @@ class Choice:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """Return the fields that say the same."""
+        """Return the form fields of this choice."""
         named = [("job", job) for job in self.jobs] + [("execution", one) for one in self.executions]
         matching = [("all_jobs", self.all_jobs), ("all_executions", self.all_executions), ("of_job", self.of_job), ("q", self.q)]
         return named + [(name, value) for name, value in matching if value]
 
     async def items(self, view: View, noun: Noun) -> list[str]:
-        """Return the ids of what is chosen, at most `MAX_CHOSEN`: of jobs or of executions."""
+        """Return the ids of the chosen jobs or executions, at most `MAX_CHOSEN`."""
         if self.q:
             check_narrows(self.q)
             wanted: dict[str, Any] = {"query": self.q}

@@ -1,4 +1,4 @@
-"""Charts, drawn by the server as SVG: they print, need no script, and say in words what they show."""
+"""Draw charts as SVG: they can be printed, need no script, and describe themselves in words."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 64, 20
 
 
 def draw_durations(executions: Sequence[Mapping[str, Any]], timeout: float | None, clock: PageClock) -> Markup | None:
-    """Draw how long the runs of a job took, the newest at the right, with the line at which they time out."""
-    timed = [one for one in reversed(executions) if one["duration"] is not None]
+    """Draw the durations of a job's executions, the newest at the right, with a line for the timeout."""
+    timed = [execution for execution in reversed(executions) if execution["duration"] is not None]
     if len(timed) < 2:
         return None
-    longest = max(one["duration"] for one in timed)
+    longest = max(execution["duration"] for execution in timed)
     top = timeout if timeout is not None and timeout <= longest * 3 else longest
     scale = (_HEIGHT - _BOTTOM - 8) / (max(top, longest) or 1.0)
     step = (_WIDTH - _LEFT) / len(timed)
-    bars = Markup("").join(_bar(one, _LEFT + number * step, step, scale, clock) for number, one in enumerate(timed))
+    bars = Markup("").join(_bar(execution, _LEFT + number * step, step, scale, clock) for number, execution in enumerate(timed))
     levels = [(longest, span(longest), "lane")]
     if timeout is not None and timeout <= max(top, longest):
-        reached = longest > timeout * 0.8  # two labels would stand on each other
-        levels = [*([] if reached else levels), (timeout, f"limit {span(timeout)}", "limit")]
+        overlaps = longest > timeout * 0.8  # the two labels
+        levels = [*([] if overlaps else levels), (timeout, f"limit {span(timeout)}", "limit")]
     line = Markup('<line x1="{0}" x2="{1}" y1="{2:.1f}" y2="{2:.1f}" class="{3}"/><text x="0" y="{4:.1f}">{5}</text>')
     heights = [(_HEIGHT - _BOTTOM - seconds * scale, told, name) for seconds, told, name in levels]
     lines = Markup("").join(line.format(_LEFT, _WIDTH, y, name, y + 4, told) for y, told, name in heights)
-    told = f"The last {len(timed)} runs took {span(min(one['duration'] for one in timed))} to {span(longest)}"
+    told = f"The last {len(timed)} runs took {span(min(execution['duration'] for execution in timed))} to {span(longest)}"
     svg = '<svg viewBox="0 0 {0} {1}" class="durations" role="group" aria-label="{2}">{3}{4}</svg>'
     return Markup(svg).format(_WIDTH, _HEIGHT, told, lines, bars)  # noqa: S704  a drawing of ours
 

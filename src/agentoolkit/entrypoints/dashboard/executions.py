@@ -1,4 +1,4 @@
-"""``/executions`` and ``/executions/…``: all of them, and everything about one."""
+"""``/executions`` and ``/executions/…``: the list of executions, and the page of one."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ router = page_router("executions")
 
 @router.get("/executions")
 async def get_executions(view: Viewing, status: str = "", job: str = "", q: str = "", cursor: str = "") -> Response:
-    """List executions, those due latest first: of all jobs or of one, with any status or with one, or those that fit a query."""
+    """List executions, the latest due first: by job and status, or by a query."""
     wanted = status if status in STATUSES else None
     views = await saved_views(view, "executions")
-    if not view.request.query_params and (first := next((one for one in views if one.is_default), None)):
+    if not view.request.query_params and (first := next((each for each in views if each.is_default), None)):
         return go_to(list_address("executions", first.query))
     asked = {"query": q} if q.strip() else {"execution_status": wanted, "job_id": job or None}
     found, following = await find_page(view, "execution", asked, PAGE, cursor or None)
@@ -48,45 +48,40 @@ async def get_executions(view: Viewing, status: str = "", job: str = "", q: str 
 
 @router.get("/executions/{execution_id:path}")
 async def get_execution(view: Viewing, execution_id: str) -> Response:
-    """Show an execution: what it came of, each attempt, its result or error."""
+    """Show an execution: its origin, its attempts, and its result or error."""
     execution = await view.scheduler("get_execution", execution_id=execution_id)
-    upstream = execution["execution_id"].partition("@after-")[2] if execution["trigger"] == "after" else ""
+    id_ = execution["execution_id"]
+    kept = await view.scheduler("list_executions", job_id=execution["job_id"], limit=100, with_results=False)
     return await view.page(
         "execution.html",
         title=f"{execution['status']}: {execution['job_id']}",
         execution=execution,
         attempts=[*execution["attempts"], {name: execution[name] for name in ("attempt", "started_at", "finished_at", "error", "status")}],
         under_way=execution["status"] in UNFINISHED,
-        upstream=upstream,
+        upstream=id_.partition("@after-")[2] if execution["trigger"] == "after" else "",
         downstream=await _started_by(view, execution),
-        origin=origin_of(execution["execution_id"]),
-        repeats=await _repeats_of(view, execution),
+        origin=origin_of(id_),
+        repeats=[other for other in kept["history"] if origin_of(other["execution_id"]) == id_],
         run=_agent_run(execution),
     )
 
 
-async def _repeats_of(view: View, execution: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the executions that were retries or replays of this one, as far as they are kept."""
-    kept = await view.scheduler("list_executions", job_id=execution["job_id"], limit=100, with_results=False)
-    return [one for one in kept["history"] if origin_of(one["execution_id"]) == execution["execution_id"]]
-
-
 def _agent_run(execution: Mapping[str, Any]) -> AgentOutput | None:
-    """Return what an agent answered and used, where this was a run of one."""
+    """Return the answer and the usage of an agent's run; None if the execution was not one."""
     if execution["agentool_name"] != "agent":
         return None
     try:
         return AgentOutput.model_validate(execution["result"])
-    except ValidationError:  # as an older version kept it
+    except ValidationError:  # written by an older version
         return None
 
 
 async def _started_by(view: View, execution: dict[str, Any]) -> list[str]:
-    """Return the ids of the executions that came after this one, as far as their jobs are still there."""
+    """Return the ids of the executions that this one started, if their jobs still exist."""
     try:
         job = await view.scheduler("get_job", job_id=execution["job_id"])
         found = await all_of(*(view.scheduler("list_executions", job_id=each, limit=100, with_results=False) for each in job["downstream"]))
     except AgenToolError:
         return []
     ids = {f"{each}@after-{execution['execution_id']}" for each in job["downstream"]}
-    return [one["execution_id"] for data in found for one in data["history"] if one["execution_id"] in ids]
+    return [execution["execution_id"] for data in found for execution in data["history"] if execution["execution_id"] in ids]

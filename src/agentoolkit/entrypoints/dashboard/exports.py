@@ -1,4 +1,4 @@
-"""``/export/jobs.csv`` and its like: a list as a file, as it is filtered."""
+"""``/export/jobs.csv`` and similar: a filtered list as a CSV or JSON file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.redaction import redacted
 
 MAX_EXPORTED = 10_000
-"""Lines of one file."""
+"""Lines of one file at most."""
 
 router = page_router("exports")
 
@@ -28,16 +28,16 @@ async def export(
     status: str = "",
     job: str = "",
 ) -> Response:
-    """Send the jobs or executions that a list shows, all of its pages, ten thousand lines at most.
+    """Send the jobs or executions of a list, from all of its pages, ten thousand at most.
 
-    No secret is among them; in CSV what is no text or number is JSON, and nothing is there that a spreadsheet would compute.
+    Secrets are hidden. In CSV, values other than text and numbers are JSON, and no cell is a formula for a spreadsheet.
     """
     if page == "jobs":
         found = await find_all(view, "job", {"query": q} if q else {"job_status": state or None}, MAX_EXPORTED)
     else:
         wanted = {"query": q} if q else {"execution_status": status or None, "job_id": job or None}
         found = await find_all(view, "execution", wanted, MAX_EXPORTED)
-    lines = [redacted({name: value for name, value in one.items() if name != "result"}) for one in found]
+    lines = [redacted({name: value for name, value in record.items() if name != "result"}) for record in found]
     text, media = json.dumps(lines, indent=1, ensure_ascii=False), "application/json"
     if kind == "csv":
         text, media = csv_text(lines, list(lines[0])) if lines else "", "text/csv"

@@ -1,7 +1,8 @@
-"""``/``: what needs somebody; then what comes next and how the jobs do."""
+"""``/`` and ``/health``: troubles and the next jobs; and the state of the scheduler."""
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 from starlette.responses import Response
@@ -23,7 +24,7 @@ router = page_router("home")
 
 @router.get("/")
 async def get_home(view: Viewing) -> Response:
-    """Say whether anything is wrong, and what is due next."""
+    """Show the troubles, and the jobs that are due next."""
     troubles, jobs = await all_of(find_troubles(view), _soonest(view))
     remember_troubles(view, len(troubles))
     due = read_moment(jobs[0]["next_run"]) if jobs else None
@@ -39,15 +40,35 @@ async def get_home(view: Viewing) -> Response:
     )
 
 
+@router.get("/health")
+async def get_health(view: Viewing) -> Response:
+    """Show the state of the scheduler, its queues and its workers."""
+    queues: list[dict[str, Any]] = []
+    workers: list[dict[str, Any]] = []
+    outbox: int | None = None
+    if view.may("admin"):
+        listed, known = await all_of(view.tools.run("queue", "list_queues", limit=500), view.scheduler("list_workers"))
+        queues, workers, outbox = listed.data["queues"], known["workers"], known["outbox"]
+    return await view.page(
+        "health.html",
+        title="Health",
+        queues=[queue for queue in queues if queue["size"] or queue["dead"]],
+        workers=workers,
+        outbox=outbox,
+        tools=sorted(view.tools.injector.names()),
+        version=version("agentool"),
+    )
+
+
 async def _soonest(view: View) -> list[dict[str, Any]]:
-    """Return jobs: those that are due next, those due first at first, then others such as paused ones, until the page is full."""
+    """Return the jobs that are due next, the soonest first, then other jobs until the page is full."""
     due, some = await all_of(view.scheduler("list_upcoming", limit=SHOWN), view.scheduler("list", limit=2 * SHOWN))
     jobs = {job["job_id"]: job for job in (*due["jobs"], *some["jobs"])}.values()
     return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))[:SHOWN]
 
 
 async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:
-    """Return jobs with what the timeline shows of them."""
+    """Return the lanes of jobs on the timeline."""
     ids = [job["job_id"] for job in jobs]
     details = await all_of(*(view.scheduler("get_job", job_id=job_id) for job_id in ids))
     histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=100, with_results=False) for job_id in ids))

@@ -1,4 +1,4 @@
-"""``/new`` and ``/jobs/…/edit``: a job typed in, read back before it is saved."""
+"""``/new`` and ``/jobs/…/edit``: the form of a job, which is previewed before it is saved."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ router = page_router("forms")
 
 @router.get("/new")
 async def get_new(view: Viewing, like: str = "") -> Response:
-    """Offer the form of a new job, perhaps filled in from one that is there, paused."""
-    given = {**_EMPTY, **await _filled(view, like), "paused": "on", "job_name": f"{like}-copy"} if like else _EMPTY
+    """Show the form of a new job; with `like` a paused copy of another job."""
+    given = {**_EMPTY, **await _form_of_job(view, like), "paused": "on", "job_name": f"{like}-copy"} if like else _EMPTY
     return await _form(view, given)
 
 
 @router.post("/new")
 async def post_new(view: Viewing) -> Response:
-    """Read a new job back, or schedule it."""
+    """Preview a new job, or schedule it."""
     given = {**_EMPTY, **await view.form()}
-    fields, problem = await _read(view, given)
+    fields, problem = await _read_form(view, given)
     if problem:
         return await _form(view, given, problem=problem)
     is_saved = given.get("do") == "save"
@@ -52,24 +52,24 @@ async def post_new(view: Viewing) -> Response:
 
 @router.get("/jobs/{job_id}/edit")
 async def get_edit(view: Viewing, job_id: str) -> Response:
-    """Offer the form of a job that is there."""
-    return await _form(view, {**_EMPTY, **await _filled(view, job_id)}, job_id=job_id)
+    """Show the form of an existing job."""
+    return await _form(view, {**_EMPTY, **await _form_of_job(view, job_id)}, job_id=job_id)
 
 
 @router.post("/jobs/{job_id}/edit")
 async def post_edit(view: Viewing, job_id: str) -> Response:
-    """Read the changed schedule back, or change the job, unless somebody else has done so meanwhile."""
+    """Preview the changed schedule, or change the job, unless it was changed meanwhile."""
     given = {**_EMPTY, **await view.form()}
-    fields, problem = await _read(view, {**given, "like": job_id})
+    fields, problem = await _read_form(view, {**given, "like": job_id})
     if problem:
         return await _form(view, given, problem=problem, job_id=job_id)
     try:
         if given.get("do") != "save":
             wanted = {"schedule": fields["schedule"], "timezone": fields.get("timezone")}
             return await _form(view, given, reading=await view.scheduler("preview", **wanted, count=10), job_id=job_id)
-        told = {"description": given["description"], "tags": _tags(given)}
+        always = {"description": given["description"], "tags": _tags(given)}  # empty ones too: they may have been removed
         version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
-        await view.scheduler("update", job_id=job_id, **{**fields, **told}, version=version)
+        await view.scheduler("update", job_id=job_id, **{**fields, **always}, version=version)
     except AgenToolError as error:
         return await _form(view, given, problem=str(error), job_id=job_id)
     return go_to(job_address(job_id))
@@ -90,16 +90,16 @@ async def _form(
     )
 
 
-async def _filled(view: View, job_id: str) -> dict[str, str]:
-    """Return a job as its form has it."""
+async def _form_of_job(view: View, job_id: str) -> dict[str, str]:
+    """Return the form fields of a job."""
     details = await view.scheduler("get_job", job_id=job_id)
     info = details["info"]
     same = {name: str(info[name]) for name in ("schedule", "timezone", "agentool_name", "description", "version")}
     return {**same, "job_name": details["job_name"], "input": editable(info["input_data"]), "like": job_id, "tags": ", ".join(info["tags"])}
 
 
-async def _read(view: View, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the fields of a job, with the secrets of the one that the form was filled in from; the second value says what is wrong."""
+async def _read_form(view: View, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
+    """Return the job's fields in a form, with the secrets of the job that it was filled in from, and a problem if there is one."""
     try:
         input_data = read_object(given["input"] or "{}", "The input")
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""``/jobs`` and ``/jobs/…``: the jobs, and everything about one."""
+"""``/jobs`` and ``/jobs/…``: the list of jobs, the page of one, and its versions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from starlette.responses import Response
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
 from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
-from agentoolkit.entrypoints.dashboard.marks import STRIP
+from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.job_versions import read_versions, restore_version
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
 from agentoolkit.system.scheduler.schedules import Schedule, preview
 from agentoolkit.system.scheduler.schedules.describe import describe
@@ -37,15 +38,15 @@ class JobRow(NamedTuple):
 
     @property
     def took(self) -> float | None:
-        """Seconds that its latest run took."""
-        return next((one["duration"] for one in self.executions if one["duration"] is not None), None)
+        """Duration of its latest execution in seconds."""
+        return next((execution["duration"] for execution in self.executions if execution["duration"] is not None), None)
 
 
 @router.get("/jobs")
 async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
-    """List jobs: those that can run again, those in one state, or those that fit a query."""
+    """List jobs: all that can run again, all in one state, or all that match a query."""
     views = await saved_views(view, "jobs")
-    if not view.request.query_params and (first := next((one for one in views if one.is_default), None)):
+    if not view.request.query_params and (first := next((each for each in views if each.is_default), None)):
         return go_to(list_address("jobs", first.query))
     wanted = {"query": q} if q.strip() else {"job_status": state if state in STATES else None}
     jobs, following = await find_page(view, "job", wanted, PAGE, cursor or None)
@@ -65,16 +66,16 @@ async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = ""
 
 
 async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
-    """Return jobs with their readings and latest executions."""
+    """Return jobs with their schedules in words and their latest executions."""
     histories = await all_of(*(view.scheduler("list_executions", job_id=job["job_id"], limit=STRIP, with_results=False) for job in jobs))
     schedules = [listed_schedule(job, _LONG_AGO) for job in jobs]
     words = [describe(each) if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
-    return [JobRow(job, told, data["history"]) for job, told, data in zip(jobs, words, histories, strict=True)]
+    return [JobRow(job, text, data["history"]) for job, text, data in zip(jobs, words, histories, strict=True)]
 
 
 @router.get("/jobs/{job_id}")
 async def get_job(view: Viewing, job_id: str) -> Response:
-    """Show a job: its reading, next times, history, definition and changes."""
+    """Show a job: its schedule in words, next due times, history, definition and changes."""
     details = await view.scheduler("get_job", job_id=job_id)
     id_ = details["job_id"]
     history, audit = await all_of(
@@ -85,7 +86,7 @@ async def get_job(view: Viewing, job_id: str) -> Response:
     changed = {name: info[name] for name, default in defaults.items() if info[name] not in (default, [])}
     schedule = schedule_of(info)
     ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
-    durations = [one["duration"] for one in executions if one["duration"] is not None]
+    durations = [execution["duration"] for execution in executions if execution["duration"] is not None]
     return await view.page(
         "job.html",
         title=details["job_name"],
@@ -103,12 +104,35 @@ async def get_job(view: Viewing, job_id: str) -> Response:
     )
 
 
+@router.get("/jobs/{job_id}/versions")
+async def get_versions(view: Viewing, job_id: str) -> Response:
+    """Show each change of a job, the newest first."""
+    job, versions = await read_versions(view.tools, job_id)
+    return await view.page(
+        "versions.html", title=f"Versions of {job['job_name']}", job=job, versions=versions, zone=job["info"]["timezone"]
+    )
+
+
+@router.get("/jobs/{job_id}/versions/{at}")
+async def ask_restore(view: Viewing, job_id: str, at: str) -> Response:
+    """Ask before an earlier version of a job is restored."""
+    versions = await read_versions(view.tools, job_id)
+    job = versions.job
+    return await view.page("restore.html", title=f"Restore {job['job_name']}?", job=job, version=versions.at(at))
+
+
+@router.post("/jobs/{job_id}/versions/{at}")
+async def restore(view: Viewing, job_id: str, at: str) -> Response:
+    """Restore an earlier version of a job. Its running executions go on."""
+    return go_to(job_address(await restore_version(view.tools, job_id, at)))
+
+
 def listed_schedule(job: Mapping[str, Any], anchor: datetime) -> Schedule | None:
-    """Return a job's schedule from its line in a list, without its bounds; None where it cannot be read.
+    """Return a job's schedule from its summary, without its bounds; None if it cannot be read.
 
     Args:
-        job: The line.
-        anchor: What an interval is counted from.
+        job: The job's summary.
+        anchor: Start of an interval.
     """
     record = {"kind": job["schedule_type"], "text": job["schedule"], "timezone": job["timezone"]}
     try:
@@ -118,7 +142,7 @@ def listed_schedule(job: Mapping[str, Any], anchor: datetime) -> Schedule | None
 
 
 def schedule_of(info: Mapping[str, Any]) -> Schedule | None:
-    """Return a job's schedule; None where it cannot be read."""
+    """Return a job's schedule; None if it cannot be read."""
     try:
         return Schedule.from_json({field.name: info[field.name] for field in fields(Schedule) if field.name in info})
     except (AgenToolError, ValueError):
@@ -126,10 +150,10 @@ def schedule_of(info: Mapping[str, Any]) -> Schedule | None:
 
 
 def _why_not_now(details: Mapping[str, Any], executions: Sequence[Mapping[str, Any]], status: Mapping[str, Any]) -> str:
-    """Say why a job does not run at this moment; the first reason that holds."""
+    """Return the first reason why a job does not run now."""
     info, state = details["info"], details["info"]["state"]
-    under_way = [one for one in executions if one["status"] in UNFINISHED]
-    if any(one["status"] == "running" for one in under_way):
+    under_way = [execution for execution in executions if execution["status"] in UNFINISHED]
+    if any(execution["status"] == "running" for execution in under_way):
         return "It runs now."
     if under_way:
         return f"One of its runs is {under_way[0]['status']}: {under_way[0]['reason'] or 'it waits for room'}."

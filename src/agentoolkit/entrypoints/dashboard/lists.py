@@ -1,4 +1,4 @@
-"""Jobs and executions as pages list them: a page of those that are wanted, or all of them."""
+"""Read lists of jobs and executions, a page or all, and save searches."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from agentoolkit.paging import all_pages
 Noun = Literal["job", "execution"]
 
 _PAGE = 1_000
-"""Items that are asked for at once where all are wanted."""
+"""Items of one page when all are read."""
 
 router = page_router("lists")
 
 
 class Listed(NamedTuple):
-    """Some of what is wanted."""
+    """One page of a list."""
 
     items: list[dict[str, Any]]
     cursor: str | None
-    """Asks for what follows; None: that was all."""
+    """Cursor of the next page; None after the last page."""
 
 
 async def find_page(view: View, noun: Noun, wanted: Mapping[str, Any], limit: int, cursor: str | None = None) -> Listed:
-    """Return a page of the jobs or executions that are wanted: by the fields of the operation that lists them.
+    """Return a page of jobs or executions, filtered by fields of the operation that lists them.
 
     Raises:
-        InvalidInput: Its query cannot be read.
+        InvalidInput: The query cannot be read.
     """
     if noun == "job":
         data = await view.scheduler("list", **wanted, limit=limit, cursor=cursor)
@@ -42,7 +42,7 @@ async def find_page(view: View, noun: Noun, wanted: Mapping[str, Any], limit: in
 
 
 async def find_all(view: View, noun: Noun, wanted: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
-    """Return all jobs or executions that are wanted, so many at most. Raises as `find_page` does."""
+    """Return the first `most` jobs or executions, filtered as in `find_page`. Raises as `find_page`."""
     found: list[dict[str, Any]] = []
     async for page in all_pages(lambda cursor: find_page(view, noun, wanted, min(_PAGE, most), cursor)):
         found += page.items
@@ -52,13 +52,13 @@ async def find_all(view: View, noun: Noun, wanted: Mapping[str, Any], most: int)
 
 
 async def saved_views(view: View, page: str) -> list[Any]:
-    """Return the searches that the viewer keeps for a page."""
+    """Return the viewer's saved searches for a page."""
     return (await view.tools.run("saved_views", "list", page=page)).views
 
 
 @router.post("/views", openapi_extra={"x-scope": "read"})
 async def change_views(view: Viewing) -> Response:
-    """Keep a search under a name, or forget it. Who may look may keep what it looks for."""
+    """Save or delete a search. The scope ``read`` is enough."""
     given = {"page": "", "name": "", "query": "", **await view.form()}
     if given["page"] not in ("jobs", "executions"):
         raise ApiError(422, "invalid-request", "There is no such page.", field="page", value=given["page"])
@@ -71,5 +71,5 @@ async def change_views(view: Viewing) -> Response:
 
 
 def list_address(page: str, query: str) -> str:
-    """Return the address of what fits a query."""
+    """Return the address of a list filtered by a query."""
     return f"/{page}?{urlencode({'q': query})}"

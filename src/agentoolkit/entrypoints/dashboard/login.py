@@ -1,4 +1,4 @@
-"""``/login`` and ``/logout``: a browser, which sends no bearer token by itself, keeps a session as a cookie."""
+"""``/login`` and ``/logout``: begin and end a session, which a browser keeps as a cookie instead of a bearer token."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOGIN = "/login"
 LOGOUT = "/logout"
 
 router = APIRouter(include_in_schema=False)
-"""What is open to who has no session; `access.Access` checks where each request comes from all the same."""
+"""Routes that need no session. `access.Access` still checks the source of each request."""
 
 
 @router.get(LOGIN)
@@ -30,7 +30,7 @@ async def ask_token(request: Request, next: str = "/") -> Response:
 
 @router.post(LOGIN)
 async def sign_in(request: Request) -> Response:
-    """Begin a session for the holder of a good token, and go where that one wanted to go."""
+    """Begin a session for a valid token, and go to the requested page."""
     given = dict(await form_of(request))
     rules: AccessRules = request.app.state.access
     following, sessions = _local(given.get("next", "/")), rules.sessions
@@ -42,20 +42,20 @@ async def sign_in(request: Request) -> Response:
         return _login_page(request, following, error.problem.detail, error.status_code, error.headers)
     if secret is None:
         return _login_page(request, following, "The token is not known, was revoked, or has expired.", 401)
-    signed = go_to(following)
-    keep_session(signed, request, secret, sessions.lifetime)
-    return signed
+    redirect = go_to(following)
+    keep_session(redirect, request, secret, sessions.lifetime)
+    return redirect
 
 
 @router.post(LOGOUT)
 async def sign_out(request: Request) -> Response:
-    """End a session, and let the browser forget it, also one that has ended already."""
+    """End the session and remove its cookie, also if it has ended already."""
     rules: AccessRules = request.app.state.access
     if rules.sessions is not None:
         await rules.sessions.end(session_of(request))
-    left = go_to(LOGIN)
-    forget_session(left, request)
-    return left
+    redirect = go_to(LOGIN)
+    forget_session(redirect, request)
+    return redirect
 
 
 def _login_page(
@@ -67,14 +67,14 @@ def _login_page(
 
 
 class SignIn:
-    """What the guard of an application does for who has no token yet. See `access.Pages`."""
+    """The dashboard's part in the guard of an application. See `access.Pages`."""
 
     def are_public(self, scope: Scope) -> bool:
-        """The page that asks for a token, and what it looks like; and the way out, for who has a session no more."""
+        """Tell whether a path is the login, the logout or a static file."""
         return scope["path"] in (LOGIN, LOGOUT) or scope["path"].startswith("/static/")
 
     def refusal(self, scope: Scope, error: ApiError) -> Response | None:
-        """Ask a person who wants to see a page for a token, and go on to that page then."""
+        """Redirect a browser without a session to the login, which returns to the requested page."""
         request = Request(scope)
         wants_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
         if error.status_code != 401 or not wants_page or scope["path"].startswith("/api/"):
@@ -86,5 +86,5 @@ class SignIn:
 
 
 def _local(path: str) -> str:
-    """Return an address of this server; its home page for any other."""
+    """Return a path of this server unchanged, and the home page for any other address."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"

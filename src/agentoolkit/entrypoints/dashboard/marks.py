@@ -1,4 +1,4 @@
-"""Every outcome as a mark with a colour and a shape of its own, the same on every page."""
+"""Draw outcomes as marks, each with a colour and a shape of its own, the same on every page."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SHAPES = {
     "queued": '<path d="M3.8 2.4v7.2M8.2 2.4v7.2" class="line"/>',
 }
 STRIP = 30
-"""Due times that a strip shows."""
+"""Executions that a strip shows."""
 
 
 def mark(status: str, title: str | None = None) -> Markup:
-    """Draw the mark of an outcome. Without a title it says nothing to a screen reader: the word is beside it."""
+    """Draw the mark of an outcome. Without a title it is hidden from screen readers, because the word stands beside it."""
     shape = Markup(SHAPES.get(status, SHAPES["skipped"]))  # noqa: S704  drawings of ours
     told = Markup('role="img" aria-label="{0}"').format(title) if title else Markup('aria-hidden="true"')
     named = Markup("<title>{0}</title>").format(title) if title else Markup("")
@@ -35,21 +35,21 @@ def mark(status: str, title: str | None = None) -> Markup:
 
 
 def strip(executions: Iterable[Mapping[str, Any]], clock: PageClock) -> Markup:
-    """Draw the latest due times of a job, the newest last, each a link to its execution."""
+    """Draw the latest executions of a job as linked marks, the newest last."""
     newest = list(executions)[:STRIP]
     if not newest:
         return Markup('<span class="note">no run yet</span>')
     links: list[str] = []
-    for one in reversed(newest):  # a list has thousands of them, so the shape is one that the page defines once
-        status, due = one["status"], read_moment(one["scheduled_at"])
+    for execution in reversed(newest):  # a list has thousands of marks, so they refer to the page's `symbols`
+        status, due = execution["status"], read_moment(execution["scheduled_at"])
         title = f"{status}, {clock.exactly(due) if due else ''}"
         drawing = f'<svg class="mark {status}" width="12" height="12" aria-hidden="true"><use href="#{status}"/></svg>'
-        links.append(f'<a href="{escape(execution_address(one["execution_id"]))}" title="{escape(title)}">{drawing}</a>')
+        links.append(f'<a href="{escape(execution_address(execution["execution_id"]))}" title="{escape(title)}">{drawing}</a>')
     return Markup(f'<span class="strip">{"".join(links)}</span>')  # noqa: S704  each part is escaped above
 
 
 def symbols() -> Markup:
-    """Define every shape once, for those that are drawn many times."""
+    """Define every shape once, for marks that refer to it."""
     defined = "".join(f'<symbol id="{status}" viewBox="0 0 12 12">{shape}</symbol>' for status, shape in SHAPES.items())
     return Markup(f'<svg width="0" height="0" class="hidden" aria-hidden="true">{defined}</svg>')  # noqa: S704  drawings of ours
 

@@ -1,4 +1,4 @@
-"""Times as people say them: how far away, and exactly in a zone."""
+"""Write times for people: relative to now, and exactly in a zone."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 class PageClock(NamedTuple):
-    """How a page writes times."""
+    """The present time of a page, and the zone in which it writes times."""
 
     now: datetime
     zone: str | None = None
-    """The viewer's zone, where times are wanted in it; None: each time in its job's."""
+    """The viewer's zone, if the viewer chose it; None: each job's own zone."""
 
     def of(self, zone: str) -> PageClock:
-        """Return a clock for what belongs to a zone; where the viewer's is wanted, that counts."""
+        """Return a clock for a job's zone, unless the viewer chose a zone."""
         return self if self.zone else PageClock(self.now, known_zone(zone))
 
     def local(self, moment: datetime) -> datetime:
-        """Return a moment in the zone in which this page writes it."""
+        """Return a time in the zone of this page."""
         return moment.astimezone(ZoneInfo(self.zone) if self.zone else UTC)
 
     def exactly(self, moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What every page shares: who looks, how it writes times, its frame, its headers, and how an error looks."""
+"""The common part of every page: its viewer, clock, frame, headers, guard and errors."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ HEADERS = {
     "Vary": "Accept-Encoding",
 }
 MAX_FIELDS = 20_000
-"""Fields of one form."""
+"""Fields of one form at most."""
 FRESH_FOR = timedelta(seconds=15)
-"""How old the number of things that need somebody may be, on pages that do not list them."""
+"""Age up to which the number of troubles is reused on pages that do not list them."""
 MAX_VIEWERS = 1_000
-"""For whom it is remembered."""
+"""Viewers whose numbers of troubles are remembered."""
 _PACKED_FROM = 1_000
-"""Bytes from which compression is worth its time."""
+"""Bytes from which a page is compressed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class View:
     clock: PageClock
 
     def may(self, scope: str) -> bool:
-        """May the viewer do this? Buttons of other things are left out."""
+        """Tell whether the viewer has a scope. Buttons that need another one are left out."""
         return scope in self.tools.caller.scopes or self.tools.caller.is_admin
 
     async def scheduler(self, operation: str, /, **fields: Any) -> dict[str, Any]:
@@ -62,25 +62,25 @@ class View:
         return await self.tools.scheduler(operation, **fields)
 
     async def form(self) -> dict[str, str]:
-        """Return the fields of a form that was sent."""
+        """Return the fields of the submitted form."""
         return dict(await self.form_items())
 
     async def form_items(self) -> list[tuple[str, str]]:
-        """Return the fields of a form that was sent, one name perhaps several times."""
+        """Return the fields of the submitted form; a name may occur several times."""
         return await form_of(self.request)
 
     async def _count_troubles(self) -> int:
-        """Return how many things need the viewer, as it was found `FRESH_FOR` ago at most."""
+        """Return the viewer's number of troubles, at most `FRESH_FOR` old."""
         number, found_at = _known_troubles(self).get(self.tools.caller.name, (0, None))
         if found_at is None or self.clock.now - found_at > FRESH_FOR:
-            from agentoolkit.entrypoints.dashboard.attention import find_troubles  # which asks by views itself
+            from agentoolkit.entrypoints.dashboard.attention import find_troubles  # it imports this module
 
             number = len(await find_troubles(self))
             remember_troubles(self, number)
         return number
 
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
-        """Fill in a page, with the frame that is around each."""
+        """Render a page within the common frame."""
         caller, state = self.tools.caller, self.request.app.state
         done = batches_of(state).get(self.request.query_params.get("done", ""), caller.name)
         frame = {
@@ -96,7 +96,7 @@ class View:
 
 
 def remember_troubles(view: View, number: int) -> None:
-    """Let the other pages say how many things need somebody."""
+    """Remember the viewer's number of troubles for the other pages."""
     known = _known_troubles(view)
     known.pop(view.tools.caller.name, None)
     known[view.tools.caller.name] = (number, view.clock.now)
@@ -104,7 +104,7 @@ def remember_troubles(view: View, number: int) -> None:
 
 
 def _known_troubles(view: View) -> dict[str, tuple[int, datetime]]:
-    """Return how many things needed whom, and when that was found."""
+    """Return the numbers of troubles by viewer, and when they were found."""
     state = view.request.app.state
     known: dict[str, tuple[int, datetime]] | None = getattr(state, "troubles", None)
     if known is None:
@@ -113,7 +113,7 @@ def _known_troubles(view: View) -> dict[str, tuple[int, datetime]]:
 
 
 async def form_of(request: Request) -> list[tuple[str, str]]:
-    """Return the fields of a form that was sent. Raises `ApiError` if there are too many."""
+    """Return the fields of a submitted form. Raises `ApiError` if there are too many."""
     body = (await request.body()).decode("utf-8", "replace")
     try:
         return parse_qsl(body, keep_blank_values=True, max_num_fields=MAX_FIELDS)
@@ -122,7 +122,7 @@ async def form_of(request: Request) -> list[tuple[str, str]]:
 
 
 def answer(request: Request, html: str, status: int) -> Response:
-    """Answer with a page."""
+    """Return a page as a response, compressed if the browser accepts it."""
     body = html.encode()
     headers = dict(HEADERS)
     if len(body) >= _PACKED_FROM and "gzip" in request.headers.get("accept-encoding", ""):
@@ -132,12 +132,12 @@ def answer(request: Request, html: str, status: int) -> Response:
 
 
 def go_to(address: str) -> Response:
-    """Send the browser to another page after something was done."""
+    """Redirect the browser to another page after an action."""
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
 
 
 async def view_of(request: Request) -> View:
-    """Return who looks, and in which zone times are written."""
+    """Return the viewer's tools and clock for a request."""
     injector: Injector = getattr(request.app.state, "injector", None) or get_injector()
     caller = caller_of(request.scope)
     zone = known_zone(request.cookies.get("agentool_zone")) if request.cookies.get("agentool_times") == "mine" else None
@@ -149,7 +149,7 @@ Viewing = Annotated[View, Depends(view_of)]
 
 
 class PageRoute(NamingRoute):
-    """A route that is guarded as those of the API are, and answers every error as a page."""
+    """A route that is guarded like the API's routes, and answers every error with a page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -174,15 +174,15 @@ class PageRoute(NamingRoute):
 
 
 def page_router(*tags: str) -> APIRouter:
-    """Make a router of guarded pages."""
+    """Return a router of guarded pages."""
     return APIRouter(route_class=PageRoute, include_in_schema=False, tags=list(tags))
 
 
 async def all_of(*work: Coroutine[Any, Any, Any]) -> list[Any]:
-    """Ask several things at once, and end them all if one fails."""
+    """Await several coroutines at once, and cancel all if one fails."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in work]
+            tasks = [group.create_task(each) for each in work]
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None
     return [task.result() for task in tasks]

@@ -1,4 +1,4 @@
-"""``/palette``: jobs by a part of their name, and what can be done with them, for the keyboard."""
+"""``/palette``: find jobs and actions on them by the keyboard."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ router = page_router("palette")
 
 
 class Offer(BaseModel):
-    """Somewhere to go."""
+    """A page to go to."""
 
     name: str
     address: str
@@ -25,7 +25,7 @@ class Offer(BaseModel):
 
 @router.get("/palette")
 async def get_palette(view: Viewing, q: str = "") -> list[Offer]:
-    """Offer the jobs with a text in their names; after a verb, as in ``pause nightly``, the page that asks for it."""
+    """Return the jobs with a text in their names; after a verb, as in ``pause nightly``, the pages that ask for that action."""
     verb, _, rest = q.replace('"', "").strip().partition(" ")
     action = ACTIONS.get(verb.lower())
     does = action is not None and action.noun == "job" and view.may("write") and bool(rest)

@@ -1,6 +1,6 @@
-"""``/queues``: how full they are, and their dead letters, grouped by what they died of.
+"""``/queues``: the queues, their messages, and their dead letters grouped by reason.
 
-They belong to nobody, so all of it needs the scope ``admin``.
+Queues have no owner, so every page needs the scope ``admin``.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _ADMIN = needing("admin")
 
 @router.get("/queues", openapi_extra=_ADMIN)
 async def get_queues(view: Viewing) -> Response:
-    """List the queues and how many messages wait, are taken, or are dead."""
+    """List the queues with the numbers of their waiting, leased and dead messages."""
     data = (await view.tools.run("queue", "list_queues", limit=LISTED)).data
     return await view.page("queues.html", title="Queues", queues=data["queues"], total=data["count"], address=queue_address)
 
 
 @router.get("/queues/{name}", openapi_extra=_ADMIN)
 async def get_queue(view: Viewing, name: str) -> Response:
-    """Show what waits in a queue, and its dead letters by what they died of."""
+    """Show the waiting messages of a queue, and its dead letters by reason."""
     size, peeked, dead = await all_of(
         view.tools.run("queue", "size", queue_name=name),
         view.tools.run("queue", "peek", queue_name=name, limit=20),
@@ -69,11 +69,11 @@ async def requeue(view: Viewing, request: Request, name: str) -> Response:
     ids = [value for field, value in sent if field == "message"]
     key, me = dict(sent).get("key") or uuid4().hex[:16], view.tools.caller.name
 
-    async def one(message_id: str) -> None:
+    async def requeue_message(message_id: str) -> None:
         await view.tools.run("queue", "requeue", queue_name=name, message_id=message_id)
 
     batch = Batch(batch_id=key, owner=me, told="Make ready", past="Made ready again", noun="dead letter", items=ids)
-    batches_of(request.app.state).start(batch, one)
+    batches_of(request.app.state).start(batch, requeue_message)
     return go_to(f"/act/{key}")
 
 

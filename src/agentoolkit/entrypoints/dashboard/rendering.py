@@ -1,4 +1,4 @@
-"""The one file of the dashboard that knows Jinja2: templates in, escaped pages out."""
+"""Render the dashboard's templates. No other file of the dashboard imports Jinja2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_SHOWN = 20_000
 
 @lru_cache
 def environment() -> Environment:
-    """Return the environment of the templates; everything is escaped unless it was drawn by us."""
+    """Return the environment of the templates. Every value is escaped, except this package's own drawings."""
     made = Environment(
         loader=PackageLoader("agentoolkit.entrypoints.dashboard"),
         autoescape=True,
@@ -46,12 +46,12 @@ def environment() -> Environment:
 
 
 def render(name: str, /, **values: Any) -> str:
-    """Fill in a template."""
+    """Render a template."""
     return environment().get_template(name).render(**values)
 
 
 def moment(iso: str | None, clock: PageClock) -> Markup:
-    """Write a time relative to now; exactly on hover and for who listens."""
+    """Write a time relative to now, with the exact time on hover and for screen readers."""
     at = read_moment(iso)
     if at is None:
         return Markup('<span class="note">never</span>')
@@ -60,31 +60,31 @@ def moment(iso: str | None, clock: PageClock) -> Markup:
 
 
 def read_object(text: str, named: str = "It") -> dict[str, Any]:
-    """Read a JSON object that somebody typed.
+    """Read a JSON object from a form.
 
     Args:
-        text: What was typed.
-        named: What a message calls it.
+        text: The field's text.
+        named: Its name in messages.
 
     Raises:
-        ValueError: It is none; the message says why.
+        ValueError: The text is not a JSON object; the message says why.
     """
     try:
         read: object = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{named} is no JSON: {error}.") from None
+        raise ValueError(f"{named} is not JSON: {error}.") from None
     if not isinstance(read, dict):
         raise ValueError(f"{named} must be a JSON object, in braces.")
     return cast("dict[str, Any]", read)
 
 
 def editable(value: Any) -> str:
-    """Write a value as JSON to be edited, with its secrets hidden."""
+    """Write a value as JSON for a form, with its secrets hidden."""
     return json.dumps(redacted(value), indent=2, ensure_ascii=False)
 
 
 def shown(value: Any) -> str:
-    """Write a value as a page shows it: no secret, not too much."""
+    """Write a value for a page, with its secrets hidden and at most `MAX_SHOWN` characters."""
     if isinstance(value, str):
         text = redacted_text(value)
     else:

@@ -1,4 +1,4 @@
-"""Pages that many keep open are drawn once for all of them: who only refreshes one may be given what was drawn a moment ago."""
+"""Share rendered pages: an automatic refresh may get a page that was rendered up to a second ago."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from agentoolkit.entrypoints.rest.session_cookie import session_of
 from agentoolkit.newest import keep_newest
 
 REFRESHES = "agentool-refresh"
-"""The header by which the pages' script says that nobody asked for this page just now."""
+"""Header that the pages' script sends with an automatic refresh."""
 SHARED_SECONDS = 1.0
-"""How old a page may be that a refresh is given."""
+"""Age up to which a page is shared."""
 MAX_SHARED = 100
-"""Pages that are remembered; the newest."""
+"""Newest pages that are remembered."""
 
 
 class SharedPages:
-    """The pages that were drawn last."""
+    """The pages that were rendered last."""
 
     def __init__(self) -> None:
         self._drawn: dict[Hashable, tuple[float, Response]] = {}
 
     async def draw(self, request: Request, draw: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Return a page: for a refresh one that was drawn a moment ago, if there is one."""
-        key = _depends_on(request)
+        """Render a page, or return a recent one for an automatic refresh."""
+        key = _page_key(request)
         drawn_at, drawn = self._drawn.get(key, (0.0, None))
         if drawn is not None and REFRESHES in request.headers and time.monotonic() - drawn_at < SHARED_SECONDS:
             return _copy(drawn)
@@ -43,15 +43,15 @@ class SharedPages:
 
 
 def shared_pages_of(state: Any) -> SharedPages:
-    """Return the pages of an application."""
+    """Return an application's shared pages."""
     pages: SharedPages | None = getattr(state, "shared_pages", None)
     if pages is None:
         pages = state.shared_pages = SharedPages()
     return pages
 
 
-def _depends_on(request: Request) -> Hashable:
-    """Return all that a page depends on besides what it shows: who looks at what, in whose zone, and how it is packed."""
+def _page_key(request: Request) -> Hashable:
+    """Return the key of a page: everything but the data that its text depends on. Different viewers never share a page."""
     caller, cookies = caller_of(request.scope), request.cookies
     zone = cookies.get("agentool_zone"), cookies.get("agentool_times")
     packed = "gzip" in request.headers.get("accept-encoding", "")

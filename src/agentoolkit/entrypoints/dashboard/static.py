@@ -1,4 +1,4 @@
-"""The files of the pages: compressed once, and kept by browsers until another version is served."""
+"""Serve the pages' static files: compressed once, and cached by browsers until they change."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 
 class StaticFile(NamedTuple):
-    """A file as it is sent."""
+    """A static file, plain and compressed."""
 
     plain: bytes
     packed: bytes
@@ -43,13 +43,13 @@ def static_file(name: str) -> StaticFile:
 
 
 def address_of(name: str) -> str:
-    """Return the address of a file; it changes with what the file holds."""
+    """Return the address of a file, which changes with its content."""
     return f"/static/{name}?v={static_file(name).digest}"
 
 
 @router.get("/static/{name:path}")
 async def get_static(name: str, request: Request) -> Response:
-    """Send a file of the pages."""
+    """Send a static file."""
     if name not in _TYPES:
         raise ApiError(404, "no-such-file", "There is no such file.")
     found = static_file(name)

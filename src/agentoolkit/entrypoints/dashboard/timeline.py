@@ -1,4 +1,4 @@
-"""The last and the next 24 hours of some jobs on one axis, drawn by the server."""
+"""Draw the last and the next 24 hours of some jobs on one axis."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from agentoolkit.system.scheduler.schedules import Schedule, firings
 
 SPAN = timedelta(hours=24)
 MAX_AHEAD = 200
-"""Coming due times of one job that are worked out."""
+"""Coming due times of one job that are computed."""
 _WIDTH, _LEFT, _LANE, _TOP = 1_080, 168, 26, 28
 _MARK = 13.0
-"""Width at which two marks would overlap."""
+"""Distance below which two marks overlap."""
 _BAR = 14.0
-"""How long a bar is at least."""
+"""Smallest width of a bar."""
 _TEXT = 7.0
-"""Width of a letter, about."""
+"""Approximate width of a letter."""
 _WORST = ("failed", "lost", "missed", "retrying", "running", "queued", "skipped", "cancelled", "success")
 
 
@@ -38,17 +38,17 @@ class Lane(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Something at one place of a lane."""
+    """An execution or a due time on a lane."""
 
     x: float
     status: str
-    """An outcome; empty: due."""
+    """The execution's status; empty for a due time."""
     at: datetime
     address: str = ""
 
 
 def coming(schedule: Schedule | None, clock: PageClock) -> list[datetime]:
-    """Return the due times of the next 24 hours, two hundred at most."""
+    """Return the due times of the next 24 hours, `MAX_AHEAD` at most."""
     if schedule is None or schedule.kind == "after":
         return []
     try:
@@ -58,7 +58,7 @@ def coming(schedule: Schedule | None, clock: PageClock) -> list[datetime]:
 
 
 def draw_timeline(lanes: Sequence[Lane], clock: PageClock) -> Markup:
-    """Draw the lanes: past left, future right, one line for now; marks that would overlap are one bar with a count."""
+    """Draw the lanes: past left, future right, a line for now. Overlapping marks become one bar with a count."""
     height = _TOP + len(lanes) * _LANE + 20
     drawn = Markup("").join(_draw_lane(lane, _TOP + number * _LANE, clock) for number, lane in enumerate(lanes))
     base = height - 20
@@ -79,9 +79,9 @@ def _place(at: datetime, clock: PageClock) -> float:
 
 def _draw_lane(lane: Lane, y: int, clock: PageClock) -> Markup:
     past = [
-        Point(_place(due, clock), one["status"], due, execution_address(one["execution_id"]))
-        for one in reversed(lane.executions)
-        if (due := read_moment(one["scheduled_at"])) is not None and clock.now - SPAN <= due <= clock.now
+        Point(_place(due, clock), execution["status"], due, execution_address(execution["execution_id"]))
+        for execution in reversed(lane.executions)
+        if (due := read_moment(execution["scheduled_at"])) is not None and clock.now - SPAN <= due <= clock.now
     ]
     ahead = [Point(_place(due, clock), "", due) for due in lane.ahead]
     if len(ahead) == MAX_AHEAD:
@@ -93,11 +93,11 @@ def _draw_lane(lane: Lane, y: int, clock: PageClock) -> Markup:
 
 
 def _grouped(points: Iterable[Point]) -> list[list[Point]]:
-    """Put together what would overlap."""
+    """Group points that would overlap."""
     groups: list[list[Point]] = []
     for point in points:
         last = groups[-1][-1] if groups else None
-        # what is due too often to be worked out ends with its last time once more, at the edge
+        # A lane with too many due times ends with a second copy of its last one, at the edge.
         if last is not None and (point.x - last.x < _MARK or (not point.status and point.at == last.at)):
             groups[-1].append(point)
         else:

@@ -1,4 +1,4 @@
-"""``/usage``: what agents have used, by day, owner and job, beside what they may."""
+"""``/usage``: tokens and costs of agents, by day, owner and job, and their budgets."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ router = page_router("usage")
 
 
 class Total(NamedTuple):
-    """What several runs have used together."""
+    """The usage of several runs."""
 
     name: str
     runs: int
     tokens: int
     cost: Decimal
     unpriced: int
-    """Runs whose price is not known."""
+    """Runs with an unknown price."""
     budget: Decimal | None = None
-    """What they may cost."""
+    """Highest permitted cost."""
 
     @property
     def share(self) -> float:
-        """How much of the budget is used, 1.0 at most."""
+        """Used share of the budget, 1.0 at most."""
         return min(1.0, float(self.cost / self.budget)) if self.budget else 0.0
 
 
 @router.get("/usage")
 async def get_usage(view: Viewing, days: int = 30) -> Response:
-    """Show what runs of agents have used of late: today against its budgets, then by day, by job and by owner."""
+    """Show the usage of agents: today against the budgets, then by day, job and owner."""
     found = await view.tools.run("agent", "usage", days=min(max(days, 1), 366)) if "agent" in view.tools.injector.names() else None
     used: list[dict[str, Any]] = [each.model_dump() for each in found.used] if found else []
     budgets: Mapping[str, str] = found.per_day if found else {}
@@ -56,7 +56,7 @@ async def get_usage(view: Viewing, days: int = 30) -> Response:
 
 
 def _summed(used: Iterable[Mapping[str, Any]], *names: str) -> list[tuple[tuple[str, ...], Total]]:
-    """Add up what has the same of some fields."""
+    """Sum the usage by the values of some fields."""
     groups: dict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
     for each in used:
         groups[tuple(each[name] for name in names)].append(each)

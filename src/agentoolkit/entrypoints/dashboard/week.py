@@ -1,4 +1,4 @@
-"""``/week``: when the jobs of the coming week are due, hour by hour, and the minute in which most of them are."""
+"""``/week``: the number of due times in each hour of the coming week, and the busiest minute."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from agentoolkit.text import counted
 
 MAX_JOBS = 500
 MAX_FIRINGS = 3_000
-"""Due times that are worked out one by one for one page."""
+"""Due times that one page computes."""
 MAX_OF_ONE = 400
-"""Due times of one job that are worked out; a job with more stands out in no hour."""
+"""Due times of one job that are computed. A job with more is counted apart, because it adds the same to every hour."""
 _WEEK = timedelta(days=7)
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _STEPS = 4
-"""Of darkness, for cells with any run."""
+"""Shades of the cells with due times."""
 
 router = page_router("week")
 
 
 @dataclass(slots=True)
 class Density:
-    """How many runs are due in each hour of the coming week."""
+    """Numbers of due times in each hour and minute of the coming week."""
 
     hours: dict[tuple[int, int], int] = field(default_factory=lambda: defaultdict[tuple[int, int], int](int))
     minutes: Counter[datetime] = field(default_factory=Counter[datetime])
@@ -44,7 +44,7 @@ class Density:
     looked_at: int = 0
     left: int = MAX_FIRINGS
     steady: list[float] = field(default_factory=list[float])
-    """Runs an hour of each job that is due too often to stand out anywhere."""
+    """Due times an hour of each job that is counted apart."""
 
     def add(self, job: Mapping[str, Any], clock: PageClock) -> None:
         """Add the due times of a job."""
@@ -85,9 +85,9 @@ async def get_week(view: Viewing) -> Response:
 
 
 async def density_of(jobs: Sequence[Mapping[str, Any]], clock: PageClock) -> Density:
-    """Return how dense the coming week is, of the first jobs if there are very many due times.
+    """Count the due times of the coming week. With very many due times only the first jobs are counted.
 
-    Between two of them others on the event loop have their turn: what is due meanwhile starts on time.
+    Other tasks on the event loop get a turn after each job, so that executions start on time.
     """
     density = Density()
     async for (job,) in in_portions(jobs, 1):
@@ -99,7 +99,7 @@ async def density_of(jobs: Sequence[Mapping[str, Any]], clock: PageClock) -> Den
 
 
 def draw_week(density: Density) -> Markup:
-    """Draw seven rows of 24 hours in four steps of one hue; each says its number."""
+    """Draw seven rows of 24 hours in four shades; each cell has its number as a title."""
     most = max(density.hours.values(), default=0)
     cell = Markup('<rect x="{0}" y="{1}" width="26" height="26" rx="4" class="h{2}"><title>{3} {4:02}:00, {5}</title></rect>')
     cells: list[Markup] = []

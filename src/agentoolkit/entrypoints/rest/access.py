@@ -1,7 +1,7 @@
-"""Who may come in: foreign pages are refused, bodies are bounded, and a bearer token says who asks.
+"""Guard the API: refuse foreign pages, bound bodies, and find the caller by a bearer token.
 
-On a loopback address no token is needed: whoever can reach it can run programs here anyway. Anywhere else each request
-needs one. A page of another site must not reach the API through somebody's browser, so a foreign Host or Origin is
+On a loopback address no token is needed: a local user can run programs here anyway. On any other address each request
+needs a token. A page of another site must not reach the API through a user's browser, so a foreign Host or Origin is
 refused on loopback too.
 """
 
@@ -27,17 +27,17 @@ from agentoolkit.sessions import Sessions
 MAX_BODY = 2_000_000
 """Bytes of a request's body, unless set otherwise."""
 BODY_SECONDS = 30.0
-"""How long the next part of a body may take to come."""
+"""Longest wait for the next part of a body."""
 LOCAL = Caller("local", door="rest")
-"""Who asks on a loopback address without a token."""
+"""The caller on a loopback address without a token."""
 _STATE = "agentool_caller"
 
 CheckToken = Callable[[str], Awaitable[Caller | None]]
-"""Returns whose a token is; None: nobody's."""
+"""Returns the caller of a token; None if the token is not valid."""
 
 
 def too_many_guesses(wait: int) -> ApiError:
-    """Make the refusal of an address that guesses."""
+    """Return the refusal of an address that has sent too many wrong tokens."""
     return ApiError(429, "too-many-failures", TOO_MANY, headers={"Retry-After": str(wait)}, remedy=f"Come again in {wait} s.")
 
 
@@ -46,20 +46,20 @@ class AccessRules:
     """How an application is guarded."""
 
     hosts: Collection[str] = ()
-    """Host names it answers to, besides loopback ones; with a port or without."""
+    """Host names that it answers to, besides loopback ones; with or without a port."""
     origins: Collection[str] = ()
     """Origins whose pages may call it, besides its own."""
     token_needed: bool = True
     """False only on a loopback address."""
     check_token: CheckToken | None = None
     sessions: Sessions | None = None
-    """Of those who sign in to the pages; None: nobody can."""
+    """Sessions of people who sign in to the pages; None: nobody can sign in."""
     guesses: Guesses = field(default_factory=lambda: Guesses(too_many_guesses), compare=False)
     max_body: int = MAX_BODY
 
 
 class Access:
-    """ASGI middleware that lets in what the rules allow, and notes who asks."""
+    """ASGI middleware that admits the requests that the rules allow, and notes their callers."""
 
     def __init__(self, app: ASGIApp, rules: AccessRules) -> None:
         self._app = app
@@ -86,22 +86,22 @@ class Access:
 
 
 class Pages(Protocol):
-    """What pages for people need besides the API, where an application has some."""
+    """What the dashboard's pages need from the guard."""
 
     def are_public(self, scope: Scope) -> bool:
-        """Is this asked for by who has no token yet?"""
+        """Tell whether a path can be requested without a token, such as the login."""
         ...
 
     def refusal(self, scope: Scope, error: ApiError) -> Response | None:
-        """Return the answer to a refused request; None: a problem, as that of any other."""
+        """Return a page as the answer to a refused request; None: answer with a problem."""
         ...
 
 
 async def admit(scope: Scope, rules: AccessRules) -> None:
-    """Check a request and note who asks.
+    """Check a request and note its caller.
 
     Raises:
-        ApiError: It is refused.
+        ApiError: The request is refused.
     """
     request = Request(scope)
     check_source(request, rules)
@@ -109,7 +109,7 @@ async def admit(scope: Scope, rules: AccessRules) -> None:
 
 
 def check_source(request: Request, rules: AccessRules) -> None:
-    """Refuse what comes from a foreign page or name, or is too large. Raises `ApiError`."""
+    """Refuse a request from a foreign page, to a foreign host, or with a too large body. Raises `ApiError`."""
     check_host(request.headers, rules.hosts)
     check_origin(request.method, request.headers, rules.origins)
     declared = request.headers.get("content-length", "")
@@ -123,16 +123,16 @@ def too_large(most: int) -> ApiError:
 
 
 def limited(receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body of more bytes, and one that does not come to its end."""
-    taken, is_whole = 0, False
+    """Return a `receive` that refuses a body of more bytes, and a body that stalls."""
+    size, is_whole = 0, False
 
     async def limited_receive() -> Message:
-        nonlocal taken, is_whole
+        nonlocal size, is_whole
         message = await (receive() if is_whole else _in_time(receive))
         if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
+            size += len(message.get("body", b""))
             is_whole = not message.get("more_body", False)
-            if taken > most:
+            if size > most:
                 raise too_large(most)
         return message
 
@@ -148,10 +148,11 @@ async def _in_time(receive: Receive) -> Message:
 
 
 async def _caller(request: Request, rules: AccessRules) -> Caller:
-    """Return who asks, by the bearer token of a request, else by the session of a browser."""
-    token, session = _bearer_token(request), session_of(request)
-    if token is not None:
-        caller = await rules.guesses.check(request.scope, token, rules.check_token) if rules.check_token else None
+    """Return the caller of a request's bearer token, or of a browser's session."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    session = session_of(request)
+    if scheme.lower() == "bearer":  # other schemes are for a proxy that asks for a password
+        caller = await rules.guesses.check(request.scope, token.strip(), rules.check_token) if rules.check_token else None
         return caller or _refuse("The token is not known, was revoked, or has expired.")
     if not rules.token_needed:
         return LOCAL
@@ -161,32 +162,26 @@ async def _caller(request: Request, rules: AccessRules) -> Caller:
     return caller or _refuse("The session is over: sign in again.", forgetting(request))
 
 
-def _bearer_token(request: Request) -> str | None:
-    """Return the token in a request's header; None: there is none, as where a proxy asks for a password itself."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
-
-
 def _refuse(detail: str, headers: Mapping[str, str] | None = None) -> NoReturn:
     remedy = "Send 'Authorization: Bearer TOKEN'; `agentool token create` makes one."
     raise ApiError(401, "no-token", detail, remedy=remedy, headers={"WWW-Authenticate": 'Bearer realm="agentool"', **(headers or {})})
 
 
 def caller_of(scope: MutableMapping[str, Any]) -> Caller:
-    """Return who asks. Raises `ApiError` if nobody was let in."""
+    """Return the caller of an admitted request. Raises `ApiError` if it was not admitted."""
     caller = scope.get("state", {}).get(_STATE)
     if caller is None:
-        _refuse("Nobody was let in.")
+        _refuse("The request was not admitted.")
     return caller
 
 
 def is_admitted(scope: MutableMapping[str, Any]) -> bool:
-    """Was this request checked already?"""
+    """Tell whether a request was admitted already."""
     return _STATE in scope.get("state", {})
 
 
 def needs(request: Request, scope: CallerScope) -> None:
-    """Refuse a caller without a scope. Raises `ApiError`."""
+    """Refuse a caller who does not have a scope. Raises `ApiError`."""
     caller = caller_of(request.scope)
     if not caller.may(scope):
         have = ", ".join(sorted(caller.scopes)) or "none"

@@ -1,4 +1,4 @@
-"""The application: the API on one toolkit, guarded; and the router to mount it in another application."""
+"""The REST application: the guarded API of one toolkit, and the router to mount it in another application."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def create_app(kit: Toolkit | Injector | Settings | None = None, *, access: Acce
     """Make the application.
 
     Args:
-        kit: A toolkit that somebody else opens and closes, or its injector; or settings, by default those of the environment,
-            of a toolkit that lives as long as the application.
-        access: How it is guarded; by default, without a token from this machine only.
+        kit: A toolkit that the caller opens and closes, or its injector; or settings, by default from the environment, of a
+            toolkit that the application opens and closes itself.
+        access: The rules of access; by default callers on this machine need no token, and others are refused.
     """
     own = None if isinstance(kit, (Toolkit, Injector)) else Toolkit(kit)
     app = FastAPI(
@@ -61,8 +61,8 @@ def create_app(kit: Toolkit | Injector | Settings | None = None, *, access: Acce
     app.state.access = access or AccessRules(token_needed=False)
     app.include_router(scheduler_router, prefix=PREFIX)
     app.add_middleware(Access, rules=app.state.access)
-    app.add_exception_handler(HTTPException, _refuse)
-    app.add_exception_handler(Exception, _fail)
+    app.add_exception_handler(HTTPException, _answer_error)
+    app.add_exception_handler(Exception, _answer_error)
     return app
 
 
@@ -75,22 +75,13 @@ def _lifespan(kit: Toolkit) -> Callable[[FastAPI], AbstractAsyncContextManager[N
     return lifespan
 
 
-async def _refuse(request: Request, error: Exception) -> Response:
-    """Answer a path that is not there, or a method that it does not take: with every method that it takes."""
+async def _answer_error(request: Request, error: Exception) -> Response:
+    """Answer an error as a problem. A refused method is answered with all methods of the path, of any route."""
     if isinstance(error, HTTPException) and error.status_code == 405:
-        allowed = sorted(_methods(request))
-        error = ApiError(405, "method-not-allowed", f"{request.method} is not possible here.", headers={"Allow": ", ".join(allowed)})
+        paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
+        matching = (methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path))
+        allowed = ", ".join(sorted({method.upper() for methods in matching for method in methods}))
+        error = ApiError(405, "method-not-allowed", f"{request.method} is not possible here.", headers={"Allow": allowed})
     elif isinstance(error, HTTPException) and error.status_code == 404:
-        error = ApiError(404, "no-such-path", "There is nothing here.", remedy=f"{PREFIX}/openapi.json lists what there is.")
+        error = ApiError(404, "no-such-path", "There is nothing here.", remedy=f"{PREFIX}/openapi.json lists the paths.")
     return problem_response(error)
-
-
-async def _fail(request: Request, error: Exception) -> Response:
-    return problem_response(error)
-
-
-def _methods(request: Request) -> set[str]:
-    """Return the methods that a path takes, of whatever route."""
-    paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
-    path = request.url.path
-    return {method.upper() for known, methods in paths.items() if compile_path(known)[0].match(path) for method in methods}

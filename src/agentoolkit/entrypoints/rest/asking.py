@@ -1,4 +1,4 @@
-"""How a request reaches the AgenTools: by the injector, as the caller whom its token names."""
+"""How a request reaches the AgenTools: through the injector, as its caller."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Tools:
     """The AgenTools, for one request.
 
     Args:
-        injector: Where they are registered.
-        caller: Who asks.
+        injector: Has the AgenTools.
+        caller: The caller of the request.
     """
 
     def __init__(self, injector: Injector, caller: Caller) -> None:
@@ -35,12 +35,12 @@ class Tools:
         return (await self.run("scheduler", operation, **fields)).data or {}
 
     def acting_for(self, owner: str) -> Tools:
-        """Return the same for what is made for another owner; only an administrator may."""
+        """Return the AgenTools for a call on behalf of another owner. Only administrators may do so."""
         return Tools(self.injector, replace(self.caller, acts_for=owner))
 
 
 async def tools_of(request: Request) -> Tools:
-    """Return the AgenTools for a request: those of its application, else those of the current injector."""
+    """Return the AgenTools for a request: those of its application, or of the current injector."""
     injector: Injector | None = getattr(request.app.state, "injector", None)
     return Tools(injector or get_injector(), caller_of(request.scope))
 

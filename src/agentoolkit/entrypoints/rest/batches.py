@@ -1,4 +1,4 @@
-"""Things done to many at once: each item by itself, with progress, and with what failed."""
+"""Do one action to many items: each item by itself, with progress and failures."""
 
 from __future__ import annotations
 
@@ -15,35 +15,35 @@ from agentoolkit.entrypoints.rest.problems import problem_of
 from agentoolkit.portions import IN_A_TURN
 
 KEPT = 100
-"""Batches that are remembered."""
+"""Batches that an application remembers."""
 MAX_NAMED = 100
-"""Failures of one batch that are named one by one."""
+"""Failures of one batch that are listed."""
 _CLOSE_SECONDS = 3.0
 
 Do = Callable[[str], Awaitable[object]]
-"""Does it to one item."""
+"""Does the action to one item."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """One thing done to some items, and how far it is."""
+    """One action on some items, and its progress."""
 
     batch_id: str
     owner: str
     told: str
-    """What is done, as a sentence would begin: ``Pause``."""
+    """The action as a verb, such as ``Pause``."""
     past: str
     noun: str
     items: Sequence[str]
     action: str = ""
-    """What the API calls it; empty: it was begun on a page."""
+    """The API's name of the action; empty if it was begun on a page."""
     is_cut: bool = False
-    """Did more fit than are taken?"""
+    """Whether more items matched than are in the batch."""
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     finished_at: datetime | None = None
     done: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    """Items that were refused, and why; the first hundred."""
+    """Refused items with the reason; the first hundred."""
     failures: int = 0
     stopped: bool = False
     task: asyncio.Task[None] | None = None
@@ -54,23 +54,23 @@ class Batch:
 
     @property
     def finished(self) -> bool:
-        """Is there nothing left to do?"""
+        """Tell whether the work has ended."""
         return self.task is not None and self.task.done()
 
     @property
     def left(self) -> int:
-        """Items not worked on yet."""
+        """Number of items that were not tried yet."""
         return self.total - self.done - self.failures
 
     def abort(self) -> None:
-        """Begin with no further item. What has ended stays as it ended: done, or aborted before."""
+        """Try no further item. A finished batch stays as it is."""
         self.stopped |= not self.finished
 
     async def work(self, do: Do) -> None:
-        """Do it to each item; one that is refused stops no other."""
+        """Do the action to each item. A refused item does not stop the others."""
         waiting = iter(self.items)
 
-        async def take() -> None:
+        async def work_on_items() -> None:
             for item in waiting:
                 if self.stopped:
                     return
@@ -82,12 +82,13 @@ class Batch:
                     if len(self.failed) < MAX_NAMED:
                         self.failed.append((item, problem_of(error).detail))
 
-        await asyncio.gather(*(take() for _ in range(min(IN_A_TURN, self.total))), return_exceptions=True)  # ends after all of them
+        workers = (work_on_items() for _ in range(min(IN_A_TURN, self.total)))
+        await asyncio.gather(*workers, return_exceptions=True)  # waits for all of them
         self.finished_at = datetime.now(UTC)
 
 
 class Batches:
-    """The batches of an application, the newest ones."""
+    """The newest batches of an application."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Batch] = OrderedDict()
@@ -98,11 +99,11 @@ class Batches:
         return found if found is not None and found.owner == owner else None
 
     def of(self, caller: Caller) -> list[Batch]:
-        """Return the batches that the API began and that a caller may see, the newest first."""
+        """Return the API's batches that a caller may see, the newest first."""
         return [batch for batch in reversed(self._kept.values()) if batch.action and caller.owns(batch.owner)]
 
     def start(self, batch: Batch, do: Do) -> Batch:
-        """Begin with a batch, or return the one of this id that is there already."""
+        """Start a batch, or return the existing batch with its id."""
         there = self._kept.setdefault(batch.batch_id, batch)
         if there is batch:
             batch.task = asyncio.create_task(batch.work(do), name=f"batch-{batch.batch_id}")
@@ -111,7 +112,7 @@ class Batches:
         return there
 
     async def close(self) -> None:
-        """End what is under way."""
+        """Cancel the running batches."""
         tasks = [batch.task for batch in self._kept.values() if batch.task is not None and not batch.task.done()]
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Many at once: tasks created by one request, and one action on all that fit a query, as a resource with progress."""
+"""Bulk requests: create many tasks at once, and do one action to all matches of a query, as a resource with progress."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = guarded_router("bulk")
 
 MAX_TASKS = 10_000
 MAX_CHOSEN = 100_000
-"""Tasks or executions of one action."""
+"""Tasks or executions of one action at most."""
 SAMPLE = 10
 
 Action = Literal["retry", "cancel", "pause", "resume", "run", "delete"]
@@ -35,20 +35,20 @@ _ON_EXECUTIONS = frozenset({"retry", "cancel"})
 
 
 class NewTasks(Body):
-    """Tasks to be scheduled."""
+    """Tasks to schedule."""
 
     tasks: list[NewTask] = Field(min_length=1, max_length=MAX_TASKS)
 
 
 class BulkFailure(BaseModel):
-    """One that was refused."""
+    """A refused task or execution."""
 
     id: str = Field(description="The task's or the execution's id, or its name")
     problem: str
 
 
 class CreatedTasks(BaseModel):
-    """What became of each task."""
+    """The result for each task."""
 
     task_ids: list[str | None] = Field(description="In the order of the request; null: refused")
     created: int
@@ -58,21 +58,21 @@ class CreatedTasks(BaseModel):
 
 
 class BulkRequest(Body):
-    """What is to be done with which tasks or executions."""
+    """An action, and the tasks or executions that it is done to."""
 
     action: Action = Field(description="retry and cancel: of executions; the others: of tasks")
     query: str | None = Field(
-        default=None, max_length=500, description="All that fit; it has a term, and job:* is all", examples=["status:failed since:24h"]
+        default=None, max_length=500, description="All that match; it needs a term, and job:* is all", examples=["status:failed since:24h"]
     )
     ids: list[Annotated[str, Field(min_length=1, max_length=1_000)]] | None = Field(
-        default=None, min_length=1, max_length=10_000, description="These, in place of a query"
+        default=None, min_length=1, max_length=10_000, description="Ids, instead of a query"
     )
     reason: str | None = Field(default=None, max_length=1_000)
     dry_run: bool = Field(default=False, description="Only count, and show a few")
 
 
 class BulkAction(BaseModel):
-    """An action on many, and how far it has come."""
+    """An action on many tasks or executions, and its progress."""
 
     bulk_id: str
     action: Action
@@ -82,7 +82,7 @@ class BulkAction(BaseModel):
     failed: int
     failures: list[BulkFailure] = Field(description=f"At most {MAX_NAMED} of them")
     sample: list[str] = Field(description=f"The first {SAMPLE} ids")
-    is_cut: bool = Field(description=f"More than {MAX_CHOSEN:,} fit; only so many are taken")
+    is_cut: bool = Field(description=f"More than {MAX_CHOSEN:,} matched; the action is done to the first {MAX_CHOSEN:,}")
     created_at: datetime
     created_by: str
     finished_at: datetime | None = None
@@ -90,7 +90,7 @@ class BulkAction(BaseModel):
 
 @router.post("/batch/tasks")
 async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
-    """Schedule many tasks. Each is checked by itself; those that are refused hold up no other."""
+    """Schedule many tasks. Each is checked by itself; a refused task does not stop the others."""
     made = CreatedTasks(task_ids=[None] * len(new.tasks), created=0, unchanged=0, failed=0, failures=[])
 
     async def create(numbered: tuple[int, NewTask]) -> None:
@@ -114,12 +114,12 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
 
 @router.post("/bulk", status_code=202, responses={202: links("bulk_id", "bulk_id", "get_bulk", "abort_bulk")})
 async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> BulkAction:
-    """Do something with all that fit a query, or with some by their ids. The answer says how many; its id tells the progress."""
+    """Do an action to all matches of a query, or to tasks or executions by id. The answer has their number and the id of the progress."""
     if (asked.query is None) == (asked.ids is None):
         raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
     if asked.query is not None:
         check_narrows(asked.query)
-    chosen = asked.ids or await _chosen(tools, asked)
+    chosen = asked.ids or await _matching_ids(tools, asked)
     noun = "execution" if asked.action in _ON_EXECUTIONS else "job"
     batch = Batch(
         batch_id=uuid4().hex[:12],
@@ -133,7 +133,7 @@ async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> Bul
     )
     if asked.dry_run:
         return _shown(batch).model_copy(update={"status": "dry_run"})
-    return _shown(batches_of(request.app.state).start(batch, _act(tools, asked)))
+    return _shown(batches_of(request.app.state).start(batch, _action_on_item(tools, asked)))
 
 
 @router.get("/bulk")
@@ -144,20 +144,20 @@ async def list_bulk(tools: Asking, request: Request) -> list[BulkAction]:
 
 @router.get("/bulk/{bulk_id}")
 async def get_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
-    """Return how far an action has come."""
+    """Return the progress of an action."""
     return _shown(_found(bulk_id, tools, request))
 
 
 @router.post("/bulk/{bulk_id}/abort")
 async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
-    """Do nothing more; what is done stays done."""
+    """Stop an action. Items that are done stay done."""
     batch = _found(bulk_id, tools, request)
     batch.abort()
     return _shown(batch)
 
 
-async def _chosen(tools: Tools, asked: BulkRequest) -> list[str]:
-    """Find the ids of all that fit, and not many more than are taken."""
+async def _matching_ids(tools: Tools, asked: BulkRequest) -> list[str]:
+    """Return the ids of the matches; little more than `MAX_CHOSEN` are read."""
     kind, name = (EXECUTIONS, "execution_id") if asked.action in _ON_EXECUTIONS else (TASKS, "job_id")
     found: list[str] = []
     async for page in all_records(kind, tools, asked.query):
@@ -167,11 +167,11 @@ async def _chosen(tools: Tools, asked: BulkRequest) -> list[str]:
     return found
 
 
-def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]:
-    """Return what is done with one."""
+def _action_on_item(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]:
+    """Return the function that does the action to one item."""
     operations = {"pause": "pause", "resume": "resume", "delete": "cancel"}
     if asked.action == "retry":
-        if asked.query is not None:  # what a query finds is there
+        if asked.query is not None:  # the query's executions exist
             return lambda id_: start_again(tools, job_id_of(id_), id_)
         return lambda id_: start_retry(tools, id_)
     if asked.action == "cancel":
@@ -184,10 +184,10 @@ def _act(tools: Tools, asked: BulkRequest) -> Callable[[str], Awaitable[object]]
 
 
 def _shown(batch: Batch) -> BulkAction:
-    """Return an action as the API shows it."""
+    """Return a batch as the API shows it."""
     return BulkAction(
         bulk_id=batch.batch_id,
-        action=batch.action,  # type: ignore[arg-type]  as it was asked for
+        action=batch.action,  # type: ignore[arg-type]  one of the request's literals
         status="aborted" if batch.stopped else "done" if batch.finished_at else "running",
         total=batch.total,
         done=batch.done,
@@ -205,5 +205,5 @@ def _found(bulk_id: str, tools: Tools, request: Request) -> Batch:
     for batch in batches_of(request.app.state).of(tools.caller):
         if batch.batch_id == bulk_id:
             return batch
-    remedy = "/bulk lists those that this process remembers."
+    remedy = "/bulk lists the actions that this process remembers."
     raise ApiError(404, "no-such-action", "There is no such action.", field="bulk_id", value=bulk_id, remedy=remedy)

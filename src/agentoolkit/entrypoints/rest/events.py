@@ -1,4 +1,4 @@
-"""``/events``: what happened, in pages or as it happens (server-sent events)."""
+"""``/events``: past events in pages, new events as a stream (server-sent events), and publishing."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from agentoolkit.system.events.subscriptions import Subscription
 router = guarded_router("events")
 
 KEEP_ALIVE_SECONDS = 5.0
-"""How often a stream says that it is there, and looks whether its token is still good."""
+"""Interval at which a stream sends a comment and checks its token again."""
 CHUNK = 32_000
-"""Characters from which on events are sent, rather than put together with those that follow."""
+"""Characters after which a chunk is sent instead of being joined with further events."""
 MAX_STREAMS = 1_000
-"""Subscribers of one process; a further one is refused with 429."""
+"""Streams of one process; a further one is refused with 429."""
 MAX_CALLER_STREAMS = 100
-"""Those of one caller without the scope ``admin``, so that nobody takes all of them."""
+"""Streams of one caller without the scope ``admin``, so that one caller cannot use up all."""
 
 
 class EventQuery(BaseModel):
-    """Which events."""
+    """Selects events."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -43,13 +43,13 @@ class EventQuery(BaseModel):
 
 
 class EventPageQuery(EventQuery):
-    """Which events, and how many."""
+    """Selects a page of events."""
 
     limit: int = Field(default=100, ge=1, le=1_000)
 
 
 class NewEvent(Body):
-    """An event to be published, in the name of whoever asks."""
+    """An event to publish in the caller's name."""
 
     event_type: str = Field(max_length=200, examples=["report.sent"])
     payload: dict[str, Any] | None = None
@@ -60,20 +60,20 @@ class EventPage(BaseModel):
     """Events, the oldest first."""
 
     events: list[EventMessage]
-    cursor: int = Field(description="Give it as `after` to go on")
+    cursor: int = Field(description="Value of `after` for the next page")
     missed: int = Field(description="Events after the cursor that are not kept any more")
 
 
 @router.get("/events")
 async def list_events(query: Annotated[EventPageQuery, Query()], tools: Asking) -> EventPage:
-    """Return events that are kept, after a cursor."""
+    """Return the kept events after a cursor."""
     found = await tools.run("events", "read", event_type=query.event_type, after=query.after, limit=query.limit)
     return EventPage(events=found.events, cursor=found.cursor or 0, missed=found.missed)
 
 
 @router.post("/events", status_code=202)
 async def publish_event(event: NewEvent, tools: Asking) -> EventMessage:
-    """Publish an event, to everybody or to one agent."""
+    """Publish an event, to all subscribers or to one agent."""
     given = event.model_dump(exclude_none=True)
     return (await tools.run("events", "publish", **given)).events[0]
 
@@ -96,11 +96,12 @@ _ONE_EVENT = {
     responses={200: {"content": {"text/event-stream": {"schema": _ONE_EVENT}}, "description": "Events as they happen"}},
 )
 async def stream_events(query: Annotated[EventQuery, Query()], request: Request, tools: Asking) -> StreamingResponse:
-    """Tell of events as they happen. After a disconnect, the header ``Last-Event-ID`` goes on where it was."""
+    """Stream events as they happen. After a disconnect the header ``Last-Event-ID`` continues the stream."""
     streams = _streams(request.app)
     _check_room(streams, tools.caller)
     service: EventService = tools.injector.get("events").deps
-    after = _last_seen(request, query.after)
+    last = request.headers.get("last-event-id", "")
+    after = min(int(last), 2**62) if last.isascii() and last.isdecimal() and len(last) < 20 else query.after
     missed = max(0, (await service.bounds()).oldest - after - 1) if after else 0
     subscription = service.subscribe(query.event_type, after=after)
     streams[subscription] = tools.caller.name
@@ -113,11 +114,11 @@ async def stream_events(query: Annotated[EventQuery, Query()], request: Request,
 
 
 class EventStream(StreamingResponse):
-    """Events as they happen, until the client leaves: also one that leaves before the first.
+    """Events as they happen, until the client leaves, even before the first event.
 
     Args:
-        lines: What is sent.
-        end: Called when nothing more is.
+        lines: The text of the stream.
+        end: Called when the stream ends.
     """
 
     media_type = "text/event-stream"
@@ -134,7 +135,7 @@ class EventStream(StreamingResponse):
 
 
 def _check_room(streams: Mapping[Subscription, str], caller: Caller) -> None:
-    """Refuse a further subscriber of whoever has enough of them. Raises `ApiError`."""
+    """Refuse a stream above the limits of the process or of the caller. Raises `ApiError`."""
     own = sum(name == caller.name for name in streams.values())
     if len(streams) >= MAX_STREAMS or (own >= MAX_CALLER_STREAMS and not caller.is_admin):
         problem = f"{MAX_STREAMS:,} subscribers are connected." if len(streams) >= MAX_STREAMS else f"{own:,} of yours are connected."
@@ -144,9 +145,9 @@ def _check_room(streams: Mapping[Subscription, str], caller: Caller) -> None:
 async def _lines(
     subscription: Subscription, caller: Caller, missed: int, is_admitted: Callable[[], Awaitable[bool]]
 ) -> AsyncGenerator[str]:
-    """Write events as server-sent events, and a comment now and then, so that nobody takes the connection for dead.
+    """Yield events as server-sent events, with comments in pauses, so that proxies keep the connection open.
 
-    It ends when its token was revoked or has expired: within `KEEP_ALIVE_SECONDS`.
+    The stream ends within `KEEP_ALIVE_SECONDS` after its token was revoked or has expired.
     """
     yield "retry: 2000\n\n"
     if missed:
@@ -165,7 +166,7 @@ async def _lines(
 
 
 def _chunks(messages: Iterable[EventMessage]) -> Iterator[str]:
-    """Write messages, several at once, but never so much that who does not read fills the memory."""
+    """Yield messages joined into chunks, which are bounded so that a slow reader does not fill the memory."""
     chunk = ""
     for message in messages:
         chunk += f"id: {message.event_id}\nevent: {message.event_type}\ndata: {message.model_dump_json()}\n\n"
@@ -176,19 +177,14 @@ def _chunks(messages: Iterable[EventMessage]) -> Iterator[str]:
         yield chunk
 
 
-def _last_seen(request: Request, after: int | None) -> int | None:
-    given = request.headers.get("last-event-id", "")
-    return min(int(given), 2**62) if given.isascii() and given.isdecimal() and len(given) < 20 else after
-
-
 def end_streams(app: FastAPI) -> None:
-    """Let every stream end, because the server does."""
+    """End every stream before the server ends."""
     for subscription in list(_streams(app)):
         subscription.cancel()
 
 
 def _streams(app: FastAPI) -> dict[Subscription, str]:
-    """Return the subscribers that are connected, and whose they are."""
+    """Return the connected subscriptions and the names of their callers."""
     streams: dict[Subscription, str] | None = getattr(app.state, "streams", None)
     if streams is None:
         streams = app.state.streams = dict[Subscription, str]()

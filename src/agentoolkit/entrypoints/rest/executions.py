@@ -1,4 +1,4 @@
-"""``/executions``: list, read and cancel."""
+"""``/executions``: list, read and cancel executions."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ router = guarded_router("executions")
 
 
 class ExecutionQuery(BaseModel):
-    """Which executions a list shows."""
+    """Selects a page of executions."""
 
     model_config = ConfigDict(extra="forbid")
 
-    task_id: str | None = Field(default=None, max_length=200, description="Only this task's: its id or its name")
+    task_id: str | None = Field(default=None, max_length=200, description="Only executions of the task with this id or name")
     status: ExecutionStatus | None = None
     limit: int = Field(default=100, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
-    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["status:failed since:24h"])
+    query: str | None = Field(default=None, max_length=500, description="Only matching executions", examples=["status:failed since:24h"])
     results: bool = Field(default=False, description="With the results, which may be large")
 
 
 class CancelRequest(Body):
-    """Why an execution is cancelled."""
+    """The reason of a cancellation."""
 
     reason: str | None = Field(default=None, max_length=1_000)
 
 
 @router.get("/executions")
 async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Asking) -> ExecutionPage:
-    """List executions, those due latest first: of one task or of all, with one status or with any."""
+    """List executions, the latest due first: of one task or of all, with one status or any."""
     data = await tools.scheduler(
         "list_executions",
         job_id=query.task_id,
@@ -57,6 +57,6 @@ async def get_execution(execution_id: Named, tools: Asking) -> TaskExecution:
 
 @router.post("/executions/{execution_id}/cancel")
 async def cancel_execution(execution_id: Named, tools: Asking, cancel: CancelRequest | None = None) -> TaskExecution:
-    """End an execution that waits or runs. One that has ended stays as it is."""
+    """Cancel a waiting or running execution. An ended execution stays as it is."""
     reason = cancel.reason if cancel else None
     return execution_of(await tools.scheduler("cancel_execution", execution_id=execution_id, reason=reason))

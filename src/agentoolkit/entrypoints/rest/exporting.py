@@ -1,4 +1,4 @@
-"""``/export``: all tasks or executions that fit, as JSON lines or CSV, however many they are."""
+"""``/export``: stream all matching tasks or executions as JSON lines or CSV."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentoolkit.paging import all_pages
 router = guarded_router("export")
 
 PAGE = 1_000
-"""Records that are asked for at a time."""
+"""Records that one call of the scheduler returns."""
 _MEDIA = {"jsonl": "application/jsonl", "csv": "text/csv"}
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {media: {"schema": {"type": "string"}} for media in _MEDIA.values()}, "description": "One record a line"}
@@ -27,7 +27,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 class Exported(NamedTuple):
-    """What is exported: how it is asked for, and what a line is made of."""
+    """A kind of exported record: the operation that lists it, and the model of a line."""
 
     name: str
     operation: str
@@ -37,7 +37,7 @@ class Exported(NamedTuple):
 
 
 class RecordPage(NamedTuple):
-    """Some of the records."""
+    """One page of records."""
 
     records: list[dict[str, Any]]
     cursor: str | None
@@ -48,28 +48,28 @@ EXECUTIONS = Exported("executions", "list_executions", "history", execution_of, 
 
 
 class ExportQuery(BaseModel):
-    """What is exported, and how."""
+    """Selects the exported records and their format."""
 
     model_config = ConfigDict(extra="forbid")
 
-    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["status:failed since:24h"])
+    query: str | None = Field(default=None, max_length=500, description="Only matching records", examples=["status:failed since:24h"])
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
 @router.get("/export/tasks", response_class=StreamingResponse, responses=_RESPONSES)
 async def export_tasks(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
-    """Return all tasks that fit, the oldest first."""
+    """Return all matching tasks, the oldest first."""
     return await _export(TASKS, asked, tools)
 
 
 @router.get("/export/executions", response_class=StreamingResponse, responses=_RESPONSES)
 async def export_executions(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
-    """Return all executions that fit, those due latest first; without their results, which may be large."""
+    """Return all matching executions, the latest due first, without their results, which may be large."""
     return await _export(EXECUTIONS, asked, tools)
 
 
 def all_records(kind: Exported, tools: Tools, query: str | None) -> AsyncGenerator[RecordPage]:
-    """Return all records of a kind that fit a query, in pages."""
+    """Yield all records of a kind that match a query, in pages."""
     more = {} if kind is TASKS else {"with_results": False}
 
     async def ask(cursor: str | None) -> RecordPage:
@@ -89,10 +89,10 @@ async def _export(exported: Exported, asked: ExportQuery, tools: Tools) -> Strea
 async def _lines(exported: Exported, asked: ExportQuery, first: RecordPage, others: AsyncGenerator[RecordPage]) -> AsyncGenerator[str]:
     columns = list(exported.model.model_fields)
 
-    def written(page: RecordPage) -> str:
-        shown = [exported.line(record).model_dump(mode="json") for record in page.records]
-        return csv_lines(shown, columns) if asked.format == "csv" else "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in shown)
+    def lines_of(page: RecordPage) -> str:
+        rows = [exported.line(record).model_dump(mode="json") for record in page.records]
+        return csv_lines(rows, columns) if asked.format == "csv" else "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
-    yield (csv_text([], columns) if asked.format == "csv" else "") + written(first)
+    yield (csv_text([], columns) if asked.format == "csv" else "") + lines_of(first)
     async for page in others:
-        yield written(page)
+        yield lines_of(page)

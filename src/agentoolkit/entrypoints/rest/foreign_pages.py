@@ -1,4 +1,4 @@
-"""Pages of other sites, which must not reach this server through somebody's browser: foreign names and origins are refused."""
+"""Refuse foreign hosts and origins: pages of other sites must not reach this server through a user's browser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def check_host(headers: Mapping[str, str], hosts: Collection[str]) -> None:
-    """Refuse a name that this server is not known by: a foreign page may have let its own name point here."""
+    """Refuse a Host that is not one of this server's: a foreign site may point its own name here."""
     host = headers.get("host", "")
     name = _name(host)
     if is_loopback(name) or host in hosts or name in hosts:
@@ -21,7 +21,7 @@ def check_host(headers: Mapping[str, str], hosts: Collection[str]) -> None:
 
 
 def check_origin(method: str, headers: Mapping[str, str], origins: Collection[str]) -> None:
-    """Refuse what a page of another site sends."""
+    """Refuse a request from a page of another site."""
     origin = headers.get("origin")
     if origin is None:
         if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
@@ -44,7 +44,7 @@ def _foreign_origin(origin: str) -> ApiError:
 
 
 def is_loopback(name: str) -> bool:
-    """Is this a name or an address of this machine, for this machine only?"""
+    """Tell whether a name or an address can be reached only from this machine."""
     if name == "localhost":
         return True
     try:

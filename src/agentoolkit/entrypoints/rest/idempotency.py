@@ -1,6 +1,6 @@
-"""``Idempotency-Key``: a request that is sent again is answered as the first time, and does nothing a second time.
+"""``Idempotency-Key``: a repeated request gets the first answer again and has no second effect.
 
-Answers are remembered for a day by this process, as many as `MAX_REMEMBERED`, and each for its caller alone.
+This process remembers the latest `MAX_REMEMBERED` answers for a day, each for its caller only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class _Answered:
-    """A request that was answered, or is being answered."""
+    """A request with a key, and its answer once there is one."""
 
     digest: str
     at: float
@@ -36,7 +36,7 @@ class _Answered:
 
 
 async def answered_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Handle a request, unless it has a key under which it was answered already.
+    """Handle a request, or return the remembered answer for its key.
 
     Raises:
         ApiError: The key belongs to a different request.
@@ -57,13 +57,14 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
         if answered.response is None:
             response = await handle(request)
             if response.status_code >= 500:
-                return response  # it may be tried again
+                return response  # not remembered: the client may try again
             answered.response = response
-        return _copy(answered.response)
+        kept = answered.response
+        return Response(bytes(kept.body), kept.status_code, dict(kept.headers))  # a copy: middleware changes headers
 
 
 def _entry(request: Request, key: Key, digest: str) -> _Answered:
-    """Return what is remembered under a key; the oldest, and what is older than a day, is forgotten."""
+    """Return the entry of a key, after dropping entries that are too many or older than a day."""
     held: OrderedDict[Key, _Answered] | None = getattr(request.app.state, "answered", None)
     if held is None:
         held = request.app.state.answered = OrderedDict[Key, _Answered]()
@@ -71,7 +72,3 @@ def _entry(request: Request, key: Key, digest: str) -> _Answered:
     while held and (len(held) >= MAX_REMEMBERED or next(iter(held.values())).at < now - SECONDS):
         held.popitem(last=False)
     return held.setdefault(key, _Answered(digest, now))
-
-
-def _copy(response: Response) -> Response:
-    return Response(bytes(response.body), response.status_code, dict(response.headers))

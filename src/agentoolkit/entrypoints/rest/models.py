@@ -1,4 +1,4 @@
-"""What the API shows: tasks and their executions, by the names of *Agent Scheduler & Background Task Queue*, "Models"."""
+"""The API's models of tasks and executions. Source of the names: *Agent Scheduler & Background Task Queue*, "Models"."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from agentoolkit.system.scheduler.search import status_word
 TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
 
 _NAMES = {"job_name": "name", "schedule_type": "type"}
-"""Fields of a job that the API calls by another name."""
+"""Fields of a job that have another name in the API."""
 _POLICIES = tuple(Policies.__dataclass_fields__)
 
 
 class ScheduledTask(BaseModel):
-    """A task: what is to run, when, whose it is, and where it stands."""
+    """A task: its target, schedule, owner and state."""
 
     task_id: str = Field(examples=["nightly-report"])
     name: str = Field(description="Its unique name", examples=["nightly report"])
     description: str = ""
-    agent_name: str = Field(default="", description="The agent, or person, whose task it is", examples=["email-agent"])
+    agent_name: str = Field(default="", description="The agent or person who owns the task", examples=["email-agent"])
     enabled: bool = Field(description="False while it is paused")
     status: TaskStatus
     type: str = Field(description="cron, interval, once, after or list", examples=["cron"])
     schedule: str = Field(examples=["0 9 * * *"])
     timezone: str = Field(examples=["Europe/Berlin"])
     next_run: str | None = Field(default=None, description="ISO 8601, in the task's zone")
-    agentool_name: str = Field(description="What it calls", examples=["notification"])
-    input_data: dict[str, Any] | None = Field(default=None, description="With which input; left out in lists")
+    agentool_name: str = Field(description="The AgenTool that it calls", examples=["notification"])
+    input_data: dict[str, Any] | None = Field(default=None, description="The AgenTool's input; left out in lists")
     tags: list[str] = []
     reason: str = Field(default="", description="Why it is paused, broken or cancelled")
-    last_outcome: str | None = Field(default=None, description="How its execution ended that finished last")
+    last_outcome: str | None = Field(default=None, description="Status of its execution that ended last")
     runs: int | None = Field(default=None, description="Executions that its schedule has started; left out in lists")
-    version: int | None = Field(default=None, description="Counts its changes; left out in lists")
+    version: int | None = Field(default=None, description="Number of its changes; left out in lists")
     created_at: str | None = None
-    created_by: dict[str, Any] | None = Field(default=None, description="Whose it is, and the door at which it was made; left out in lists")
-    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or made it for its owner; left out in lists")
-    options: dict[str, Any] | None = Field(default=None, description="Further fields of it; left out in lists")
+    created_by: dict[str, Any] | None = Field(default=None, description="Its owner, and the door at which it was created; left out in lists")
+    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or created it for its owner; left out in lists")
+    options: dict[str, Any] | None = Field(default=None, description="Its other fields; left out in lists")
 
 
 class TaskExecution(BaseModel):
@@ -60,8 +60,8 @@ class TaskExecution(BaseModel):
     finished_at: str | None = None
     duration: float | None = Field(default=None, description="Seconds")
     attempt: int = 1
-    output: str = Field(default="", description="While it runs: the end of what it has written so far, in lists left out")
-    due_count: int = Field(default=1, description="Due times that this record stands for")
+    output: str = Field(default="", description="While it runs: the end of its output so far; left out in lists")
+    due_count: int = Field(default=1, description="Number of due times that this execution stands for")
     result: Any = None
     error: dict[str, Any] | None = Field(default=None, description="Its type, message and traceback")
     attempts: list[dict[str, Any]] = Field(default=[], description="Earlier attempts, the oldest first")
@@ -71,13 +71,13 @@ class TaskExecution(BaseModel):
 
 
 class Body(BaseModel):
-    """The body of a request: unknown fields are refused, and nothing is turned into another type."""
+    """The body of a request: unknown fields are refused, and values are not converted to another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class NewTask(Task):
-    """A task to be scheduled: a function, or any AgenTool, with the fields of a task file."""
+    """A task to schedule: a function, or any AgenTool, with the fields of a task file."""
 
     model_config = ConfigDict(
         strict=True,
@@ -95,9 +95,9 @@ class NewTask(Task):
     )
 
     task_id: str | None = Field(default=None, max_length=200, description="Its id; made from the name if not given")
-    agent_name: str | None = Field(default=None, min_length=1, max_length=200, description="Whose it is; yours by default")
-    replace: bool = Field(default=False, description="Change a different task of this id or name, instead of refusing")
-    dry_run: bool = Field(default=False, description="Check everything, and schedule nothing")
+    agent_name: str | None = Field(default=None, min_length=1, max_length=200, description="Its owner; the caller by default")
+    replace: bool = Field(default=False, description="Change an existing task of this id or name instead of refusing")
+    dry_run: bool = Field(default=False, description="Check everything and schedule nothing")
 
     @field_validator("jitter")
     @classmethod
@@ -107,19 +107,19 @@ class NewTask(Task):
         return jitter
 
     def given(self) -> dict[str, Any]:
-        """Return the fields of a job that were given; one that is not enabled is scheduled paused."""
+        """Return the given fields of the job. A task that is not enabled is scheduled paused."""
         return super().given() if self.enabled else {**super().given(), "paused": True}
 
 
 class TaskChanges(JobFields):
-    """Fields of a task to be changed; all others stay."""
+    """The fields of a task to change; the others stay."""
 
     model_config = ConfigDict(
         strict=True, extra="forbid", alias_generator=lambda field: {"job_name": "name", "schedule_type": "type"}.get(field, field)
     )
 
-    version: int | None = Field(default=None, ge=1, description="The version that was read, so that no other change is overwritten")
-    dry_run: bool = Field(default=False, description="Check everything, and change nothing")
+    version: int | None = Field(default=None, ge=1, description="The version that you read; another version is refused, not overwritten")
+    dry_run: bool = Field(default=False, description="Check everything and change nothing")
 
 
 class TaskPage(BaseModel):
@@ -130,7 +130,7 @@ class TaskPage(BaseModel):
 
 
 class ExecutionPage(BaseModel):
-    """One page of executions, those due latest first."""
+    """One page of executions, the latest due first."""
 
     executions: list[TaskExecution]
     cursor: str | None = Field(default=None, description="Asks for the next page; null: this was the last one")
@@ -145,7 +145,7 @@ class TaskReading(BaseModel):
     schedule: str
     timezone: str
     next_runs: list[str] = Field(description="The next due times")
-    remarks: list[str] = Field(description="How the text was read, and warnings")
+    remarks: list[str] = Field(description="Warnings, and how the text was read")
     created: bool | None = None
     changed: bool | None = None
     state: str | None = None
@@ -153,7 +153,7 @@ class TaskReading(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether all is well."""
+    """The health of the scheduler."""
 
     status: Literal["ok", "degraded"]
     running: bool
@@ -163,7 +163,7 @@ class Health(BaseModel):
     tasks: int
     executing: int
     waiting: int
-    lag: float | None = Field(description="Seconds between due time and start, the worst of the last hundred")
+    lag: float | None = Field(description="Seconds between due time and start, the longest of the last hundred")
     loop_delay: float
     version: str
 
@@ -185,7 +185,7 @@ def task_of_summary(summary: dict[str, Any]) -> ScheduledTask:
 
 
 def task_of_details(details: dict[str, Any]) -> ScheduledTask:
-    """Return a task with everything that is known of it."""
+    """Return a task with all its fields."""
     info: dict[str, Any] = details["info"]
     created_by: dict[str, Any] = info.get("created_by") or {}
     recent = details["recent_history"]
@@ -213,7 +213,7 @@ def execution_of(record: dict[str, Any]) -> TaskExecution:
 
 
 def reading_of(data: dict[str, Any]) -> TaskReading:
-    """Return what was understood of a schedule."""
+    """Return how a schedule was understood."""
     kept = {name: value for name, value in data.items() if name in TaskReading.model_fields}
     return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], **kept)
 

@@ -1,4 +1,4 @@
-"""``/preview``, ``/simulate`` and ``/agentools``: what would be, before anything is scheduled."""
+"""``/preview``, ``/simulate`` and ``/agentools``: due times and AgenTools, before anything is scheduled."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ router = guarded_router("planning")
 
 MAX_SIMULATED = timedelta(days=366)
 MAX_SECONDS = 3.0
-"""Of processor time for one simulation. A thousand plain crontabs and ten thousand due times take a tenth of it."""
+"""Processor time of one simulation. A thousand plain crontabs and ten thousand due times take a tenth of it."""
 _WAIT_SECONDS = 10.0
-"""How long a simulation waits for another one: each takes Python's lock from whatever is due meanwhile."""
+"""Longest wait for another simulation. Only one runs at a time, because each holds up the event loop through Python's lock."""
 
 
 class PreviewRequest(fields_of_job(*BOUNDS, base=Body)):
-    """A schedule to be understood."""
+    """A schedule to explain."""
 
     schedule: str = Field(max_length=1_000, examples=["every weekday at 9:00"])
     type: Kind | None = None
     timezone: str | None = Field(default=None, max_length=100, examples=["Europe/Berlin"])
-    count: int = Field(default=5, ge=1, le=100, description="How many of the next due times")
+    count: int = Field(default=5, ge=1, le=100, description="Number of due times")
 
 
 class SimulationRequest(Body):
-    """Tasks, and the time in which they would run."""
+    """Tasks, and the range of time to simulate."""
 
     tasks: list[NewTask] = Field(min_length=1, max_length=1_000)
     start: Annotated[AwareDatetime, Field(strict=False)]
@@ -60,14 +60,14 @@ class DueTime(BaseModel):
 
 
 class Simulation(BaseModel):
-    """What would run when."""
+    """The due times of a simulation."""
 
     due_times: list[DueTime]
     is_cut: bool = Field(description="There are more than the limit")
 
 
 class AgentoolInfo(BaseModel):
-    """What a task can call."""
+    """An AgenTool that a task can call."""
 
     name: str
     description: str
@@ -75,7 +75,7 @@ class AgentoolInfo(BaseModel):
 
 
 class OperationInfo(BaseModel):
-    """One operation of an AgenTool: a form can be made of it."""
+    """One operation of an AgenTool, with the schema for a form."""
 
     name: str
     description: str
@@ -94,27 +94,27 @@ class AgentoolDetails(BaseModel):
 
 @router.post("/preview", openapi_extra=needing("read"))
 async def preview_schedule(preview: PreviewRequest, tools: Asking) -> TaskReading:
-    """Say what a schedule means and when it would be due, without scheduling anything."""
+    """Explain a schedule and return its next due times, without scheduling anything."""
     return reading_of(await tools.scheduler("preview", schedule_type=preview.type, **preview.model_dump(exclude={"type"})))
 
 
 @router.post("/simulate", openapi_extra=needing("read"))
 async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: Request) -> Simulation:
-    """Return every due time of tasks in a range, as if they were scheduled at its start. One simulation is made at a time."""
+    """Return every due time of tasks in a range, as if they were scheduled at its start. Simulations run one at a time."""
     if not timedelta(0) < simulation.end - simulation.start <= MAX_SIMULATED:
-        raise ApiError(422, "invalid-range", "The range must be longer than nothing, and a year at most.", field="end")
+        raise ApiError(422, "invalid-range", "The end must be after the start, by a year at most.", field="end")
     try:
-        async with _turn(request.app.state):
-            found = await _simulated(simulation)
+        async with _simulation_lock(request.app.state):
+            found = await _simulate(simulation)
     except OverflowError as error:
-        raise ApiError(422, "invalid-range", "Nothing is known of that time.", field="start") from error
+        raise ApiError(422, "invalid-range", "The range is beyond the calendar.", field="start") from error
     except TimeoutError as error:
         raise ApiError(429, "busy", "Other simulations are under way.", remedy="Ask again in a few seconds.") from error
     due_times = [DueTime(due=one.due, name=one.name, agentool_name=one.tool) for one in found[: simulation.limit]]
     return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit)
 
 
-async def _simulated(asked: SimulationRequest) -> Sequence[Firing]:
+async def _simulate(asked: SimulationRequest) -> Sequence[Firing]:
     from agentoolkit.simulation import simulate
 
     work = partial(simulate, asked.tasks, asked.start, asked.end, limit=asked.limit + 1, seconds=MAX_SECONDS)
@@ -122,12 +122,12 @@ async def _simulated(asked: SimulationRequest) -> Sequence[Firing]:
     try:
         return await asyncio.shield(working)
     finally:
-        await asyncio.wait([working])  # also where the request was given up: the thread works on, and nobody else may begin
+        await asyncio.wait([working])  # also after a cancelled request: until its thread ends, no other simulation may begin
 
 
 @asynccontextmanager
-async def _turn(state: State) -> AsyncGenerator[None]:
-    """Wait until no other simulation of this application is under way. Raises `TimeoutError`."""
+async def _simulation_lock(state: State) -> AsyncGenerator[None]:
+    """Hold this application's lock for simulations. Raises `TimeoutError`."""
     if not hasattr(state, "simulating"):
         state.simulating = asyncio.Lock()
     lock: asyncio.Lock = state.simulating
@@ -141,7 +141,7 @@ async def _turn(state: State) -> AsyncGenerator[None]:
 
 @router.get("/agentools")
 async def list_agentools(tools: Asking) -> list[AgentoolInfo]:
-    """List what tasks can call."""
+    """List the AgenTools that tasks can call."""
     return [
         AgentoolInfo(name=tool.name, description=" ".join(tool.description.split()), operations=list(tool.operations))
         for tool in tools.injector.catalog()

@@ -1,4 +1,4 @@
-"""Every error as ``application/problem+json`` (RFC 9457): what was wrong, with which field and value, and the way out."""
+"""Answer every error as ``application/problem+json`` (RFC 9457), with the field, the value and the way out."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 MAX_VALUE = 200
-"""Characters of an offending value that an answer repeats."""
+"""Characters of a wrong value that an answer repeats."""
 
 
 class FieldError(BaseModel):
-    """One thing wrong with one field."""
+    """One problem with one field."""
 
     field: str
     problem: str
 
 
 class Problem(BaseModel):
-    """Why a request was refused, or failed (RFC 9457)."""
+    """Why a request was refused or failed (RFC 9457)."""
 
     type: str = Field(description="Names the kind of problem", examples=["urn:agentool:job-not-found"])
     title: str = Field(description="The kind of problem in words", examples=["Not Found"])
@@ -46,24 +46,24 @@ class Problem(BaseModel):
 
 
 class ApiError(HTTPException):
-    """A refusal of the API's own, before any AgenTool was asked."""
+    """A refusal by the API itself, before it calls an AgenTool."""
 
     def __init__(self, status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(status, detail, dict(headers) if headers else None)
-        told = f"{detail} {more['remedy']}" if "remedy" in more else detail
-        self.problem = _problem(status, kind, told, **more)
+        text = f"{detail} {more['remedy']}" if "remedy" in more else detail
+        self.problem = _problem(status, kind, text, **more)
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for status in (400, 401, 403, 404, 405, 409, 413, 415, 421, 422, 429, 500, 503)
 }
-RESPONSES[422]["model"] = Problem  # so that its schema is there to refer to
-"""What every operation may answer besides its own."""
+RESPONSES[422]["model"] = Problem  # adds its schema, to which the others refer
+"""Errors that every operation may answer."""
 
 
 def problem_of(error: Exception) -> Problem:
-    """Turn any error into a problem. What nobody expected is logged, and tells the client nothing of itself."""
+    """Turn any error into a problem. An unexpected error is logged, and its text is hidden from the client."""
     if isinstance(error, ApiError):
         return error.problem
     if isinstance(error, RequestValidationError):
@@ -77,7 +77,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def problem_response(error: Exception, also: AgenToolError | None = None) -> Response:
-    """Return the answer to a request that raised, with what else is wrong with it."""
+    """Return the answer to a request that raised an error, together with a second error `also`."""
     problem = problem_of(error)
     if also is not None:
         problem.detail = f"{problem.detail} {also}"
@@ -98,7 +98,7 @@ def _refusal(error: AgenToolError) -> Problem:
 
 
 def _all_faults(error: AgenToolError) -> list[FieldError]:
-    """Name each field that an error is about, and what else was refused with it."""
+    """Return the problem of each field in an error, and in the errors that it carries."""
     own = _problems_of(error) or [FieldError(field=error.field or "", problem=error.problem)]
     return [*own, *(found for other in error.also for found in _all_faults(other))]
 
@@ -133,14 +133,14 @@ def _status(error: AgenToolError) -> int:
 def _invalid_request(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(detail["type"] == "json_invalid" for detail in found):
-        return _problem(400, "invalid-json", "The body is no JSON.", remedy="Send one JSON object, as application/json.")
+        return _problem(400, "invalid-json", "The body is not JSON.", remedy="Send one JSON object, as application/json.")
     errors = [FieldError(field=_place(detail["loc"]), problem=str(detail["msg"]).removeprefix("Value error, ")) for detail in found]
-    detail = "; ".join(f"{one.field}: {one.problem}" for one in errors)
+    detail = "; ".join(f"{each.field}: {each.problem}" for each in errors)
     return _problem(422, "invalid-request", f"{detail}.", field=errors[0].field if errors else None, errors=errors)
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Name a field of the body, or a parameter, as the caller wrote it."""
+    """Return the name of a field or parameter as the caller wrote it."""
     names = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
     return ".".join(map(str, names)) or "body"
 

@@ -1,4 +1,4 @@
-"""``/queues``: what waits, and dead letters. Queues belong to nobody, so all of it needs the scope ``admin``."""
+"""``/queues``: messages and dead letters. Queues have no owner, so every route needs the scope ``admin``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ADMIN = needing("admin")
 
 
 class PageLimit(BaseModel):
-    """How many."""
+    """The length of a list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -26,7 +26,7 @@ class PageLimit(BaseModel):
 
 
 class QueueState(BaseModel):
-    """A queue, and what is in it."""
+    """A queue, and the numbers of its messages."""
 
     queue_name: str
     size: int
@@ -43,11 +43,11 @@ class QueuePage(BaseModel):
     """Queues by their names."""
 
     queues: list[QueueState]
-    count: int = Field(description="Queues there are, listed or not")
+    count: int = Field(description="Number of all queues")
 
 
 class QueuedMessage(BaseModel):
-    """A message, and where it stands."""
+    """A message and its state."""
 
     message_id: str
     message: Any
@@ -61,14 +61,14 @@ class QueuedMessage(BaseModel):
 
 
 class MessagePage(BaseModel):
-    """Messages of one queue, those first that are taken first."""
+    """Messages of one queue, in the order in which they are claimed."""
 
     messages: list[QueuedMessage]
     count: int
 
 
 class DeadLetterGroup(BaseModel):
-    """Dead letters whose reasons differ by numbers and names in quotes only."""
+    """Dead letters whose reasons differ only in numbers and quoted names."""
 
     fingerprint: str
     count: int
@@ -76,24 +76,24 @@ class DeadLetterGroup(BaseModel):
 
 
 class DeadLetterPage(BaseModel):
-    """Dead letters, and the groups of their reasons."""
+    """Dead letters, and their groups by reason."""
 
     messages: list[QueuedMessage]
     groups: list[DeadLetterGroup]
-    count: int = Field(description="Dead letters there are, listed or not")
-    dropped: int = Field(description="Older ones that are not kept any more")
+    count: int = Field(description="Number of all dead letters")
+    dropped: int = Field(description="Number of older dead letters that are not kept any more")
 
 
 class RequeueRequest(Body):
-    """Which dead letters are put back."""
+    """Selects the dead letters to put back."""
 
-    message_id: str | None = Field(default=None, min_length=1, max_length=500, description="One; all by default")
-    message: Any = Field(default=None, description="With a message_id: another payload in its place")
-    fingerprint: str | None = Field(default=None, max_length=LONGEST, description="In place of it: all with this reason")
+    message_id: str | None = Field(default=None, min_length=1, max_length=500, description="Only this message; all by default")
+    message: Any = Field(default=None, description="With a message_id: another payload")
+    fingerprint: str | None = Field(default=None, max_length=LONGEST, description="Instead of it: all messages with this reason")
 
 
 class RequeuedMessages(BaseModel):
-    """What was put back."""
+    """The messages that were put back."""
 
     message_ids: list[str]
     count: int
@@ -101,21 +101,21 @@ class RequeuedMessages(BaseModel):
 
 @router.get("/queues", openapi_extra=_ADMIN)
 async def list_queues(query: Annotated[PageLimit, Query()], tools: Asking) -> QueuePage:
-    """List queues with what is in them."""
+    """List queues with the numbers of their messages."""
     data = (await tools.run("queue", "list_queues", limit=query.limit)).data
     return QueuePage(queues=[QueueState.model_validate(queue) for queue in data["queues"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/messages", openapi_extra=_ADMIN)
 async def list_messages(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> MessagePage:
-    """List what waits in a queue, without taking any of it."""
+    """List the messages of a queue without claiming any."""
     data = (await tools.run("queue", "peek", queue_name=queue_name, limit=query.limit)).data
     return MessagePage(messages=[QueuedMessage.model_validate(message) for message in data["messages"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/dead-letters", openapi_extra=_ADMIN)
 async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> DeadLetterPage:
-    """List the dead letters of a queue, and group them by their reasons."""
+    """List the dead letters of a queue, and group them by reason, the largest group first."""
     data = (await tools.run("queue", "get_dlq", queue_name=queue_name, limit=query.limit)).data
     messages = [QueuedMessage.model_validate(message) for message in data["messages"]]
     groups = [
@@ -127,7 +127,7 @@ async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query
 
 @router.post("/queues/{queue_name}/requeue", openapi_extra=_ADMIN)
 async def requeue_dead_letters(queue_name: Named, tools: Asking, requeue: RequeueRequest | None = None) -> RequeuedMessages:
-    """Put dead letters back: one, all that have one reason, or all."""
+    """Put dead letters back: one message, all with one reason, or all."""
     wanted = requeue.model_dump() if requeue else {}
     data = (await tools.run("queue", "requeue", queue_name=queue_name, **wanted)).data
     return RequeuedMessages(message_ids=data["message_ids"], count=data["count"])

@@ -1,4 +1,4 @@
-"""The routes of the API: each is guarded, and answers every error as a problem, in whatever application it is mounted."""
+"""The guarded routes of the API. In any application they check the caller and answer every error as a problem."""
 
 from __future__ import annotations
 
@@ -22,28 +22,30 @@ from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_r
 from agentoolkit.entrypoints.rest.refused_tasks import also_refused
 
 Named = Annotated[str, Path(min_length=1, max_length=1_000)]
-"""A part of a path that names something."""
+"""A name in a path."""
 _BODIES = frozenset({"POST", "PUT", "PATCH"})
 
 
 class NamingRoute(APIRoute):
-    """A route in whose path a name may have a slash, written as ``%2F``."""
+    """A route whose path may have names with a slash, written as ``%2F``."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         match, child = super().matches(_with_kept_slashes(scope))
         named: dict[str, Any] = child.get("path_params", {})
-        return match, {**child, "path_params": {name: _with_slashes(value) for name, value in named.items()}} if named else child
+        if not named:
+            return match, child
+        whole = {name: value.replace(_KEPT_SLASH, "/") if isinstance(value, str) else value for name, value in named.items()}
+        return match, {**child, "path_params": whole}
 
 
 class GuardedRoute(NamingRoute):
-    """A route that checks who asks, unless that was done, and needs the scope ``read``, or ``write`` to change something."""
+    """A route that admits the caller, unless that was done, and needs the scope ``read``, or ``write`` to change something."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         scope: CallerScope | None = (self.openapi_extra or {}).get("x-scope")
 
-        takes_query = bool(self.dependant.query_params)  # of those that take some, the model refuses others
-
+        takes_query = bool(self.dependant.query_params)  # if it takes some, its model refuses unknown ones
         body: Any = self.body_field.field_info.annotation if self.body_field is not None else None
 
         async def guarded(request: Request) -> Response:
@@ -56,7 +58,7 @@ class GuardedRoute(NamingRoute):
                 _check_media_type(request)
                 if request.query_params and not takes_query:
                     unknown = next(iter(request.query_params))
-                    raise ApiError(422, "invalid-request", f"{unknown!r} is no parameter here.", field=unknown, remedy="Leave it out.")
+                    raise ApiError(422, "invalid-request", f"Unknown parameter {unknown!r}.", field=unknown, remedy="Leave it out.")
                 return await answered_once(request, handle)
             except RequestValidationError as error:
                 return problem_response(error, await also_refused(request, error, body))
@@ -67,7 +69,7 @@ class GuardedRoute(NamingRoute):
 
 
 def readmission(request: Request) -> Callable[[], Awaitable[bool]]:
-    """Return what tells whether a request that was let in would be let in now: its token may have been revoked."""
+    """Return a function that tells whether an admitted request would still be admitted: its token may be revoked meanwhile."""
     rules = _rules_of(request)
 
     async def is_admitted_now() -> bool:
@@ -81,23 +83,23 @@ def readmission(request: Request) -> Callable[[], Awaitable[bool]]:
 
 
 def needing(scope: CallerScope) -> dict[str, Any]:
-    """Return the OpenAPI extra of a route that needs another scope than its method says."""
+    """Return the OpenAPI extra of a route that needs another scope than its method implies."""
     return {"x-scope": scope}
 
 
 def guarded_router(*tags: str) -> APIRouter:
-    """Make a router of guarded routes."""
+    """Return a router of guarded routes."""
     return APIRouter(route_class=GuardedRoute, responses=RESPONSES, tags=list(tags), generate_unique_id_function=lambda route: route.name)
 
 
 def links(source: str, target: str, *operations: str) -> dict[str, Any]:
-    """Return the OpenAPI links from a field of an answer to the operations whose path parameter it is."""
+    """Return the OpenAPI links from a field of an answer to the operations that take it as a path parameter."""
     parameters = {target: f"$response.body#/{source}"}
     return {"links": {operation: {"operationId": operation, "parameters": parameters} for operation in operations}}
 
 
 def _rules_of(request: Request) -> AccessRules:
-    """Return the rules of the application, else those for one that knows of none: without a token from this machine only."""
+    """Return the application's rules of access. Without any, only callers on this machine need no token."""
     rules = getattr(request.app.state, "access", None)
     if rules is not None:
         return rules
@@ -112,18 +114,14 @@ def _check_media_type(request: Request) -> None:
         raise ApiError(415, "wrong-media-type", "A body must be JSON.", field="Content-Type", remedy="Send 'application/json'.")
 
 
-_KEPT = "\ue000"
-"""Stands for a slash within a name until the route is found: of private use, so that no name has it."""
+_KEPT_SLASH = "\ue000"
+"""Replaces a slash within a name until the route is found: a character for private use, which no name has."""
 
 
 def _with_kept_slashes(scope: Scope) -> Scope:
-    """Return a scope whose path has only those slashes that part names."""
+    """Return a scope whose path has slashes only between names."""
     raw: bytes = scope.get("raw_path") or b""
     if scope["type"] != "http" or b"%2f" not in raw.lower():
         return scope
-    path = re.sub("%2f", quote(_KEPT), raw.decode("ascii", "replace").partition("?")[0], flags=re.IGNORECASE)
+    path = re.sub("%2f", quote(_KEPT_SLASH), raw.decode("ascii", "replace").partition("?")[0], flags=re.IGNORECASE)
     return {**scope, "path": unquote(path)}
-
-
-def _with_slashes(value: Any) -> Any:
-    return value.replace(_KEPT, "/") if isinstance(value, str) else value

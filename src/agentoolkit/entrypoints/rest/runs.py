@@ -1,4 +1,4 @@
-"""Running a task once more: at once, again after a failure, or with other input."""
+"""Run a task: now, again after a failure, or with other input."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ router = guarded_router("runs")
 
 
 class RunRequest(Body):
-    """How a task is run."""
+    """Options of a run."""
 
-    input_data: dict[str, Any] | None = Field(default=None, description="Input in place of the task's own; then the answer waits")
-    wait: bool = Field(default=False, description="Answer when it has ended")
+    input_data: dict[str, Any] | None = Field(default=None, description="Input instead of the task's own; the answer waits for the end")
+    wait: bool = Field(default=False, description="Answer when the execution has ended")
 
 
 class ReplayRequest(Body):
     """The input of a replay."""
 
-    input_data: dict[str, Any] = Field(description="Checked by the schema of the AgenTool before anything is run")
+    input_data: dict[str, Any] = Field(description="Checked by the schema of the AgenTool before it runs")
 
 
 _ON_EXECUTION = ("get_execution", "cancel_execution", "retry_execution", "replay_execution")
@@ -37,12 +37,12 @@ _ON_EXECUTION = ("get_execution", "cancel_execution", "retry_execution", "replay
     "/tasks/{task_id}/run",
     status_code=202,
     responses={
-        200: {"model": TaskExecution, "description": "It has ended"},
+        200: {"model": TaskExecution, "description": "The execution has ended"},
         202: links("execution_id", "execution_id", *_ON_EXECUTION),
     },
 )
 async def run_task(task_id: Named, tools: Asking, request: Request, response: Response, run: RunRequest | None = None) -> TaskExecution:
-    """Run a task once more as soon as there is room; its schedule stays as it is."""
+    """Run a task as soon as there is room; its schedule does not change."""
     wanted = run or RunRequest()
     if wanted.wait or wanted.input_data is not None:
         response.status_code = 200
@@ -54,25 +54,25 @@ async def run_task(task_id: Named, tools: Asking, request: Request, response: Re
 
 @router.post("/executions/{execution_id}/retry", status_code=202)
 async def retry_execution(execution_id: Named, tools: Asking) -> TaskExecution:
-    """Run the task of an execution once more, with its input of today. The same execution is retried once; the retry can be, again."""
+    """Run the task of an execution again, with its present input. An execution is retried once; its retry can be retried in turn."""
     return execution_of(await start_retry(tools, execution_id))
 
 
 @router.post("/executions/{execution_id}/replay")
 async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: Asking) -> TaskExecution:
-    """Run the task of an execution with other input, and answer when that has ended. The original stays as it is."""
+    """Run the task of an execution with other input, and answer when it has ended. The original stays as it is."""
     original = await tools.scheduler("get_execution", execution_id=execution_id)
     return await _run_and_wait(tools, original["job_id"], replay.input_data, replay_of=execution_id)
 
 
 async def start_retry(tools: Tools, execution_id: str) -> dict[str, Any]:
-    """Start an execution in place of one that ended, and return it."""
+    """Retry an ended execution, and return the new one."""
     original = await tools.scheduler("get_execution", execution_id=execution_id)
     return await start_again(tools, original["job_id"], execution_id)
 
 
 async def start_again(tools: Tools, job_id: str, execution_id: str) -> dict[str, Any]:
-    """Start an execution of a job in place of one that is known to have been."""
+    """Retry an execution of a job whose id is known."""
     return await tools.scheduler("start_run", job_id=job_id, execution_id=execution_id)
 
 

@@ -1,4 +1,4 @@
-"""``/views``: the searches that a caller keeps, by page and name."""
+"""``/views``: a caller's saved searches, by page and name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ViewName = Annotated[str, Path(min_length=1, max_length=100)]
 
 
 class ViewQuery(BaseModel):
-    """Which views a list shows."""
+    """Selects views."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -28,14 +28,14 @@ class ViewQuery(BaseModel):
 
 
 class ViewBody(Body):
-    """What is kept under a name."""
+    """The search to save under a name."""
 
     query: str = Field(max_length=500, description="The search", examples=["status:failed since:24h"])
-    is_default: bool = Field(default=False, description="Whether the page begins with it")
+    is_default: bool = Field(default=False, description="Whether the dashboard's page opens with it")
 
 
 class TaskView(BaseModel):
-    """A search under a name."""
+    """A saved search."""
 
     page: Page
     name: str
@@ -44,7 +44,7 @@ class TaskView(BaseModel):
 
 
 class TaskViews(BaseModel):
-    """Views, by their names."""
+    """Saved searches, by name."""
 
     views: list[TaskView]
 
@@ -52,21 +52,21 @@ class TaskViews(BaseModel):
 @router.get("/views")
 async def list_views(asked: Annotated[ViewQuery, Query()], tools: Asking) -> TaskViews:
     """List your views, of one page or of all."""
-    return _shown(await tools.run("saved_views", "list", page=_PAGES[asked.page] if asked.page else None))
+    return _task_views(await tools.run("saved_views", "list", page=_PAGES[asked.page] if asked.page else None))
 
 
 @router.put("/views/{page}/{name}")
 async def save_view(page: Page, name: _ViewName, view: ViewBody, tools: Asking) -> TaskViews:
-    """Keep a search under a name, in place of what has that name. The answer is all of your views."""
-    return _shown(await tools.run("saved_views", "save", page=_PAGES[page], name=name, query=view.query, is_default=view.is_default))
+    """Save a search under a name, replacing an older one of that name. The answer has all of your views."""
+    return _task_views(await tools.run("saved_views", "save", page=_PAGES[page], name=name, query=view.query, is_default=view.is_default))
 
 
 @router.delete("/views/{page}/{name}")
 async def delete_view(page: Page, name: _ViewName, tools: Asking) -> TaskViews:
-    """Forget a view. The answer is those that are left."""
-    return _shown(await tools.run("saved_views", "delete", page=_PAGES[page], name=name))
+    """Delete a view. The answer has the remaining views."""
+    return _task_views(await tools.run("saved_views", "delete", page=_PAGES[page], name=name))
 
 
-def _shown(answer: Any) -> TaskViews:
+def _task_views(answer: Any) -> TaskViews:
     views = [{**view.model_dump(), "page": _NAMES[view.page]} for view in answer.views]
     return TaskViews.model_validate({"views": views})

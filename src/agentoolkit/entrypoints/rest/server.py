@@ -1,4 +1,4 @@
-"""The server under ``agentool serve --http``: uvicorn on the event loop of the scheduler, which ends with it."""
+"""The server of ``agentool serve --http``: uvicorn on the scheduler's event loop. It ends with the scheduler."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.wiring import Toolkit
 
 GRACE_SECONDS = 3
-"""How long requests under way may take after the server was asked to stop."""
-
-
+"""Time for running requests to end after the server was asked to stop."""
 HEAD_SECONDS = 10.0
-"""How long the first line and the headers of a request may take to come."""
+"""Time for the first line and the headers of a request to arrive."""
 
 
 class BoundedHeads(H11Protocol):
-    """HTTP/1.1 by h11, which bounds the size of a request's head; this bounds its time, which uvicorn does not."""
+    """HTTP/1.1 with a limit on the time of a request's head. h11 limits only its size, and uvicorn nothing."""
 
     _deadline: asyncio.TimerHandle | None = None
 
@@ -47,7 +45,7 @@ class BoundedHeads(H11Protocol):
         self._unwatch()
 
     def _watch(self) -> None:
-        """Let the time run while no request is under way; it goes on from the first byte, however few come at a time."""
+        """Start the timer while no request is handled. Further bytes do not restart it, so a slow sender gets no more time."""
         cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
         if cycle is not None and not cycle.response_complete:
             self._unwatch()
@@ -66,7 +64,7 @@ class BoundedHeads(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to whoever runs it, and says when it listens."""
+    """A server that does not handle signals, and has an event for when it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -85,18 +83,18 @@ def split_address(address: str) -> tuple[str, int]:
     """Read ``host:port``, ``[::1]:port`` or a port alone, which means 127.0.0.1.
 
     Raises:
-        ConfigurationError: It is none of these.
+        ConfigurationError: The address has none of these forms.
     """
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError("It is no address.", field="http", value=address, remedy="Write for example 127.0.0.1:8000.")
+        raise ConfigurationError("Invalid address.", field="http", value=address, remedy="Write for example 127.0.0.1:8000.")
     return host, int(port)
 
 
 @asynccontextmanager
 async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
-    """Serve a toolkit's API and pages inside an ``async with`` block, which is given the address.
+    """Serve a toolkit's API and pages while an ``async with`` block lasts. Gives the URL.
 
     Raises:
         ConfigurationError: The address cannot be used.
@@ -114,7 +112,7 @@ async def serving_api(kit: Toolkit, address: str) -> AsyncGenerator[str]:
 
 
 def access_rules(kit: Toolkit, host: str) -> AccessRules:
-    """Return how the API of a toolkit is guarded at an address."""
+    """Return the rules of access for a toolkit's API at an address."""
     settings = kit.settings.rest
     return AccessRules(
         hosts=settings.hosts,
@@ -128,12 +126,12 @@ def access_rules(kit: Toolkit, host: str) -> AccessRules:
 
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str, port: int, proxies: Sequence[str] = ()) -> AsyncGenerator[str]:
-    """Serve inside an ``async with`` block, which is given the address.
+    """Serve an application while an ``async with`` block lasts. Gives the URL.
 
     Args:
-        app: What is served.
-        host, port: Where; port 0 is any that is free.
-        proxies: Addresses and networks of proxies that are believed who asks, and by which scheme.
+        app: The application.
+        host, port: Address to listen on; port 0 chooses a free port.
+        proxies: Addresses and networks of trusted proxies, which state the client's address and scheme.
 
     Raises:
         ConfigurationError: The address cannot be used.
@@ -150,14 +148,14 @@ async def serving(app: ASGIApp, host: str, port: int, proxies: Sequence[str] = (
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve([listening]), name="agentool-http")
-    task.add_done_callback(lambda _: server.listens.set())  # a start that failed is waited for no longer
+    task.add_done_callback(lambda _: server.listens.set())  # ends the wait below if the start fails
     try:
         await server.listens.wait()
         name = f"[{host}]" if ":" in host else host
         yield f"http://{name}:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        with contextlib.suppress(asyncio.CancelledError, TimeoutError):  # one that does not end in time is cancelled
+        with contextlib.suppress(asyncio.CancelledError, TimeoutError):  # after the timeout the task is cancelled
             await asyncio.wait_for(task, GRACE_SECONDS + 2)
         listening.close()
 

@@ -1,4 +1,4 @@
-"""The cookie that keeps a session in a browser. Over HTTPS its name lets no other host of the domain set it."""
+"""The cookie that keeps a session in a browser. Over HTTPS its name's prefix prevents other hosts of the domain from setting it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ COOKIE = "agentool_session"
 
 
 def session_of(request: Request) -> str:
-    """Return the secret that a browser has; empty: none."""
+    """Return the browser's secret; empty if there is none."""
     return request.cookies.get(_name(request), "")
 
 
 def keep_session(response: Response, request: Request, secret: str, lifetime: timedelta) -> None:
-    """Let a browser keep a secret, which no script reads and no page of another site sends along with a form."""
+    """Store a secret in the browser. Scripts cannot read it, and forms of other sites do not send it."""
     seconds = int(lifetime.total_seconds())
     response.set_cookie(_name(request), secret, seconds, httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def forget_session(response: Response, request: Request) -> None:
-    """Let a browser forget its secret."""
+    """Remove the secret from the browser."""
     response.delete_cookie(_name(request), httponly=True, samesite="lax", secure=_is_secure(request))
 
 
 def forgetting(request: Request) -> dict[str, str]:
-    """Return the header by which a browser forgets its secret."""
+    """Return the header that removes the secret from the browser."""
     response = Response()
     forget_session(response, request)
     return {"Set-Cookie": response.headers["set-cookie"]}
@@ -38,5 +38,5 @@ def _name(request: Request) -> str:
 
 
 def _is_secure(request: Request) -> bool:
-    """Did the request come by HTTPS, also to a proxy that is believed (`RestSettings.proxies`)?"""
+    """Tell whether the request came by HTTPS, also through a trusted proxy (`RestSettings.proxies`)."""
     return request.url.scheme == "https"

@@ -1,4 +1,4 @@
-"""``/health``, ``/metrics`` and ``/audit``: is anything wrong, the figures, and who did what; start and stop of everything."""
+"""``/health``, ``/metrics``, ``/workers`` and ``/audit``, and the start and stop of the scheduler."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from agentoolkit.system.scheduler.schemas import WorkerList
 router = guarded_router("system")
 
 
-@router.get("/health", responses={503: {"model": Health, "description": "Nothing that is due is run"}})
+@router.get("/health", responses={503: {"model": Health, "description": "Due tasks are not run"}})
 async def get_health(tools: Asking, response: Response) -> Health:
-    """Tell whether what is due is run; with status 503 if not."""
+    """Tell whether due tasks are run; status 503 if not."""
     status = await tools.scheduler("status")
     is_well = status["running"] and not status["stopped"]
     if not is_well:
@@ -31,33 +31,33 @@ async def get_health(tools: Asking, response: Response) -> Health:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 async def get_metrics(tools: Asking) -> PlainTextResponse:
-    """Return the figures in the text form of Prometheus."""
+    """Return the metrics in the text format of Prometheus."""
     exported = await tools.run("metrics", "export", format="prometheus")
     return PlainTextResponse(exported.text, media_type=exported.content_type)
 
 
 @router.post("/start", openapi_extra=needing("admin"))
 async def start_scheduler(tools: Asking, response: Response) -> Health:
-    """Let everything run again after ``/stop``."""
+    """Start the scheduler again after ``/stop``."""
     await tools.scheduler("start")
     return await get_health(tools, response)
 
 
 @router.post("/stop", openapi_extra=needing("admin"))
 async def stop_scheduler(tools: Asking) -> Health:
-    """Pause everything, in every process that shares the database, until ``/start``."""
+    """Stop firing tasks in every process on the database, until ``/start``."""
     await tools.scheduler("stop")
     return await get_health(tools, Response())
 
 
 @router.get("/workers", openapi_extra=needing("admin"))
 async def list_workers(tools: Asking) -> WorkerList:
-    """Tell which processes share the database, which one leads, and what runs in each."""
+    """List the processes on the database, which one leads, and their running executions."""
     return WorkerList.model_validate(await tools.scheduler("list_workers"))
 
 
 class AuditQuery(BaseModel):
-    """Which entries of the audit."""
+    """Selects entries of the audit."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +67,7 @@ class AuditQuery(BaseModel):
 
 
 class TaskAuditEntry(BaseModel):
-    """One thing that somebody did."""
+    """One action of a caller."""
 
     at: str
     action: str
@@ -87,7 +87,7 @@ class AuditPage(BaseModel):
 
 @router.get("/audit")
 async def list_audit(query: Annotated[AuditQuery, Query()], tools: Asking) -> AuditPage:
-    """Return who created, changed, ran and cancelled what, from which door; secrets are hidden."""
+    """List who created, changed, ran or cancelled which task, and from which door. Secrets are hidden."""
     data = await tools.scheduler("audit", job_id=query.task_id, owner=query.agent_name, limit=query.limit)
     return AuditPage(
         entries=[TaskAuditEntry(task_id=entry.pop("job_id"), agent_name=entry.pop("owner"), **entry) for entry in data["entries"]]

@@ -1,4 +1,4 @@
-"""``/tasks``: schedule, list, read, change, pause, resume, run and cancel."""
+"""``/tasks``: schedule, list, read, change, pause, resume and cancel tasks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ router = guarded_router("tasks")
 
 
 class TaskQuery(BaseModel):
-    """Which tasks a list shows."""
+    """Selects a page of tasks."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -37,11 +37,11 @@ class TaskQuery(BaseModel):
     status: Literal["scheduled", "paused", "done", "broken", "cancelled"] | None = None
     limit: int = Field(default=PAGE, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
-    query: str | None = Field(default=None, max_length=500, description="Only those that fit", examples=["tag:nightly owner:me"])
+    query: str | None = Field(default=None, max_length=500, description="Only matching tasks", examples=["tag:nightly owner:me"])
 
 
 class UpcomingQuery(BaseModel):
-    """Which of the tasks that are due next a list shows."""
+    """Selects tasks that are due next."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +50,7 @@ class UpcomingQuery(BaseModel):
 
 
 class PauseRequest(Body):
-    """How long a task is paused, and why."""
+    """The end and the reason of a pause."""
 
     until: str | None = Field(default=None, max_length=100, description="ISO 8601 time, or words, at which it resumes by itself")
     reason: str | None = Field(default=None, max_length=1_000, description="Why")
@@ -74,12 +74,12 @@ _ON_TASK = (
     "/tasks",
     status_code=201,
     responses={
-        200: {"model": TaskReading, "description": "The very same task is there already"},
+        200: {"model": TaskReading, "description": "An identical task exists already"},
         201: links("task_id", "task_id", *_ON_TASK),
     },
 )
 async def create_task(task: NewTask, tools: Asking, response: Response) -> TaskReading:
-    """Schedule a task. Everything is checked now, and the answer says how its schedule was understood."""
+    """Schedule a task. Everything is checked first, and the answer says how its schedule was understood."""
     reading = await schedule_task(tools, task)
     if not reading.created:
         response.status_code = 200
@@ -90,7 +90,7 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
     """Schedule a task for its agent.
 
     Raises:
-        ApiError: It is another agent's.
+        ApiError: The task is for another agent.
         AgenToolError: The scheduler refuses it.
     """
     asking = _for_agent(tools, task.agent_name)
@@ -111,20 +111,20 @@ async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> Tas
 
 @router.get("/upcoming")
 async def list_upcoming(query: Annotated[UpcomingQuery, Query()], tools: Asking) -> list[ScheduledTask]:
-    """List the tasks that are due next, those due first at first."""
+    """List the tasks that are due next, the soonest first."""
     data = await tools.scheduler("list_upcoming", owner=query.agent_name, limit=query.limit)
     return [task_of_summary(job) for job in data["jobs"]]
 
 
 @router.get("/tasks/{task_id}")
 async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
-    """Return a task; also one that was cancelled, as long as it is remembered."""
+    """Return a task, also a cancelled one as long as it is remembered."""
     return task_of_details(await tools.scheduler("get_job", job_id=task_id))
 
 
 @router.patch("/tasks/{task_id}")
 async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
-    """Change some fields of a task and leave the others as they are."""
+    """Change the given fields of a task; the others stay."""
     more = {"version": changes.version, "dry_run": changes.dry_run or None}
     return reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more))
 
@@ -151,20 +151,20 @@ async def resume_task(task_id: Named, tools: Asking) -> ScheduledTask:
 
 @router.post("/tasks/{task_id}/disable")
 async def disable_task(task_id: Named, tools: Asking) -> ScheduledTask:
-    """Keep a task and let it not run."""
+    """Pause a task until it is enabled."""
     return await pause_task(task_id, tools, PauseRequest(reason="disabled"))
 
 
 @router.post("/tasks/{task_id}/pause")
 async def pause_task(task_id: Named, tools: Asking, pause: PauseRequest | None = None) -> ScheduledTask:
-    """Keep a task and let it not run, for good or until a time."""
+    """Pause a task until it is resumed, or until a time."""
     wanted = pause or PauseRequest()
     data = await tools.scheduler("pause", job_id=task_id, until=wanted.until, reason=wanted.reason)
     return await get_task(data["job_id"], tools)
 
 
 def _for_agent(tools: Tools, agent_name: str | None) -> Tools:
-    """Act for the agent whose task it is to be. Raises `ApiError` unless the caller is that agent or an administrator."""
+    """Return the AgenTools as called by the task's agent. Raises `ApiError` unless the caller is that agent or an administrator."""
     if agent_name is None or agent_name == tools.caller.name:
         return tools
     if not tools.caller.is_admin:
