@@ -77,5 +77,5 @@ def _calls_nothing_else(queue: Queue, posts: Sequence[Webhook]) -> None:
     job = _ended(queue, "intruder.run", on_failure=Callback("intruder.run"), webhooks=posts)
     result = job.latest_result()
     assert result is not None
-    assert "A worker of this project calls nothing but" in str(result.exc_string)
+    assert "A worker of this project calls only" in str(result.exc_string)
     assert _ended(queue, FUNCTION, [], on_success=Callback("intruder.run"), webhooks=posts).is_finished

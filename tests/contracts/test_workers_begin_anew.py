@@ -91,7 +91,7 @@ def test_a_worker_of_rq_is_at_its_end_once_it_was_stopped(error: Exception | Non
             return True
 
     before = signal.getsignal(signal.SIGTERM)
-    assert rq_worker._works_to_its_end(Ending, redis.Redis()) is stopped  # type: ignore[arg-type]
+    assert rq_worker._runs_until_stopped(Ending, redis.Redis()) is stopped  # type: ignore[arg-type]
     assert signal.getsignal(signal.SIGTERM) is before
 
 

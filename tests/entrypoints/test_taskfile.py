@@ -175,7 +175,7 @@ def test_a_variable_that_is_not_set_is_named() -> None:
     """With its line, and the two ways out."""
     with pytest.raises(TaskFileError) as refused:
         read_tasks(f"{TASK}  timezone: !env REPORT_ZONE\n")
-    said = "tasks.yaml, line 5: the variable 'REPORT_ZONE' is not set. Set it, or write what holds otherwise: !env REPORT_ZONE:value."
+    said = "tasks.yaml, line 5: the variable 'REPORT_ZONE' is not set. Set it, or write a default: !env REPORT_ZONE:value."
     assert refused.value.problem == said
 
 
@@ -188,6 +188,6 @@ def test_a_reference_needs_no_quotes() -> None:
 @pytest.mark.parametrize("kind", ["notification", "shell_command", "daily", "function"])
 def test_a_kind_of_task_is_told_how_it_is_written(kind: str) -> None:
     """`type` is the schedule's: who writes a task's there is told what to write in its place, and nothing else."""
-    with pytest.raises(TaskFileError, match=f"line 3, task 'a': type: '{kind}' is no kind of schedule: .*'agentool_name'") as refused:
+    with pytest.raises(TaskFileError, match=f"line 3, task 'a': type: '{kind}' is not a kind of schedule: .*'agentool_name'") as refused:
         read_tasks(f"tasks:\n- name: a\n  type: {kind}\n  schedule: 5 minutes\n  message: hi\n")
     assert "message" not in str(refused.value)

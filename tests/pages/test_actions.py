@@ -190,7 +190,7 @@ async def test_a_request_that_is_given_up_ends_no_batch(
         await go_on.wait()
         done.set()
 
-    monkeypatch.setattr(actions, "_doing", lambda *asked: do)
+    monkeypatch.setattr(actions, "_action_on_item", lambda *asked: do)
     asking = asyncio.create_task(client.post("/act", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}))
     await begun.wait()
     asking.cancel()

@@ -1,1 +1,1 @@
-"""The doors. Each turns its own dialect into calls of ``injector.run``."""
+"""The doors: command line, task files, REST API, MCP server and pages. Each turns its requests into calls of ``injector.run``."""

@@ -1,9 +1,9 @@
-"""The whole toolkit in a thread of its own, with its own event loop: for scripts, notebooks and web applications without asyncio.
+"""Run the toolkit in a thread with its own event loop: for scripts, notebooks and web applications without asyncio.
 
     with background() as kit:
         kit.run("scheduler", {"operation": "schedule", "schedule": "every hour", "agentool_name": "metrics", …})
 
-Calls may come from any thread, also from one where an event loop runs. Source: *Scheduler Daemon Implementation*.
+Calls may come from any thread, also from a thread with a running event loop. Source: *Scheduler Daemon Implementation*.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from agentoolkit.wiring import Toolkit, import_parts
 T = TypeVar("T")
 
 STOP_SECONDS = 5.0
-"""Within which it ends. Source: *Scheduler Daemon Implementation*, "Shutdown Timeout"."""
+"""Time to stop. Source: *Scheduler Daemon Implementation*, "Shutdown Timeout"."""
 _CLOSE_SECONDS = 3.0
-"""Of these, what running handlers are given to end."""
+"""Part of it for running handlers to end."""
 TICK_SECONDS = 1.0
-"""Between two ticks, which tell that the event loop answers."""
+"""Interval of the ticks, which show that the event loop is not blocked."""
 
 
 class BackgroundToolkit:
-    """A `Toolkit` in a daemon thread. It starts at first use or by `start`, and ends with the process or by `stop`.
+    """A `Toolkit` in a daemon thread. It starts at its first call or by `start`, and ends with the process or by `stop`.
 
-    A process that was forked off starts one of its own at its first call, on the same settings: a database is shared with
-    the forking process, and what lives in memory is not.
+    A forked process starts its own toolkit at its first call, with the same settings. It shares a database with its parent, but
+    nothing in memory.
 
     Args:
         settings: Read from the environment by default.
-        runs_jobs: False to manage what another process runs.
+        runs_jobs: False to manage jobs that another process runs.
         reads_apart: See `Toolkit`.
     """
 
@@ -63,14 +63,14 @@ class BackgroundToolkit:
         self._beat: asyncio.Task[None] | None = None
         self._ticked_at = 0.0
         self.ticks = 0
-        """How often the event loop has answered, once a second."""
+        """Number of ticks of the event loop, one a second."""
 
     @property
     def kit(self) -> Toolkit:
-        """The toolkit. Only on its own event loop may it be touched, which `call` and `run` see to.
+        """The toolkit. Use it only on its own event loop: through `call` or `run`.
 
         Raises:
-            ConfigurationError: It was not started.
+            ConfigurationError: The toolkit was not started.
         """
         if self._kit is None or self._pid != os.getpid():
             raise ConfigurationError("The toolkit in the background was not started.", remedy="Call start(), or use `with background()`.")
@@ -78,16 +78,16 @@ class BackgroundToolkit:
 
     @property
     def is_alive(self) -> bool:
-        """Does its thread run?"""
+        """Tell whether its thread runs."""
         return self._pid == os.getpid() and self._kit is not None and self._thread.is_alive
 
     @property
     def seconds_since_tick(self) -> float | None:
-        """Seconds since the event loop last answered; None before the first time. More than two mean that a handler blocks it."""
+        """Seconds since the last tick; None before the first. More than two mean that a handler blocks the event loop."""
         return time.monotonic() - self._ticked_at if self.ticks else None
 
     def add_tool(self, agentool: AgenTool[Any]) -> None:
-        """Register an AgenTool at each start, before anything that is due can run, and now if it runs.
+        """Register an AgenTool now, if the toolkit runs, and at each later start before any job runs.
 
         Raises:
             ConfigurationError: Another AgenTool has its name.
@@ -97,7 +97,7 @@ class BackgroundToolkit:
             self.kit.injector.register(agentool)
 
     def start(self) -> None:
-        """Start the thread and open the toolkit; a second time does nothing.
+        """Start the thread and open the toolkit. A second call does nothing.
 
         Raises:
             AgenToolError: The toolkit cannot be opened, for example because of its database.
@@ -110,9 +110,9 @@ class BackgroundToolkit:
                 atexit.register(self._stop_at_exit)
 
     def prepare(self) -> None:
-        """Import what a start and the AgenTools need, so that a process that is forked off imports nothing more.
+        """Import the modules that a start and the AgenTools need, so that forked processes import nothing more.
 
-        Nothing stays open, and no plugin's function is called: forks would share its connections, and lack its threads.
+        No connection is opened and no plugin's function is called: forks would share the connections and lack the threads.
 
         Raises:
             AgenToolError: A plugin or an extra is missing.
@@ -120,9 +120,9 @@ class BackgroundToolkit:
         import_parts(self._settings)
 
     def stop(self) -> None:
-        """End the toolkit and its thread within five seconds: running handlers may end for three. A second time does nothing.
+        """Stop the toolkit and its thread within five seconds. Running handlers have three seconds. A second call does nothing.
 
-        A handler that blocks the event loop is left behind, with its thread, which keeps no process alive.
+        A handler that blocks the event loop is left behind with its thread, a daemon thread.
         """
         if self._pid != os.getpid():
             return
@@ -143,45 +143,42 @@ class BackgroundToolkit:
         """Call an AgenTool and wait for its answer. See `Injector.run`.
 
         Raises:
-            ConfigurationError: It was called on the event loop in the background itself, which would wait for itself.
+            ConfigurationError: The call came from the background event loop, which would wait for itself.
             AgenToolError: As `start`.
-            Exception: Whatever the AgenTool raises.
+            Exception: Any error of the AgenTool.
         """
         return self.run_work(lambda kit: kit.injector.run(name, data))
 
     def run_work(self, work: Callable[[Toolkit], Awaitable[T]]) -> T:
-        """Do anything with the toolkit on its event loop, as the caller of this thread, and wait for it. Raises as `run`."""
+        """Await `work` on the toolkit's event loop as the current caller, and return its result. Raises as `run`."""
         with suppress(RuntimeError):
             if self.is_alive and self._thread.is_its_loop(asyncio.get_running_loop()):
                 problem = "run was called on the event loop in the background, which would wait for itself."
                 raise ConfigurationError(problem, remedy="Write `await get_injector().run(name, data)`.")
         self.start()
-        return self._thread.run(self._done(work, get_caller()))
+        return self._thread.run(self._do(work, get_caller()))
 
     async def call(self, work: Callable[[Toolkit], Awaitable[T]]) -> T:
-        """As `run_work`, for callers on an event loop, which goes on meanwhile."""
+        """As `run_work`, but without blocking the calling event loop."""
         if not self.is_alive:
             await asyncio.to_thread(self.start)
-        return await self._thread.call(self._done(work, get_caller()))
+        return await self._thread.call(self._do(work, get_caller()))
 
-    async def _done(self, work: Callable[[Toolkit], Awaitable[T]], caller: Caller) -> T:
+    async def _do(self, work: Callable[[Toolkit], Awaitable[T]], caller: Caller) -> T:
         with self.kit.injector.activate(), acting_as(caller):
             return await work(self.kit)
 
-    def _make(self) -> Toolkit:
+    async def _open(self) -> None:
         injector = Injector()
         for agentool in self._tools.catalog():
             injector.register(agentool)
-        return Toolkit(
+        kit = Toolkit(
             self._settings,
             injector=injector,
             runs_jobs=self._runs_jobs,
             stop_seconds=_CLOSE_SECONDS,
             reads_apart=self._reads_apart,
         )
-
-    async def _open(self) -> None:
-        kit = self._make()
         stack = AsyncExitStack()
         await stack.enter_async_context(kit)
         self._stack, self._kit = stack, kit
@@ -207,7 +204,7 @@ def background(settings: Settings | None = None, *, runs_jobs: bool = True) -> G
 
     Args:
         settings: Read from the environment by default.
-        runs_jobs: False to manage what another process runs.
+        runs_jobs: False to manage jobs that another process runs.
 
     Raises:
         AgenToolError: The toolkit cannot be opened.

@@ -1,7 +1,7 @@
 """The application of Celery's workers: ``celery -A agentoolkit.entrypoints.celery_app worker``.
 
-A worker process has one event loop, in a thread, made after the fork; executions that it is sent are claimed in the shared
-store and run there. Its settings are those of every other process: ``AGENTOOL_*``, ``CELERY_BROKER_URL``, ``.env``.
+A worker process has one event loop, in a thread that starts after the fork. It claims the executions in its messages from the
+shared store and runs them there. It reads the same settings as every process: ``AGENTOOL_*``, ``CELERY_BROKER_URL``, ``.env``.
 """
 
 from __future__ import annotations
@@ -32,42 +32,42 @@ app.steps["worker"].add(EndsWhenDeaf)
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
 
 POOLS = ("prefork", "processes", "threads", "solo")
-"""Those in which an event loop can have a thread of its own."""
+"""Pools in which an event loop can have a thread of its own."""
 
 
 @app.task(name=TASK, ignore_result=True)
 def run_executions(execution_ids: list[str]) -> None:
-    """Claim executions and run them until their outcomes are written. What another process has is passed over."""
+    """Claim executions and run them until their outcomes are written. Executions of other processes are skipped."""
     try:
         toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
     except SoftTimeLimitExceeded:
-        toolkit.stop()  # gives back what can be tried again; the rest is recovered like that of a process that ended
+        toolkit.stop()  # releases executions that can be retried; the others are recovered as after the end of a process
         raise
 
 
 @app.task(name="agentool.hello", shared=False)
 def hello(name: str) -> str:
-    """Greet: what `agentoolkit.entrypoints.send_hello_task` sends to see whether a worker answers."""
+    """Return a greeting: `agentoolkit.entrypoints.send_hello_task` sends it to test whether a worker answers."""
     return f"hello {name}"
 
 
 class WorkerEnd(NamedTuple):
-    """How a worker came to its end."""
+    """How a worker ended."""
 
     code: int
-    """0: it was asked to end."""
+    """Exit code; 0 after a stop."""
     was_ready: bool
 
 
 def run_worker(asked: list[str]) -> WorkerEnd:
-    """Run a worker in this process, with the arguments of Celery's command, until it ends."""
+    """Run a worker in this process, with arguments of Celery's command, until it ends."""
     ended = WorkerEnd(0, was_ready=False)
 
     def note_ready(**_: object) -> None:
         nonlocal ended
         ended = ended._replace(was_ready=True)
 
-    def note_code(sender: Any, **_: object) -> None:  # Celery's own function loses it
+    def note_code(sender: Any, **_: object) -> None:  # `worker_main` does not return it
         nonlocal ended
         ended = ended._replace(code=sender.exitcode or ended.code)
 
@@ -79,7 +79,7 @@ def run_worker(asked: list[str]) -> WorkerEnd:
 
 @signals.celeryd_init.connect
 def check_broker(**_: object) -> None:
-    """End a worker that lacks its broker's client, which Celery would trip over before anything else is set up."""
+    """End a worker that lacks the client of its broker, before Celery fails with a traceback."""
     broker = settings.celery.broker.get_secret_value() if settings.celery.broker else ""
     if broker.startswith("redis") and find_spec("redis") is None:
         raise SystemExit("agentool: A broker of Redis needs the package redis. Install 'agentool[celery]'.")
@@ -87,13 +87,13 @@ def check_broker(**_: object) -> None:
 
 @signals.celeryd_after_setup.connect
 def check_before_start(instance: Any, **_: object) -> None:
-    """End a worker that could not do its work, with one sentence that says why."""
+    """End a worker that could not do its work, with a sentence that says why."""
     if (why := unable(instance.pool_cls.__module__.rpartition(".")[2])) is not None:
         raise SystemExit(f"agentool: {why}")
 
 
 def unable(pool: str) -> str | None:
-    """Return why a worker with this pool could not do its work; None: it can."""
+    """Return why a worker with this pool could not do its work; None if it can."""
     pool = {"processes": "prefork", "thread": "threads"}.get(pool, pool)
     if pool not in POOLS:
         return f"The pool {pool!r} leaves no thread to an event loop. Start the worker with --pool prefork, threads or solo."
@@ -107,7 +107,7 @@ def unable(pool: str) -> str | None:
 
 @cache
 def _unable_to_share() -> str | None:
-    """Return what keeps a worker from its store. Looked at once: `agentool worker` asks before Celery does."""
+    """Return why a worker cannot use its store; None if it can. Cached: both `agentool worker` and Celery ask."""
     try:
         check_worker(settings)
     except AgenToolError as error:
@@ -117,23 +117,23 @@ def _unable_to_share() -> str | None:
 
 @signals.beat_init.connect
 def tell_of_beat(**_: object) -> None:
-    """Say that Celery's beat has nothing to do here: whoever starts it expects schedules to run."""
-    logger.warning("Celery's beat starts no job of ours: `agentool serve` starts what is due, and takes its place.")
+    """Warn that Celery's beat does not run schedules here."""
+    logger.warning("Celery's beat starts no jobs of agentool: run `agentool serve` instead, which starts the due jobs.")
 
 
 @signals.worker_process_init.connect
 def warm_up(**_: object) -> None:
-    """Open the store in a process that was just forked, before its first message: one may wait for it already, whose process was killed."""
-    Thread(target=_open_store, name="agentool-warm-up", daemon=True).start()  # Celery kills a process that is not ready in four seconds
+    """Open the store in a new process before its first message: the message of a killed process may wait for it already."""
+    Thread(target=_open_store, name="agentool-warm-up", daemon=True).start()  # Celery kills a process not ready in four seconds
 
 
 def _open_store() -> None:
-    with suppress(AgenToolError):  # the first message meets it again, and says so
+    with suppress(AgenToolError):  # the first message raises it again
         toolkit.start()
 
 
 @signals.worker_process_shutdown.connect
 @signals.worker_shutdown.connect
 def stop_toolkit(**_: object) -> None:
-    """Let go of the store at a worker's end."""
+    """Close the store when a worker ends."""
     toolkit.stop()

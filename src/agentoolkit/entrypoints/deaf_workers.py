@@ -1,6 +1,6 @@
-"""A worker of Celery that takes nothing though messages wait: it ends, so that whoever started it starts it again.
+"""End a worker of Celery that receives nothing though messages wait, so that its supervisor restarts it.
 
-Its connection may look well and bring nothing, after Redis was away (Celery's issues 8091 and 10205).
+After Redis was away, the worker's connection may be open but deliver nothing (Celery's issues 8091 and 10205).
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 10.0
 LOOKS = 4
-"""In a row, from the first of which on nothing was taken."""
+"""Looks in a row without a received message after which a worker counts as deaf."""
 END_SECONDS = 20.0
-"""Within which a worker ends that was told to. One whose own loop hangs does not hear it."""
+"""Time for a worker to end by itself. If its own loop hangs, it is killed then."""
 FAILED = 70
-"""The code that Celery's workers end with after a failure: EX_SOFTWARE of BSD's sysexits.h."""
+"""Exit code of Celery's workers after a failure: EX_SOFTWARE of BSD's sysexits.h."""
 
 
 class Look(NamedTuple):
-    """What is seen of a worker at one moment."""
+    """The state of a worker at one moment."""
 
     waiting: int
-    """Messages in the queues that it takes from."""
+    """Messages in its queues."""
     in_hand: bool
-    """Does it have messages that are not done?"""
+    """Whether it has received messages that are not done."""
     taken: int
-    """How many it has begun since its start."""
+    """Messages begun since its start."""
 
 
 def is_deaf(looks: deque[Look]) -> bool:
-    """Did messages wait each time, while this worker had none and took none?"""
+    """Tell whether messages waited at every look, while the worker had none and began none."""
     idle = all(look.waiting > 0 and not look.in_hand for look in looks)
     return len(looks) == LOOKS and idle and looks[0].taken == looks[-1].taken
 
 
 class EndsWhenDeaf(bootsteps.StartStopStep):
-    """The part of a worker that looks, in a thread of its own, whether it is deaf."""
+    """A step of a worker that checks in a thread whether the worker is deaf."""
 
     requires = ("celery.worker.components:Pool",)
 
@@ -54,46 +54,43 @@ class EndsWhenDeaf(bootsteps.StartStopStep):
         self._over = Event()
 
     def start(self, parent: Any) -> None:
-        """Begin to look."""
+        """Start the thread."""
         Thread(target=self._watch, args=(parent,), name="agentool-deaf-workers", daemon=True).start()
 
     def stop(self, parent: Any) -> None:
-        """Look no more: the worker ends."""
+        """Stop the thread, because the worker ends."""
         self._over.set()
 
     terminate = stop
 
     def _watch(self, worker: Any) -> None:
         while not self._over.is_set():
-            # A broker that is away is told of by Celery. Without a heartbeat, which nobody would send between two looks.
+            looks = deque[Look](maxlen=LOOKS)
+            # Errors are suppressed: Celery reports a broker that is away. No heartbeat, which nothing would send between two looks.
             with suppress(Exception), worker.app.connection_for_read(heartbeat=0) as connection:
-                self._look_again_and_again(worker, connection)
-
-    def _look_again_and_again(self, worker: Any, connection: Any) -> None:
-        looks = deque[Look](maxlen=LOOKS)
-        while not self._over.wait(LOOK_SECONDS):
-            looks.append(look_at(worker, connection))
-            if is_deaf(looks):
-                self._end(looks[-1].waiting)
+                while not self._over.wait(LOOK_SECONDS):
+                    looks.append(look_at(worker, connection))
+                    if is_deaf(looks):
+                        self._end(looks[-1].waiting)
 
     def _end(self, waiting: int) -> None:
-        """End the worker with a code that says that it failed."""
+        """End the worker with the exit code of a failure."""
         logger.critical("Messages wait (%d), and this worker has taken none for %g s: it ends", waiting, LOOK_SECONDS * (LOOKS - 1))
-        state.should_stop = FAILED  # pyright: ignore[reportAttributeAccessIssue]  Celery asks for it in its loop
+        state.should_stop = FAILED  # pyright: ignore[reportAttributeAccessIssue]  Celery's loop reads it
         if not self._over.wait(END_SECONDS):
             os._exit(FAILED)
 
 
 def look_at(worker: Any, connection: Any) -> Look:
-    """Look at a worker, and ask its broker what waits for it. Raises what the broker's client raises."""
-    buckets = worker.consumer.task_buckets.values()  # of tasks whose rate is limited
+    """Read a worker's state, and ask its broker for waiting messages. Raises the errors of the broker's client."""
+    buckets = worker.consumer.task_buckets.values()  # they hold messages of tasks with a rate limit
     in_hand = bool(state.reserved_requests) or any(bucket is not None and bucket.contents for bucket in buckets)
     waiting = sum(_count(connection, name) for name in tuple(worker.app.amqp.queues.consume_from))
     return Look(waiting, in_hand, state.all_total_count[0])
 
 
 def _count(connection: Any, name: str) -> int:
-    """Count what waits in a queue. One that is empty may not be there."""
+    """Count the messages in a queue. An empty queue may not exist."""
     try:
         with connection.channel() as channel:
             return channel.queue_declare(name, passive=True).message_count

@@ -1,9 +1,8 @@
-"""What RQ's workers call, their settings, and the kind of jobs that lets them call nothing else.
+"""The function that RQ's workers call, their settings, and a class of jobs that refuses any other function.
 
 ``rq worker -c agentoolkit.entrypoints.rq_worker -w agentoolkit.entrypoints.rq_worker.ForkingWorker``, or ``rq worker`` alone with these
-two in RQ_CONFIG and RQ_WORKER_CLASS. Named as settings, this file is read before a worker forks, so that each fork finds everything
-imported. RQ forks for each of its jobs, and every fork opens the store anew: where tools are small, take `InProcessWorker`, which does
-neither.
+two in RQ_CONFIG and RQ_WORKER_CLASS. As settings this file is imported before a worker forks, so forks import nothing more. RQ forks
+for each of its jobs, and every fork opens the store again. For small tools use `InProcessWorker`, which does neither.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = 2.0
-"""Between two tries at a Redis server that is away."""
+"""Pause between two attempts to reach a Redis server that is away."""
 
 settings = Settings()
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
 forked_toolkit = BackgroundToolkit(settings, runs_jobs=False, reads_apart=False)
-"""That of a process that is forked off for one message."""
+"""The toolkit of a process that is forked for one message."""
 
 # RQ reads these two by their names.
 REDIS_URL = settings.redis.url.get_secret_value() if settings.redis.url else None
@@ -43,18 +42,18 @@ QUEUES = queue_names(settings.queues)
 
 
 class ExecutionsJob(Job):
-    """A message that calls `run_executions`. RQ by itself calls whatever a message names: who can write to Redis could run any code."""
+    """A message that calls `run_executions`. RQ itself would call any function: writing to Redis would be enough to run any code."""
 
     @property
     def func(self) -> Callable[[list[str]], None]:
-        """What the message calls.
+        """The function that the message calls.
 
         Raises:
-            ConfigurationError: It names anything else. RQ writes the message down as failed.
+            ConfigurationError: The message names another function. RQ marks it as failed.
         """
         if self.func_name != FUNCTION:
-            problem = f"A worker of this project calls nothing but {FUNCTION}."
-            remedy = "Give other work queues and workers of its own, and see who can write to the Redis server."
+            problem = f"A worker of this project calls only {FUNCTION}."
+            remedy = "Give other work its own queues and workers, and check who can write to the Redis server."
             raise ConfigurationError(problem, field="func_name", value=self.func_name, remedy=remedy)
         return self._calls
 
@@ -64,17 +63,17 @@ class ExecutionsJob(Job):
 
     @property
     def success_callback(self) -> None:
-        """Nothing is called back: ours never ask for it."""
+        """No callback: the executor never sets one."""
 
     failure_callback: Any = success_callback
     stopped_callback: Any = success_callback
 
     def send_webhooks(self, *_: Any, **__: Any) -> None:
-        """Send nothing: who can write to Redis would let this machine post to where only it may."""
+        """Send nothing: writing to Redis would be enough to make this machine post to addresses that only it can reach."""
 
 
 class InProcessExecutionsJob(ExecutionsJob):
-    """The same where the next message is met by the same process."""
+    """The same message for a worker that does not fork."""
 
     @property
     def _calls(self) -> Callable[[list[str]], None]:
@@ -82,9 +81,9 @@ class InProcessExecutionsJob(ExecutionsJob):
 
 
 def run_executions(execution_ids: list[str]) -> None:
-    """Claim executions and run them until their outcomes are written. What another process has is passed over.
+    """Claim executions and run them until their outcomes are written. Executions of other processes are skipped.
 
-    Nothing is left open: most workers of RQ, its own among them, fork for this, and their forks end without a word.
+    The store is closed afterwards: most workers of RQ fork for each message, and their forks end without cleanup.
     """
     try:
         forked_toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
@@ -98,13 +97,13 @@ def run_executions_in_process(execution_ids: list[str]) -> None:
 
 
 class _ExecutionsWorker:
-    """A worker for executions alone, whatever else it was told: its messages are JSON, and call one function."""
+    """A worker for executions only, whatever its options: its messages are JSON and call one function."""
 
     message_class: type[ExecutionsJob] = ExecutionsJob
 
-    def __init__(self, queues: Sequence[Queue | str], **told: Any) -> None:
+    def __init__(self, queues: Sequence[Queue | str], **options: Any) -> None:
         names = [queue if isinstance(queue, str) else queue.name for queue in queues]
-        super().__init__(names, **{**told, "serializer": "json", "job_class": self.message_class})  # pyright: ignore[reportCallIssue]
+        super().__init__(names, **{**options, "serializer": "json", "job_class": self.message_class})  # pyright: ignore[reportCallIssue]
         self.is_stopping = False
 
     def request_stop(self, signum: int, frame: Any) -> None:
@@ -114,7 +113,7 @@ class _ExecutionsWorker:
 
 
 class ForkingWorker(_ExecutionsWorker, Worker):
-    """Forks for each message. What a fork needs is imported before, so a change of a plugin needs a new worker."""
+    """Forks for each message. Modules are imported before the fork, so a changed plugin needs a new worker."""
 
     def work(self, *given: Any, **more: Any) -> bool:
         """See `rq.Worker.work`."""
@@ -123,13 +122,13 @@ class ForkingWorker(_ExecutionsWorker, Worker):
 
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):
-    """Works in one process."""
+    """Runs all messages in one process."""
 
     message_class = InProcessExecutionsJob
 
 
 def work(*, forks: bool) -> None:
-    """Run a worker on these settings until it is stopped. Where RQ's ends by itself, as Redis goes away, another one begins.
+    """Run a worker with these settings until it is stopped. If it ends by itself, because Redis is away, another one starts.
 
     Raises:
         AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
@@ -137,12 +136,12 @@ def work(*, forks: bool) -> None:
     check_worker(settings)
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
     kind = ForkingWorker if forks else InProcessWorker
-    while not _works_to_its_end(kind, connection):
+    while not _runs_until_stopped(kind, connection):
         time.sleep(RETRY_SECONDS)
 
 
-def _works_to_its_end(kind: type[ForkingWorker | InProcessWorker], connection: Redis) -> bool:
-    """Let a worker work until it is stopped. False: it has ended by itself, as RQ's do at any error and say so in their log."""
+def _runs_until_stopped(kind: type[ForkingWorker | InProcessWorker], connection: Redis) -> bool:
+    """Run a worker. Return True if it was stopped, and False if it ended by itself, as RQ's workers do at an error that they log."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     worker = None
     try:
@@ -156,7 +155,7 @@ def _works_to_its_end(kind: type[ForkingWorker | InProcessWorker], connection: R
     return worker is not None and worker.is_stopping
 
 
-if __name__ == "__main__":  # as the document starts its worker: ``python -m … my_queue``
+if __name__ == "__main__":  # the source document starts its worker so: ``python -m … my_queue``
     from agentoolkit.entrypoints.cli import main
 
     sys.argv[1:1] = ["worker", "--rq"]

@@ -1,10 +1,10 @@
-"""``@scheduled_tool``: a tool of an MCP server, or of an agent, that can be told to run later.
+"""``@scheduled_tool``: let a tool of an MCP server or an agent schedule itself.
 
     @mcp.tool()
     @scheduled_tool
     async def greet(name: str) -> str: …
 
-Called with ``datetime`` or ``schedule`` it schedules itself and answers with the job; called without, it runs at once.
+A call with ``datetime`` or ``schedule`` schedules the tool and returns the job. A call without them runs it at once.
 Source: *Scheduler Service*, "Using Scheduled Tools with MCP".
 """
 
@@ -40,7 +40,7 @@ _REFUSALS = (
     ("fastmcp.exceptions", "ToolError"),
     ("pydantic_ai.exceptions", "ModelRetry"),
 )
-"""The errors whose text servers and agents show to a model, where they are loaded."""
+"""Errors whose text servers and agents show to a model, if their modules are loaded."""
 
 
 @overload
@@ -64,21 +64,21 @@ def scheduled_tool(
     server: object | None = None,
     kit: BackgroundToolkit | None = None,
 ) -> F | Callable[[F], F]:
-    """Make a tool schedulable, below or above its server's own decorator.
+    """Make a tool schedulable. The order with the server's own decorator does not matter.
 
-    Its docstring and the types of its arguments stay; ``datetime`` and ``schedule`` are added. A tool that returns anything
-    but text may return a `ScheduledCall` instead. What is scheduled runs in the background, on an event loop of its own.
+    Its docstring and the types of its arguments stay; ``datetime`` and ``schedule`` are added. A scheduling call of a tool that does
+    not return text returns a `ScheduledCall`. Scheduled runs happen in a background thread with its own event loop.
 
     Args:
-        function: The tool, where the decorator is used without arguments.
+        function: The tool, if the decorator is used without arguments.
         task_name: Name of its AgenTool; the function's by default.
-        max_retries: Further attempts at a scheduled run that fails.
-        retry_backoff: Seconds before the first retry, doubled each time. True: a second; False: none.
-        server: For the order with this decorator above: the server, if it is in no variable that the tool's module can see.
-        kit: Where to schedule; by default a toolkit in the background with a database of this program's own.
+        max_retries: Retries of a failed scheduled run.
+        retry_backoff: Seconds before the first retry, doubled each time. True: one second; False: none.
+        server: The server, if this decorator is above the server's and no variable of the tool's module has the server.
+        kit: The toolkit that schedules; by default a background toolkit with a database for this program.
 
     Raises:
-        ConfigurationError: The tool has an argument of these names, or the name of its AgenTool is taken.
+        ConfigurationError: The tool already has an argument of these names, or another AgenTool has its name.
     """
     caller = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     visible = caller.f_locals
@@ -97,7 +97,7 @@ def scheduled_tool(
 
 @dataclass(frozen=True, slots=True)
 class SchedulableTool:
-    """A tool, and how its runs are scheduled."""
+    """A tool, and the options of its scheduled runs."""
 
     signature: ToolSignature
     name: str
@@ -106,7 +106,7 @@ class SchedulableTool:
     home: ToolHome
 
     def agentool(self) -> AgenTool[None]:
-        """Return the AgenTool that its scheduled runs call."""
+        """Return the AgenTool that the scheduled runs call."""
         arguments = self.signature.arguments_model()
         operation: Any = (Literal["run"], ...)
         given: Any = (arguments | None, None)
@@ -131,7 +131,7 @@ class SchedulableTool:
         """Return the input of a run with these arguments, as JSON values.
 
         Raises:
-            InvalidInput: The tool needs a context that only its server has, or an argument cannot be kept.
+            InvalidInput: The tool needs its server's context, or an argument cannot be stored.
         """
         for name in self.signature.contexts:
             if self.signature.whole.parameters[name].default is inspect.Parameter.empty:
@@ -144,13 +144,13 @@ class SchedulableTool:
         return {"operation": "run", "arguments": held.model_dump(mode="json")}
 
     async def schedule(self, kit: Toolkit, data: Mapping[str, Any], when: str, *, once: bool) -> ScheduledCall:
-        """Schedule a run, once or repeatedly. The very same one again is there already."""
+        """Schedule a run, once or repeatedly. An identical run is scheduled only once."""
         asked = {"schedule": when, **({"schedule_type": "once"} if once else {})}
         with acting_as(CALLER):
             read = (await kit.injector.run("scheduler", {"operation": "preview", **asked})).data
             if not once and read["schedule_type"] == "once":
                 raise InvalidInput(
-                    "It is one time, and schedule is for repeated runs.", field="schedule", value=when, remedy="Use datetime."
+                    "It is a single time, and schedule is for repeated runs.", field="schedule", value=when, remedy="Use datetime."
                 )
             digest = sha256(repr((data, read["schedule"], read["timezone"])).encode()).hexdigest()
             job = {
@@ -162,14 +162,11 @@ class SchedulableTool:
                 "retry_backoff": self.retry_backoff,
             }
             done = (await kit.injector.run("scheduler", {"operation": "schedule", **job})).data
-        return _answer(self.name, done, read["words"])
-
-
-def _answer(name: str, done: Mapping[str, Any], words: str) -> ScheduledCall:
-    next_run = f", next at {done['next_run']}" if done["next_run"] else ""
-    said = "Scheduled" if done["created"] else "Already scheduled:"
-    message = f"{said} {name!r}: {words} ({done['timezone']}){next_run}. Job id: {done['job_id']}."
-    return ScheduledCall(message=message, job_id=done["job_id"], reading=words, timezone=done["timezone"], next_run=done["next_run"])
+        words, zone, next_run = read["words"], done["timezone"], done["next_run"]
+        said = "Scheduled" if done["created"] else "Already scheduled:"
+        due = f", next at {next_run}" if next_run else ""
+        message = f"{said} {self.name!r}: {words} ({zone}){due}. Job id: {done['job_id']}."
+        return ScheduledCall(message=message, job_id=done["job_id"], reading=words, timezone=zone, next_run=next_run)
 
 
 def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: SchedulableTool) -> Callable[..., Any]:
@@ -183,7 +180,7 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
         if not datetime and not schedule:
             return await plain(*args, **kwargs)
         try:
-            when, data = _one(datetime, schedule), tool.request(args, kwargs)
+            when, data = _one_of(datetime, schedule), tool.request(args, kwargs)
             return shown(await tool.home.background.call(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
         except AgenToolError as error:
             raise refused(error) from error
@@ -193,7 +190,7 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
         if not datetime and not schedule:
             return plain(*args, **kwargs)
         try:
-            when, data = _one(datetime, schedule), tool.request(args, kwargs)
+            when, data = _one_of(datetime, schedule), tool.request(args, kwargs)
             return shown(tool.home.background.run_work(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
         except AgenToolError as error:
             raise refused(error) from error
@@ -203,12 +200,12 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
     made.__annotations__ = {each.name: each.annotation for each in widened.parameters.values() if each.annotation is not each.empty}
     if widened.return_annotation is not inspect.Signature.empty:
         made.__annotations__["return"] = widened.return_annotation
-    del made.__wrapped__  # whoever looks behind it would find the signature without the arguments that schedule
+    del made.__wrapped__  # through it, inspection would find the signature without the added arguments
     made.__dict__.pop("__fastmcp__", None)
     return made
 
 
-def _one(datetime: str | None, schedule: str | None) -> str:
+def _one_of(datetime: str | None, schedule: str | None) -> str:
     if datetime and schedule:
         problem = "Give either datetime, to run once, or schedule, to run repeatedly."
         raise InvalidInput(problem, field="schedule", value=schedule, remedy="Leave one of them out.")
@@ -216,7 +213,7 @@ def _one(datetime: str | None, schedule: str | None) -> str:
 
 
 def refused(error: AgenToolError) -> Exception:
-    """Return an error whose text the model is shown, by whichever server or agent the tool belongs to."""
+    """Return an error whose text the tool's server or agent shows to the model."""
     kinds = [getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules]
     bases = tuple(dict.fromkeys(kinds)) or (ValueError,)
     kind = type("NotScheduled", bases, {"__init__": _keep_message, "__str__": Exception.__str__, "log_level": INFO})

@@ -1,4 +1,7 @@
-"""``python -m agentoolkit.entrypoints.send_hello_task --name NAME``: does a worker answer? Source: *Scheduler Service*, "Running Tasks"."""
+"""``python -m agentoolkit.entrypoints.send_hello_task --name NAME``: test whether a worker answers.
+
+Source: *Scheduler Service*, "Running Tasks".
+"""
 
 from __future__ import annotations
 
@@ -13,15 +16,15 @@ from agentoolkit.wiring import Toolkit
 
 HELLO = "agentool.hello"
 PATIENCE = 10.0
-"""Seconds in which a worker answers."""
+"""Seconds to wait for an answer."""
 
 
 async def send_hello(name: str) -> str:
-    """Send the task to the workers, and return a sentence: what one of them answered, or that it was sent.
+    """Send the task to the workers, and return a sentence with the answer, or that the task was sent.
 
     Raises:
-        AgenToolError: Nothing can be sent, or the task has failed.
-        TimeoutError: No worker has answered in time.
+        AgenToolError: The task cannot be sent, or has failed.
+        TimeoutError: No worker answered in time.
     """
     kit = Toolkit(Settings(), runs_jobs=False)
     async with asyncio.timeout(PATIENCE):
@@ -32,7 +35,7 @@ async def send_hello(name: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Send the task, and print what came of it."""
+    """Send the task, and print the result."""
     parser = argparse.ArgumentParser(prog="send_hello_task", description="Send a task to Celery's workers, to see whether one answers.")
     parser.add_argument("--name", default="World", help="whom to greet")
     try:

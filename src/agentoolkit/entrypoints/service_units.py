@@ -1,4 +1,4 @@
-"""``agentool serve`` as a service of the user's own: a unit of systemd, or an agent of launchd."""
+"""Install ``agentool serve`` as a user service: a unit of systemd, or an agent of launchd."""
 
 from __future__ import annotations
 
@@ -16,47 +16,47 @@ from agentool.errors import ConfigurationError, InvalidInput
 NAME = "agentool"
 _LABEL = "agentool.serve"
 _SECONDS = 30.0
-"""How long the service manager may take to answer."""
+"""Time for the service manager to answer."""
 _STOP_SECONDS = 15
-"""How long the service may take to end: its executions have ten seconds."""
+"""Time for the service to end: its executions have ten seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What the service runs, and where."""
+    """The command of the service, its folder and its variables."""
 
     command: Sequence[str]
     folder: Path
-    """Its working folder, whose ``.env`` file holds its settings."""
+    """Working folder, whose ``.env`` file has the settings."""
     environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceState:
-    """What is known of the service."""
+    """The state of the service."""
 
     file: Path
     installed: bool
     running: bool
     told: str
-    """What the service manager says, or that it cannot be reached."""
+    """Answer of the service manager, or that it cannot be reached."""
 
 
 def service_plan(allow: Sequence[str], folder: Path) -> ServicePlan:
-    """Return the plan for serving the jobs that are kept in a folder."""
+    """Return the plan of a service for the jobs in a folder."""
     allowed = [word for package in allow for word in ("--allow", package)]
     return ServicePlan((sys.executable, "-m", "agentool", "serve", "--kept", *allowed), folder, {"AGENTOOL_HOME": str(folder)})
 
 
 def install_service(plan: ServicePlan) -> ServiceState:
-    """Write the unit, and start the service now and with each session of the user.
+    """Write the unit, and start the service now and at each login of the user.
 
     Raises:
         ConfigurationError: This system has neither systemd nor launchd.
-        InvalidInput: A path in it cannot be written into a unit.
+        InvalidInput: A path cannot be written into a unit.
     """
     file = service_file()
-    text = _launchd(plan) if _is_mac() else systemd_unit(plan)
+    text = launchd_agent(plan) if _is_mac() else systemd_unit(plan)
     plan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
@@ -69,7 +69,7 @@ def install_service(plan: ServicePlan) -> ServiceState:
 
 
 def uninstall_service() -> ServiceState:
-    """Stop the service and remove everything that `install_service` has made. Where there is none, nothing is done.
+    """Stop the service and remove the files of `install_service`. Without a service nothing is done.
 
     Raises:
         ConfigurationError: This system has neither systemd nor launchd.
@@ -79,7 +79,7 @@ def uninstall_service() -> ServiceState:
         _ask("launchctl", "unload", "-w", str(file))
     else:
         _ask("systemctl", "--user", "disable", "--now", file.name)
-        # Where the manager cannot be reached, its link is left, and would name a file that is gone.
+        # A manager that cannot be reached does not remove its link, which would name a missing file.
         (file.parent / "default.target.wants" / file.name).unlink(missing_ok=True)
     file.unlink(missing_ok=True)
     if not _is_mac():
@@ -88,7 +88,7 @@ def uninstall_service() -> ServiceState:
 
 
 def service_state() -> ServiceState:
-    """Return whether the service is installed and runs. Raises `ConfigurationError` as `install_service`."""
+    """Return the state of the service. Raises `ConfigurationError` as `install_service`."""
     file = service_file()
     told = _ask("launchctl", "list", _LABEL) if _is_mac() else _ask("systemctl", "--user", "is-active", file.name)
     running = told is not None and (told == "active" or (_is_mac() and '"PID"' in told))
@@ -96,7 +96,7 @@ def service_state() -> ServiceState:
 
 
 def service_file() -> Path:
-    """Return where the unit is kept. Raises `ConfigurationError` as `install_service`."""
+    """Return the path of the unit. Raises `ConfigurationError` as `install_service`."""
     if _is_mac():
         return Path.home() / "Library" / "LaunchAgents" / f"{_LABEL}.plist"
     if not sys.platform.startswith("linux"):
@@ -107,9 +107,9 @@ def service_file() -> Path:
 
 
 def systemd_unit(plan: ServicePlan) -> str:
-    """Return a unit for the user's own systemd."""
+    """Return the text of a systemd unit for a user service."""
     environment = "\n".join(f"Environment={_quoted(f'{name}={value}')}" for name, value in plan.environment.items())
-    command = [_quoted(word).replace("$", "$$") for word in plan.command]  # only here does a dollar begin a variable
+    command = [_quoted(word).replace("$", "$$") for word in plan.command]  # only in ExecStart a dollar begins a variable
     return f"""\
 [Unit]
 Description=agentool: runs the jobs that are kept
@@ -130,7 +130,8 @@ WantedBy=default.target
 """
 
 
-def _launchd(plan: ServicePlan) -> str:
+def launchd_agent(plan: ServicePlan) -> str:
+    """Return the text of a launchd agent."""
     agent = {
         "Label": _LABEL,
         "ProgramArguments": list(plan.command),
@@ -146,7 +147,7 @@ def _launchd(plan: ServicePlan) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Write a word so that systemd reads it as it is: quoted, with ``%`` doubled."""
+    """Quote a word for systemd, with ``%`` doubled."""
     escaped = _plain(word).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
@@ -162,7 +163,7 @@ def _is_mac() -> bool:
 
 
 def _ask(*command: str) -> str | None:
-    """Ask the service manager and return what it says; None if it cannot be reached."""
+    """Call the service manager and return its output; None if it cannot be reached."""
     program = shutil.which(command[0])
     if program is None:
         return None

@@ -1,4 +1,7 @@
-"""The parts of one machine, each in a process of its own, by one command. Source: *Scheduler Service*, "Running the Services"."""
+"""Start all parts on one machine, each in its own process, with one command.
+
+Source: *Scheduler Service*, "Running the Services".
+"""
 
 from __future__ import annotations
 
@@ -18,16 +21,16 @@ from agentool.errors import ConfigurationError
 from agentoolkit.settings import Settings, home
 
 READY_SECONDS = 60.0
-"""Within which each part answers, on a slow machine too."""
+"""Time for each part to answer, also on a slow machine."""
 STOP_SECONDS = 10.0
-"""Within which all have ended. Source: the same, as *Scheduler Daemon* has it for itself."""
+"""Time for all parts to end. Source: the same, as *Scheduler Daemon* has it for itself."""
 _LOOK_SECONDS = 0.1
 _AGENTOOL = (sys.executable, "-m", "agentool")
 _CELERY = (sys.executable, "-m", "celery", "-A", "agentoolkit.entrypoints.celery_app")
 
 
 class Wanted(NamedTuple):
-    """Which parts, and the ports that they listen on."""
+    """The parts to start, and their ports."""
 
     redis: bool = True
     worker: bool = True
@@ -39,18 +42,18 @@ class Wanted(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One process."""
+    """The process of one part."""
 
     name: str
     command: Sequence[str]
     port: int | None = None
-    """Where it answers when it is ready."""
+    """Port that answers when it is ready."""
     url: str = ""
-    """Where a person finds it."""
+    """Its address for a person."""
 
 
 def parts_of(wanted: Wanted) -> Iterator[Part]:
-    """Return the parts in the order in which they are started.
+    """Yield the parts in their order of start.
 
     Raises:
         ConfigurationError: Redis is wanted, none listens, and none is installed.
@@ -62,7 +65,7 @@ def parts_of(wanted: Wanted) -> Iterator[Part]:
         where = ("--bind", "127.0.0.1", "--port", str(wanted.redis_port), "--dir", str(home()), "--save", "")
         yield Part("redis", (program, *where), wanted.redis_port)
     if wanted.worker:
-        # Flower asks for events, but not before it is there.
+        # Flower asks for events only when it runs, after the first messages.
         yield Part("worker", (*_AGENTOOL, "worker", *(["--task-events"] if wanted.flower else [])))
     if wanted.scheduler:
         address = f"127.0.0.1:{wanted.http_port}"
@@ -73,7 +76,7 @@ def parts_of(wanted: Wanted) -> Iterator[Part]:
 
 
 def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) -> bool:
-    """Start the parts, say where they are, and end them at a signal, or when one of them ends. Return whether it was a signal.
+    """Start the parts and print their addresses. End them at a signal, or when one ends. Return True after a signal.
 
     Raises:
         ConfigurationError: A part cannot be started.
@@ -82,10 +85,10 @@ def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) ->
     logs = home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
-    with _signals() as stopped:
+    with _collecting_signals() as stopped:
         try:
             for part in parts_of(wanted):
-                processes[part.name] = _started(part, environment, logs / f"{part.name}.log", stopped)
+                processes[part.name] = _start_part(part, environment, logs / f"{part.name}.log", stopped)
                 if stopped:
                     return True
                 say(f"{part.name:<10} {part.url or 'started'}")
@@ -102,7 +105,7 @@ def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) ->
 
 
 def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
-    """Return the environment of all parts: one database, one broker and, with a worker, jobs that go to it."""
+    """Return the variables of all parts: one database, one broker, and with a worker also its executor."""
     ours = {"AGENTOOL_DATABASE": settings.database or ""}
     if settings.celery.broker is None:
         ours["CELERY_BROKER_URL"] = f"redis://127.0.0.1:{wanted.redis_port}/0"
@@ -113,8 +116,8 @@ def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
     return {**os.environ, **ours}
 
 
-def _started(part: Part, environment: Mapping[str, str], log: Path, stopped: Sequence[int]) -> subprocess.Popen[bytes]:
-    """Start a part, and wait until it answers where it is to be found, or a signal comes. Raises `ConfigurationError`."""
+def _start_part(part: Part, environment: Mapping[str, str], log: Path, stopped: Sequence[int]) -> subprocess.Popen[bytes]:
+    """Start a part, and wait until its port answers or a signal comes. Raises `ConfigurationError`."""
     if part.port is not None and _listens(part.port):
         remedy = "Name another port, or end what listens there."
         raise ConfigurationError(f"The port of {part.name} is taken.", field="port", value=part.port, remedy=remedy)
@@ -132,7 +135,7 @@ def _started(part: Part, environment: Mapping[str, str], log: Path, stopped: Seq
 
 
 def _end_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """End processes with all that they started: those that were started last are told first, and none is left."""
+    """End processes and their children, the latest first. After `STOP_SECONDS` they are killed."""
     deadline = time.monotonic() + STOP_SECONDS - 1
     for process in reversed(processes):
         if process.poll() is None:
@@ -146,18 +149,18 @@ def _end_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 @contextmanager
-def _signals() -> Generator[list[int]]:
-    """Collect the signals that ask for the end, as long as a block lasts."""
-    came: list[int] = []
-    before = {number: signal.signal(number, lambda asked, _: came.append(asked)) for number in (signal.SIGINT, signal.SIGTERM)}
+def _collecting_signals() -> Generator[list[int]]:
+    """Give a list that collects the signals to stop while a block lasts."""
+    received: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield came
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def _listens(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.settimeout(1)
-        return tried.connect_ex(("127.0.0.1", port)) == 0
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

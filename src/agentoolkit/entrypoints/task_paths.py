@@ -1,4 +1,4 @@
-"""Paths in a task file: from wherever it is applied, they mean what they mean from the file's folder."""
+"""Resolve the relative paths in a task file from the file's folder, wherever it is applied."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from typing import Any, TypeVar, cast
 T = TypeVar("T")
 
 _CALLS = (("agentool_name", "input_data", ("shell",)), ("type", "args", ("shell", "shell_command")))
-"""How a call names what it calls, where its input is, and the names of what takes paths of this machine."""
+"""Keys of a call's target and input, and the targets whose input has paths of this machine."""
 _PROGRAM = re.compile(r"\s*(?P<path>[^\s'\"\\!~/][^\s'\"\\]*/[^\s'\"\\]*)")
-"""A relative path as the first word of a command."""
+"""A command whose first word is a relative path."""
 
 
 def placed_below(folder: Path, value: T) -> T:
-    """Return a value with the working folders and programs of all commands in it as absolute paths.
+    """Return a value in which the working folders and programs of all commands are absolute paths.
 
     Args:
-        folder: What a relative path begins from.
-        value: An AgenTool's input, or whatever has commands in it: steps, gates.
+        folder: Start of relative paths.
+        value: An AgenTool's input, or another value with commands, such as steps or a gate.
     """
     if isinstance(value, list):
         return cast("T", [placed_below(folder, each) for each in cast("list[object]", value)])
     if not isinstance(value, dict):
         return value
     held = {name: placed_below(folder, each) for name, each in cast("dict[str, Any]", value).items()}
-    for name, data, those in _CALLS:
-        if held.get(name) in those and isinstance(held.get(data), dict):
+    for name, data, targets in _CALLS:
+        if held.get(name) in targets and isinstance(held.get(data), dict):
             held[data] = place_command(folder, held[data])
     return cast("T", held)
 
 
 def place_command(folder: Path, call: dict[str, Any]) -> dict[str, Any]:
-    """Return the input of a command with its folder or, where it names none, its program as an absolute path."""
+    """Return the input of a command with its folder as an absolute path; without a folder, its program."""
     cwd, command = call.get("cwd"), call.get("command")
     if isinstance(cwd, str):
         return call if cwd.startswith(("/", "~", "!")) else {**call, "cwd": os.path.normpath(folder / cwd)}

@@ -1,7 +1,7 @@
-"""Tasks of an application in the words of *Agent Scheduler & Background Task Queue*: `TaskScheduler` and `TaskQueue`.
+"""`TaskScheduler` and `TaskQueue`, the classes of *Agent Scheduler & Background Task Queue*.
 
-Both work with the AgenTools of the current injector; where nothing is registered yet, a toolkit with the settings of the
-environment is. Their methods return at once, as the document has them called inside and outside of an event loop.
+Both use the AgenTools of the current injector. If it has none, they register a toolkit with settings from the environment. Their
+methods return at once, because the document calls them both inside and outside of an event loop.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from agentoolkit.entrypoints.taskfile import load_tasks
 logger = logging.getLogger(__name__)
 
 _under_way: set[asyncio.Task[None]] = set()
-"""Calls that nobody waits for; an event loop alone would forget them."""
+"""Calls that nothing awaits; the event loop alone would let them be collected as garbage."""
 
 
 class TaskScheduler:
     """Loads tasks from a file and schedules them.
 
     Args:
-        injector: Where the scheduler is; the current one by default.
+        injector: Has the scheduler; the current injector by default.
     """
 
     def __init__(self, injector: Injector | None = None) -> None:
@@ -42,40 +42,40 @@ class TaskScheduler:
 
         Args:
             path: The file.
-            agent_name: Whose tasks they are.
+            agent_name: Owner of the tasks.
 
         Raises:
-            TaskFileError: It cannot be read, or a task in it is wrong; with the line.
+            TaskFileError: The file cannot be read, or a task is wrong; the message has the line.
         """
         tasks = load_tasks(Path(path))
         return [NewTask.model_validate({**task.model_dump(by_alias=True, exclude_unset=True), "agent_name": agent_name}) for task in tasks]
 
     def register_task(self, task: NewTask) -> None:
-        """Schedule a task, or change the one of its name into it. Inside an event loop that happens at once after; a refusal is logged.
+        """Create or update the job of a task. Inside an event loop this happens right afterwards, and a refusal is logged.
 
         Raises:
-            SchedulerError: Outside of an event loop: the task is refused.
+            SchedulerError: The task is refused; only outside of an event loop.
         """
         call = {**task.scheduler_input(), "replace": True}
-        _do(self._injector, call, task.agent_name, f"Task {task.name!r} was not scheduled")
+        _call_scheduler(self._injector, call, task.agent_name, f"Task {task.name!r} was not scheduled")
 
     def unregister_task(self, task_id: str) -> None:
         """Cancel a task by its id or its name; its history stays."""
-        _do(self._injector, {"operation": "cancel", "job_id": task_id}, None, f"Task {task_id!r} was not cancelled")
+        _call_scheduler(self._injector, {"operation": "cancel", "job_id": task_id}, None, f"Task {task_id!r} was not cancelled")
 
 
 class TaskQueue:
-    """Runs functions in the background, each once and as soon as there is room.
+    """Runs functions in the background, each once, as soon as there is room.
 
     Args:
-        injector: Where the scheduler is; the current one by default.
+        injector: Has the scheduler; the current injector by default.
     """
 
     def __init__(self, injector: Injector | None = None) -> None:
         self._injector = injector or get_injector()
         get_scheduler(self._injector)
         self._scheduling: dict[str, asyncio.Task[None]] = {}
-        """By the ids of jobs that are being made."""
+        """Calls that are creating jobs, by the job's id."""
 
     def enqueue(
         self,
@@ -86,47 +86,47 @@ class TaskQueue:
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> str:
-        """Let a function run, and return the id of its job.
+        """Schedule a call of a function, and return the id of its job.
 
         Args:
-            func: The function, where `function_path` is not given: one that can be imported by its name.
-            agent_name: Whose task it is.
-            task_name: What the job is called, with a number after it.
+            func: A function that can be imported by its name; not needed with `function_path`.
+            agent_name: Owner of the job.
+            task_name: Beginning of the job's name; a random part follows.
             function_path: ``module:function``, allowed by ``AGENTOOL_FUNCTIONS``.
             args: JSON values.
             kwargs: JSON values.
 
         Raises:
-            InvalidInput: There is no function to call, or none that can be imported by its name.
-            SchedulerError: Outside of an event loop: it is refused.
+            InvalidInput: There is no function to call, or it cannot be imported by its name.
+            SchedulerError: The job is refused; only outside of an event loop.
         """
         path = function_path or _path_of(func)
         name = f"{task_name or path.rpartition(':')[2]}-{uuid4().hex[:8]}"
         call = {"operation": "call", "function": path, "args": list(args), "kwargs": dict(kwargs or {})}
         asked = {"operation": "schedule", "job_id": name, "schedule": "now", "agentool_name": "function", "input_data": call}
-        if (scheduling := _do(self._injector, asked, agent_name, f"{path} was not enqueued")) is not None:
+        if (scheduling := _call_scheduler(self._injector, asked, agent_name, f"{path} was not enqueued")) is not None:
             self._scheduling[name] = scheduling
             scheduling.add_done_callback(lambda _: self._scheduling.pop(name))
         return name
 
     async def get_status(self, job_id: str) -> str:
-        """Return how a job's execution stands: queued, running, success, failed or cancelled."""
+        """Return the status of a job's execution: queued, running, success, failed or cancelled."""
         executions = await self._executions(job_id)
         return executions[0]["status"] if executions else "queued"
 
     async def get_result(self, job_id: str) -> Any:
-        """Return what the function has returned; None as long as it has not."""
+        """Return the function's result; None until it has returned."""
         executions = await self._executions(job_id)
         answer = executions[0]["result"] if executions else None
         return None if answer is None else answer["result"]
 
     async def cancel(self, job_id: str) -> None:
-        """End a job's execution, whether it waits or runs."""
+        """Cancel a job's execution, waiting or running."""
         for execution in await self._executions(job_id):
             await self._injector.run("scheduler", {"operation": "cancel_execution", "execution_id": execution["execution_id"]})
 
     async def _executions(self, job_id: str) -> Sequence[Mapping[str, Any]]:
-        """Return a job's newest execution, once the job that was enqueued inside this event loop is there."""
+        """Return a job's newest execution, after waiting for a job that is being created inside this event loop."""
         if (scheduling := self._scheduling.get(job_id)) is not None:
             await asyncio.wait({scheduling})
         return (await self._injector.run("scheduler", {"operation": "get_history", "job_id": job_id, "limit": 1})).data["history"]
@@ -143,21 +143,21 @@ def _path_of(function: Callable[..., Any] | None) -> str:
     return f"{module}:{name}"
 
 
-def _do(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> asyncio.Task[None] | None:
-    """Call the scheduler as an agent: in a task of its own inside an event loop, else until it has answered. Return that task."""
+def _call_scheduler(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> asyncio.Task[None] | None:
+    """Call the scheduler as an agent. Inside an event loop return a task for the call; outside wait for the answer."""
     with acting_as(Caller(agent_name or "code")):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             injector.run_sync("scheduler", call)
             return None
-        task = loop.create_task(_logged(injector, call, failure))
+        task = loop.create_task(_run_and_log(injector, call, failure))
     _under_way.add(task)
     task.add_done_callback(_under_way.discard)
     return task
 
 
-async def _logged(injector: Injector, call: Mapping[str, Any], failure: str) -> None:
+async def _run_and_log(injector: Injector, call: Mapping[str, Any], failure: str) -> None:
     try:
         await injector.run("scheduler", call)
     except Exception as error:

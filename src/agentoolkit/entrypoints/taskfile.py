@@ -1,7 +1,7 @@
-"""Task files: YAML → calls of the scheduler AgenTool.
+"""Read task files: YAML to calls of the scheduler AgenTool.
 
-The format is that of *Agent Scheduler & Background Task Queue*, "Define Tasks in YAML"; a task names a ``function``,
-or any AgenTool by ``agentool_name`` and ``input_data``, and may set whatever the scheduler's ``schedule`` takes.
+Source of the format: *Agent Scheduler & Background Task Queue*, "Define Tasks in YAML". A task names a ``function``, or any AgenTool
+by ``agentool_name`` and ``input_data``, and may set every field of the scheduler's operation ``schedule``.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ MAX_FILE_SIZE = 1_000_000
 
 
 _NAMES = {"job_name": "name", "schedule_type": "type"}
-"""Fields of a job that a task file calls by another name."""
+"""Fields of a job that have another name in a task file."""
 
 
 _KEYS = ("tasks", "defaults", "calendars")
-"""What a file may have at its top."""
+"""Keys at the top of a file."""
 _NOTES = "x-"
-"""How keys begin that hold what the file itself refers to by YAML's anchors."""
+"""Beginning of keys for the file's own values, to which it refers by YAML's anchors."""
 DEFAULTED = sorted(JobFields.model_fields.keys() - {"job_name", "schedule", "schedule_type", "agentool_name", "input_data"})
 """Fields that a file may set for all of its tasks."""
 
 
 class TasksRefused(TaskFileError):
-    """Tasks of a file are refused. ``refusals`` has a sentence for each, ``advice`` what to do, one line each."""
+    """Tasks of a file are refused. ``refusals`` has a sentence for each task, and ``advice`` lines with the way out."""
 
     def __init__(self, refusals: Sequence[str], advice: Sequence[str] = (), *, value: object = None) -> None:
         super().__init__(" ".join(refusals), value=value, remedy=" ".join(advice) or None)
@@ -51,7 +51,7 @@ class TasksRefused(TaskFileError):
 
 
 class TaskPlace(NamedTuple):
-    """Where a task stands: its file, its name, and the lines in which it and its fields begin."""
+    """The place of a task: its file, its name, and the first lines of the task and its fields."""
 
     source: str
     name: object
@@ -67,21 +67,21 @@ class TaskPlace(NamedTuple):
         return cls(source, name, node.start_mark.line + 1, lines)
 
     def of(self, field: str) -> str:
-        """Name the place of a field: that of the task if it does not say it."""
+        """Return the place of a field as text; the place of the task if the field is not set."""
         key = field.partition(".")[0]
         line = self.lines.get(_NAMES.get(key, key), self.line)
         return f"{self.source}, line {line}, task {excerpt(self.name)}" if self.name else f"{self.source}, line {line}"
 
 
 class Task(JobFields):
-    """One task of a file: the fields of a job, and a function in place of an AgenTool."""
+    """One task of a file: the fields of a job, with a function as an alternative to an AgenTool."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=lambda field: _NAMES.get(field, field))
 
     _place: TaskPlace | None = PrivateAttr(None)
     _variables: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
-    # Narrowed: a task of a file has both.
+    # A task must have these two.
     job_name: Name  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     schedule: Schedules  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
     enabled: bool = True
@@ -91,7 +91,7 @@ class Task(JobFields):
 
     @property
     def name(self) -> str:
-        """The job's unique name, as the file calls it."""
+        """The job's unique name."""
         return self.job_name
 
     @model_validator(mode="after")
@@ -103,18 +103,18 @@ class Task(JobFields):
         return self
 
     def refusal(self, error: Exception) -> str:
-        """Say that it is refused, and why; with the file, and the line of the field, where it comes out of a file."""
+        """Return a sentence with the reason of a refusal; with file and line if the task comes from a file."""
         if self._place is None:
             return f"Task {self.name!r} is refused: {error}"
         return f"{self._place.of(str(getattr(error, 'field', '')))}: {self.shown(str(error))}"
 
     def placed_in(self, place: TaskPlace, variables: Mapping[str, str]) -> Self:
-        """Note where it stands, and the names of the file's variables by what they hold."""
+        """Set the task's place, and the names of the file's variables by their values."""
         self._place, self._variables = place, variables
         return self
 
     def shown(self, value: Any) -> Any:
-        """Return a value of it, or a message on it, as people may read it: variables go by their names."""
+        """Return a value or a message of the task with the names of variables instead of their values."""
         return without_variables(value, self._variables)
 
     def scheduler_input(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def load_tasks(path: Path) -> Sequence[Task]:
     """Read a task file.
 
     Raises:
-        TaskFileError: It is missing, too large, no YAML, or a task in it is wrong; with the line.
+        TaskFileError: The file is missing, too large or not YAML, or a task is wrong; the message has the line.
     """
     try:
         with path.open("rb") as file:
@@ -157,8 +157,8 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """Read tasks from YAML text.
 
     Raises:
-        TaskFileError: It is not a list of tasks.
-        TasksRefused: Tasks are wrong; all of them are named, with their lines.
+        TaskFileError: The text has no list of tasks.
+        TasksRefused: Several tasks are wrong; the message names all of them, with their lines.
     """
     with refusing_yaml(text, source):
         nodes, defaults, calendars = _file_parts(yaml_text.compose(text), source)
@@ -176,14 +176,14 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     if refusals:
         raise TasksRefused([str(error) for error in refusals])
     names = Counter(task.name for task in tasks)
-    if twice := next((name for name, times in names.items() if times > 1), None):
-        where = " and ".join(str(node.start_mark.line + 1) for node, task in zip(nodes, tasks, strict=True) if task.name == twice)
-        raise TaskFileError(f"{source} has two tasks named {twice!r}, in lines {where}.", field="name", value=twice)
+    if duplicate := next((name for name, times in names.items() if times > 1), None):
+        where = " and ".join(str(node.start_mark.line + 1) for node, task in zip(nodes, tasks, strict=True) if task.name == duplicate)
+        raise TaskFileError(f"{source} has two tasks named {duplicate!r}, in lines {where}.", field="name", value=duplicate)
     return tasks
 
 
 def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node], dict[str, Any], Calendars]:
-    """Return the tasks of a file, the fields of those that say nothing of them, and calendars by name."""
+    """Return the nodes of a file's tasks, the default fields, and the calendars by name."""
     if not isinstance(root, yaml.MappingNode):
         raise TaskFileError(f"{source} has no list of tasks.", field="tasks", remedy="Begin the file with 'tasks:' and a list below it.")
     if yaml_text.size(root) > yaml_text.MAX_NODES:
@@ -210,13 +210,13 @@ def _file_parts(root: yaml.Node | None, source: str) -> tuple[Sequence[yaml.Node
             calendars = TypeAdapter(dict[str, list[str]]).validate_python(construct(held["calendars"][1]))
         except ValidationError as error:
             remedy = 'Write e.g. \'calendars: {closed: ["holidays:DE", "2026-12-24"]}\'.'
-            raise TaskFileError(f"{source} has calendars that are no lists of texts.", field="calendars", remedy=remedy) from error
+            raise TaskFileError(f"{source} has calendars that are not lists of texts.", field="calendars", remedy=remedy) from error
     defaults = _read_defaults(*held["defaults"], source) if "defaults" in held else {}
     return cast("Sequence[yaml.Node]", tasks.value), defaults, calendars
 
 
 def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
-    """Read the fields that tasks have unless they say otherwise: all but those that make one task."""
+    """Read the default fields of all tasks. Fields that identify one task are refused."""
     fields = construct(node)
     if not isinstance(fields, dict):
         problem = f"'defaults' in line {line} of {source} has no fields."
@@ -229,22 +229,22 @@ def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
 
 
 def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, source: str, variables: Mapping[str, str]) -> Task:
-    """Read a task; the names of the file's own calendars are replaced, other names are the settings'."""
+    """Read a task. Names of the file's calendars are replaced by their entries; other names belong to the settings."""
     place, fields = TaskPlace.of_node(source, node), construct(node)
     if isinstance(fields, dict):
         fields = {**defaults, **cast("dict[str, Any]", fields)}
     kind: object = cast("dict[str, Any]", fields).get("type") if isinstance(fields, dict) else None
-    if isinstance(kind, str) and kind not in get_args(Kind):  # often that of a task, as sequences have it
-        problem = f"{place.of('type')}: type: {excerpt(kind)} is no kind of schedule: {', '.join(get_args(Kind))}."
+    if isinstance(kind, str) and kind not in get_args(Kind):  # often a task's type, as in sequences
+        problem = f"{place.of('type')}: type: {excerpt(kind)} is not a kind of schedule: {', '.join(get_args(Kind))}."
         remedy = "It may be left out; what a task calls is its 'agentool_name' with 'input_data', or its 'function'."
         raise TaskFileError(problem, field="type", value=kind, remedy=remedy)
     try:
         task = Task.model_validate(fields).placed_in(place, variables)
     except ValidationError as error:
         wrong = InvalidInput.from_validation("task", error, {_NAMES.get(name, name): field for name, field in Task.model_fields.items()})
-        said = "; ".join(str(problem) for problem in wrong.problems)
+        problem = "; ".join(str(each) for each in wrong.problems)
         where = place.of(wrong.problems[0].field or "") if wrong.problems else place.of("")
-        raise TaskFileError(f"{where}: {without_variables(said, variables)}", value=wrong.value, problems=wrong.problems) from error
+        raise TaskFileError(f"{where}: {without_variables(problem, variables)}", value=wrong.value, problems=wrong.problems) from error
     if surrogate := re.search("[\ud800-\udfff]", json.dumps(task.model_dump(), ensure_ascii=False, default=str)):
         problem = f"{place.of('')}: it holds a lone surrogate, {surrogate[0]!a}."
         raise TaskFileError(problem, field="tasks", value=task.name, remedy="Write the whole character.")

@@ -1,4 +1,4 @@
-"""The JSON Schema of task files, for editors. It is made from the fields that a task is read by."""
+"""The JSON Schema of task files, for editors. It is generated from the model of a task."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from agentoolkit.entrypoints.taskfile import DEFAULTED, Task
 
 
 def task_file_schema() -> dict[str, Any]:
-    """Return the schema of a whole file.
+    """Return the schema of a task file.
 
-    The yaml-language-server takes it by the line ``# yaml-language-server: $schema=tasks.schema.json``.
+    The yaml-language-server reads it from the line ``# yaml-language-server: $schema=tasks.schema.json``.
     """
     task = Task.model_json_schema(by_alias=True)
     definitions: dict[str, Any] = task.pop("$defs", {})

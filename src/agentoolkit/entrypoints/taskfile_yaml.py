@@ -1,7 +1,7 @@
-"""The YAML of task files: tags for what stands elsewhere, and what is wrong with a text in people's words.
+"""The YAML of task files: tags for references and variables, and plain messages for syntax errors.
 
-``!ref:storage_kv:key`` is a reference, quoted or not: it is looked up when the task runs. ``!env NAME``, or ``!env NAME:otherwise``,
-is a variable's value: it is read with the file, and kept with the job.
+``!ref:storage_kv:key`` is a reference, quoted or not, which is looked up when the task runs. ``!env NAME``, or ``!env NAME:default``,
+is the value of an environment variable, which is read with the file and stored in the job.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from agentoolkit import yaml_text
 
 _BEGINS_WITH_SIGN = re.compile(r"(?P<key>[\w.-]+):\s+(?P<value>(?:[*@%`&|>]|!(?!!|env\b|ref:))(?:[^,}#]|,(?=\S))*)")
 _HAS_COLON = re.compile(r"\s*(?:-\s+)?(?P<key>[\w.-]+):\s+(?P<value>[^\s\"'{\[*@%`&!|>#][^\"'{\[#]*:\s[^#]*)$")
-"""Values that lack their quotes: YAML takes their first sign, or the colon and space in them, for its own."""
+"""Values that need quotes: YAML gives their first character, or a colon with a space, a meaning of its own."""
 
 _VARIABLE = re.compile(r"!env\s+[\"']?([^\s:\"',}\]]+)")
 _TELLING = 8
-"""Characters from which on a variable's value is hidden within text: what is shorter may be there by chance."""
+"""Shortest value of a variable that is hidden within text: a shorter one may be there by chance."""
 _BEGINNING = 24
-"""Characters by which a longer one is found that was cut."""
+"""Characters by which a long value that was cut is recognized."""
 
 
 class TaskFileError(InvalidInput):
@@ -36,19 +36,19 @@ class TaskFileError(InvalidInput):
 
 
 class TaskFileLoader(yaml_text.SafeLoader):
-    """Safe YAML, and the two tags of task files."""
+    """Safe YAML with the two tags of task files."""
 
     def construct_env(self, node: yaml.Node) -> str:
-        """Return a variable's value, or what the file says in its place."""
+        """Return a variable's value, or the file's default."""
         name, has_default, default = str(node.value).partition(":")
         value = os.environ.get(name.strip(), default.strip() if has_default else None)
         if value is None:
-            note = f"Set it, or write what holds otherwise: !env {name}:value."
+            note = f"Set it, or write a default: !env {name}:value."
             raise yaml.constructor.ConstructorError(None, None, f"the variable {name!r} is not set", node.start_mark, note=note)
         return value
 
     def construct_ref(self, suffix: str, node: yaml.Node) -> str:
-        """Return a reference as the text that it is elsewhere."""
+        """Return a reference as text."""
         if node.value != "":
             raise yaml.constructor.ConstructorError(None, None, f"{PREFIX}{suffix} has a value behind it", node.start_mark)
         return PREFIX + suffix
@@ -64,12 +64,12 @@ def construct(node: yaml.Node) -> Any:
 
 
 def variables_in(text: str) -> Mapping[str, str]:
-    """Return what the variables hold that a file's text names: their names by their values."""
+    """Return the names of the variables in a file's text, by their values."""
     return {value: name for name in _VARIABLE.findall(text) if (value := os.environ.get(name))}
 
 
 def without_variables(value: Any, variables: Mapping[str, str]) -> Any:
-    """Return a copy of JSON values, or a message, with ``!env NAME`` in place of what a variable holds."""
+    """Return a copy of JSON values, or of a message, with ``!env NAME`` instead of the values of variables."""
     if isinstance(value, dict):
         return {key: without_variables(item, variables) for key, item in cast("dict[str, Any]", value).items()}
     if isinstance(value, list):
@@ -81,7 +81,7 @@ def without_variables(value: Any, variables: Mapping[str, str]) -> Any:
     for held, name in variables.items():
         value = value.replace(excerpt(held), f"!env {name}")
         if len(held) >= _TELLING:
-            # A message may have cut it: what begins as it does is hidden as far as it goes on so.
+            # A message may have cut the value: text that begins like it is hidden as far as it agrees.
             first, *others = value.split(held[:_BEGINNING])
             rest = held[_BEGINNING:]
             rests = [
@@ -93,7 +93,7 @@ def without_variables(value: Any, variables: Mapping[str, str]) -> Any:
 
 @contextmanager
 def refusing_yaml(text: str, source: str) -> Generator[None]:
-    """Raise what is wrong with a text as `TaskFileError`: in people's words where a value only lacks its quotes, else in the parser's."""
+    """Raise errors of YAML as `TaskFileError`. A value that only needs quotes gets a plain message, other errors the parser's."""
     try:
         yield
     except (yaml.YAMLError, RecursionError) as error:

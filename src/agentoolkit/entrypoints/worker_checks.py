@@ -1,4 +1,4 @@
-"""What is checked at a worker's start: that it shares a store, and has what the jobs need that it may be sent."""
+"""Check at a worker's start that it shares a store, and that it can run the jobs for workers."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from agentoolkit.wiring import Toolkit
 logger = logging.getLogger(__name__)
 
 LOOKED_AT = 1_000
-"""Jobs that are looked at for what this worker could not do."""
+"""Jobs that are checked."""
 
 
 def check_worker(settings: Settings) -> None:
-    """Open the store once, before the first fork, and warn of jobs that this worker could not carry out.
+    """Open the store once, before the first fork, and warn of jobs that this worker could not run.
 
     Raises:
         AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
@@ -32,15 +32,15 @@ def check_worker(settings: Settings) -> None:
 
 
 async def unable_jobs(settings: Settings) -> list[str]:
-    """Say of each job for workers why it cannot run here: its AgenTool is not here, lacks an extra, or refuses its input."""
+    """Return a sentence for each job for workers that cannot run here: its AgenTool is missing, lacks an extra, or refuses the input."""
     async with Toolkit(settings, runs_jobs=False) as kit:
         jobs = [stored.job for stored in await kit.scheduler.store.list_jobs(limit=LOOKED_AT)]
-        away = [job for job in jobs if (job.policies.executor or settings.executor) != "local"]
-        return [f"Job {job.job_name!r} cannot run here: {lack}" for job in away if (lack := _lack(job, kit.injector))]
+        for_workers = [job for job in jobs if (job.policies.executor or settings.executor) != "local"]
+        return [f"Job {job.job_name!r} cannot run here: {why}" for job in for_workers if (why := _why_unable(job, kit.injector))]
 
 
-def _lack(job: Job, injector: Injector) -> str:
-    """Return what a job would fail for here; nothing: nothing that can be seen beforehand."""
+def _why_unable(job: Job, injector: Injector) -> str:
+    """Return why a job would fail here; empty if nothing is known."""
     if not job.readable:
         return "it cannot be read. A newer version may have written it."
     if job.agentool_name not in injector:

@@ -74,7 +74,7 @@ async def apply_tasks(injector: Injector, tasks: Sequence[Task], advance: Callab
 
 
 async def _apply(injector: Injector, task: Task) -> Applied:
-    """Create or update the job of a task."""
+    """Create or update the job of a task, and pause or resume it as the task says."""
     paused = {} if task.enabled else {"paused": True}
     scheduled = await run(injector, Scheduled, **task.scheduler_input(), replace=True, **paused)
     mark: Mark = "new" if scheduled.created else "changed" if scheduled.changed else "kept"

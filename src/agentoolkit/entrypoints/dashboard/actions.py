@@ -116,7 +116,12 @@ async def act(view: Viewing, request: Request) -> Response:
             Batch(batch_id=key, owner=me, told=action.verb, past=action.past, noun=action.noun, items=items),
             _action_on_item(view, given["do"], given, key),
         )
-    return await _go_to_result(batch, choice)
+    if batch.total == 1 and batch.task is not None:  # go to the page of the single item
+        await asyncio.wait([batch.task])  # awaited directly, the task would be cancelled with the request
+        if batch.done:
+            address = job_address(choice.jobs[0]) if choice.jobs else execution_address(choice.executions[0]) if choice.executions else "/"
+            return go_to(f"{address}?done={batch.batch_id}")
+    return go_to(f"/act/{batch.batch_id}")
 
 
 @router.get("/act/{batch_id}")
@@ -204,16 +209,6 @@ def _action_on_item(view: View, do: str, given: Mapping[str, str], key: str) -> 
                 return await view.scheduler(do)
 
     return act_on_item
-
-
-async def _go_to_result(batch: Batch, choice: Choice) -> Response:
-    """Go to the page of a single changed item, or to the progress of many."""
-    if batch.total == 1 and batch.task is not None:
-        await asyncio.wait([batch.task])  # awaited directly, the task would be cancelled with the request
-        if batch.done:
-            address = job_address(choice.jobs[0]) if choice.jobs else execution_address(choice.executions[0]) if choice.executions else "/"
-            return go_to(f"{address}?done={batch.batch_id}")
-    return go_to(f"/act/{batch.batch_id}")
 
 
 def _batch(view: View, request: Request, batch_id: str) -> Batch:

@@ -69,27 +69,23 @@ class View:
         """Return the fields of the submitted form; a name may occur several times."""
         return await form_of(self.request)
 
-    async def _count_troubles(self) -> int:
-        """Return the viewer's number of troubles, at most `FRESH_FOR` old."""
-        number, found_at = _known_troubles(self).get(self.tools.caller.name, (0, None))
-        if found_at is None or self.clock.now - found_at > FRESH_FOR:
-            from agentoolkit.entrypoints.dashboard.attention import find_troubles  # it imports this module
-
-            number = len(await find_troubles(self))
-            remember_troubles(self, number)
-        return number
-
     async def page(self, name: str, /, *, title: str, status: int = 200, **values: Any) -> Response:
         """Render a page within the common frame."""
         caller, state = self.tools.caller, self.request.app.state
         done = batches_of(state).get(self.request.query_params.get("done", ""), caller.name)
+        troubles, found_at = _known_troubles(self).get(caller.name, (0, None))
+        if found_at is None or self.clock.now - found_at > FRESH_FOR:
+            from agentoolkit.entrypoints.dashboard.attention import find_troubles  # it imports this module
+
+            troubles = len(await find_troubles(self))
+            remember_troubles(self, troubles)
         frame = {
             "view": self,
             "clock": self.clock,
             "path": self.request.url.path,
             "status": await self.scheduler("status"),
             "signed_in": bool(session_of(self.request)),
-            "troubles_count": await self._count_troubles(),
+            "troubles_count": troubles,
             "notice": f"{done.past} {done.items[0] if done.noun != 'scheduler' else 'the scheduler'}." if done else "",
         }
         return answer(self.request, render(name, title=title, **frame, **values), status)

@@ -29,9 +29,11 @@ class SharedPages:
 
     async def draw(self, request: Request, draw: Callable[[Request], Awaitable[Response]]) -> Response:
         """Render a page, or return a recent one for an automatic refresh."""
-        key = _page_key(request)
+        caller, cookies, headers = caller_of(request.scope), request.cookies, request.headers
+        viewer = caller.name, caller.scopes, bool(session_of(request)), cookies.get("agentool_zone"), cookies.get("agentool_times")
+        key = request.method, str(request.url), *viewer, "gzip" in headers.get("accept-encoding", "")  # what a page's text depends on
         drawn_at, drawn = self._drawn.get(key, (0.0, None))
-        if drawn is not None and REFRESHES in request.headers and time.monotonic() - drawn_at < SHARED_SECONDS:
+        if drawn is not None and REFRESHES in headers and time.monotonic() - drawn_at < SHARED_SECONDS:
             return _copy(drawn)
         began = time.monotonic()
         drawn = await draw(request)
@@ -48,14 +50,6 @@ def shared_pages_of(state: Any) -> SharedPages:
     if pages is None:
         pages = state.shared_pages = SharedPages()
     return pages
-
-
-def _page_key(request: Request) -> Hashable:
-    """Return the key of a page: everything but the data that its text depends on. Different viewers never share a page."""
-    caller, cookies = caller_of(request.scope), request.cookies
-    zone = cookies.get("agentool_zone"), cookies.get("agentool_times")
-    packed = "gzip" in request.headers.get("accept-encoding", "")
-    return request.method, str(request.url), caller.name, caller.scopes, bool(session_of(request)), zone, packed
 
 
 def _copy(page: Response) -> Response:

@@ -1,4 +1,4 @@
-"""How large an answer may be, and what of a larger one is left out."""
+"""Bound the size of answers, and shorten larger ones."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any, cast
 MAX_TEXT = 32_000
 """Characters of an answer, about 8,000 tokens."""
 _MAX_VALUE = 1_000
-"""Characters of one text within the data of an answer that is cut."""
+"""Characters of one text in the data of a shortened answer."""
 
 
 def cut_text(text: str) -> str:
-    """Cut an answer to its greatest length, and say so."""
+    """Cut an answer to `MAX_TEXT` characters, with a note."""
     if len(text) <= MAX_TEXT:
         return text
     return f"{text[:MAX_TEXT]}… (cut: {len(text) - MAX_TEXT:,} of {len(text):,} characters left out; ask for less)"
 
 
 def shorten(data: dict[str, Any]) -> dict[str, Any]:
-    """Return data that is not longer than an answer may be: long texts, and then the last items of lists, are left out."""
+    """Return data of at most `MAX_TEXT` characters: long texts are cut first, then the last items of lists are left out."""
     if _size(data) <= MAX_TEXT:
         return data
     shortened = _cut_values(data)

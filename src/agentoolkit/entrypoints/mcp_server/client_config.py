@@ -1,4 +1,4 @@
-"""``agentool mcp config``: what MCP clients are told, so that they find the server."""
+"""The configurations with which MCP clients find the server, for ``agentool mcp config``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "scheduler"
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """One client: where its configuration is, and what belongs there."""
+    """The configuration of one client: its title, its place, and the block to put there."""
 
     title: str
     place: str
@@ -25,13 +25,13 @@ class ClientConfig:
 
 
 def client_configs(arguments: Sequence[str] = (), url: str | None = None) -> Mapping[str, ClientConfig]:
-    """Return the block for each client that is known.
+    """Return the configuration of each known client.
 
     Args:
-        arguments: Options of ``agentool mcp`` that the client passes on.
-        url: Of a server over HTTP; without it each client starts one of its own.
+        arguments: Options of ``agentool mcp`` that the client passes.
+        url: URL of a server over HTTP; without it each client starts its own server.
     """
-    found = shutil.which("agentool")  # a client has no environment of ours
+    found = shutil.which("agentool")  # an absolute path: a client does not have this PATH
     words = [*([found] if found else [sys.executable, "-m", "agentool"]), "mcp", *arguments]
     started: dict[str, Any] = {"url": url} if url else {"command": words[0], "args": words[1:]}
     kind: dict[str, Any] = {"type": "http" if url else "stdio", **started}
@@ -47,14 +47,14 @@ def client_configs(arguments: Sequence[str] = (), url: str | None = None) -> Map
 
 
 def client_config(client: str, arguments: Sequence[str] = (), url: str | None = None) -> ClientConfig:
-    """Return the block for one client.
+    """Return the configuration of one client.
 
     Raises:
-        InvalidInput: It is not known; the nearest one is named.
+        InvalidInput: The client is not known; the message names the nearest one.
     """
     known = client_configs(arguments, url)
     if client not in known:
-        raise InvalidInput(f"No client is known as {client!r}.", field="client", value=client, remedy=did_you_mean(client, known))
+        raise InvalidInput(f"Unknown client {client!r}.", field="client", value=client, remedy=did_you_mean(client, known))
     return known[client]
 
 

@@ -1,4 +1,4 @@
-"""Calls that happen only after a person, or a second call with a code, has said so."""
+"""Confirm a call by a person, or by a second call with a code."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _CODE_LENGTH = 6
 
 
 class ConfirmationNeeded(AgenToolError):
-    """Nothing was done yet.
+    """A call needs a confirmation. Nothing was done yet.
 
     Args:
-        question: What a person is asked.
-        code: What a second call gives as ``confirm`` where nobody can be asked.
-        declined: What is so if the answer is no.
+        question: The question for a person.
+        code: The ``confirm`` of a second call, if no person can be asked.
+        declined: The answer after a no.
     """
 
     correctable = True
@@ -31,19 +31,19 @@ class ConfirmationNeeded(AgenToolError):
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Makes codes that can only be learnt from an answer of this process, and hold for one thing as it is."""
+    """Makes codes that only this process can issue. A code holds for one subject in one version."""
 
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def code(self, *subject: object) -> str:
-        """Return the code for doing something to a thing in its present version."""
+        """Return the code of a subject: the caller, the action, the thing and its version."""
         return hmac.new(self.key, repr(subject).encode(), hashlib.sha256).hexdigest()[:_CODE_LENGTH]
 
     def check(self, given: str | None, question: str, declined: str, *subject: object) -> None:
-        """Go on only with the right code.
+        """Refuse a wrong or missing code.
 
         Raises:
-            ConfirmationNeeded: No code was given, or another one.
+            ConfirmationNeeded: The code is missing or wrong.
         """
         code = self.code(*subject)
         if given is None or not hmac.compare_digest(given.encode(), code.encode()):

@@ -1,4 +1,4 @@
-"""A process that serves the jobs and outlives the client that has started it."""
+"""Start a process that serves the jobs and outlives the client that started it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from agentoolkit.settings import Settings, home
 
 
 def keep_serving(settings: Settings, allow: Sequence[str]) -> int | None:
-    """Start a process that serves the database, unless one was left behind already.
+    """Start a process that serves the database, unless an earlier one still runs.
 
-    A lock says whether one was: it is inherited, so it lasts exactly as long as that process does.
+    A lock tells whether one runs: the process inherits it, so it lasts exactly as long as the process.
 
     Returns:
-        The new process's pid; None: there was one.
+        The new process's pid; None if one runs already.
 
     Raises:
-        ConfigurationError: Nothing is kept, or this system has no such locks.
+        ConfigurationError: There is no database, or this system has no such locks.
     """
     if settings.database is None:
-        raise ConfigurationError("Nothing is kept that a process could serve later.", field="keep", remedy="Leave out --memory.")
+        raise ConfigurationError("There is no database that a process could serve later.", field="keep", remedy="Leave out --memory.")
     if sys.platform == "win32":
         raise ConfigurationError("--keep needs Linux or macOS.", field="keep", remedy="Run `agentool serve` in a window of its own.")
     import fcntl
@@ -47,7 +47,7 @@ def keep_serving(settings: Settings, allow: Sequence[str]) -> int | None:
 
 
 def lock_file(database: str) -> Path:
-    """Return the file whose lock the process holds that serves a database; it says the pid."""
+    """Return the file of a database whose lock the serving process holds; it contains the pid."""
     return home() / f"serve-{sha256(database.encode()).hexdigest()[:8]}.pid"
 
 
@@ -61,8 +61,8 @@ def _start(database: str, allow: Sequence[str], lock: int) -> int:
             stdout=log,
             stderr=log,
             env={**os.environ, "AGENTOOL_DATABASE": database},
-            start_new_session=True,  # what ends the client's group does not end it
+            start_new_session=True,  # a signal to the client's process group does not reach it
             pass_fds=[lock],
         )
-    process.returncode = 0  # it is not waited for: it lives longer than this process
+    process.returncode = 0  # prevents the warning that it still runs: it outlives this process
     return process.pid

@@ -1,4 +1,4 @@
-"""Where the toolkit of an MCP server runs: in a thread of its own, or on the server's event loop."""
+"""Host the toolkit of an MCP server: in a thread of its own, or on the server's event loop."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ T = TypeVar("T")
 
 
 class Host(Protocol):
-    """Does work with a toolkit, as the current caller."""
+    """Runs functions with a toolkit, as the current caller."""
 
     @property
     def kit(self) -> Toolkit:
-        """The toolkit; only `call` may use it."""
+        """The toolkit. Use it only through `call`."""
         ...
 
     @property
     def thread(self) -> str:
-        """Where it runs, in a few words: a thread, and whether it is alive."""
+        """State of its thread in words: alive, dead or blocked."""
         ...
 
     @property
     def ticks(self) -> int:
-        """How often its event loop has answered, once a second; 0 where nobody counts."""
+        """Number of answers of its event loop, one a second; 0 if they are not counted."""
         ...
 
     async def call(self, work: Callable[[Toolkit], Awaitable[T]]) -> T:
-        """Do work on the toolkit's event loop and return what it returns."""
+        """Await `work` on the toolkit's event loop, and return its result."""
         ...
 
 
 class ThreadHost:
-    """A toolkit in the background. Source: *Scheduler Daemon Implementation*, "Auto-Start Behavior"."""
+    """Hosts a toolkit in a background thread. Source: *Scheduler Daemon Implementation*, "Auto-Start Behavior"."""
 
     def __init__(self, background: BackgroundToolkit) -> None:
         self._background = background
@@ -61,7 +61,7 @@ class ThreadHost:
 
 
 class LoopHost:
-    """A toolkit that is open on the server's own event loop, such as that of an application."""
+    """Hosts a toolkit that is open on the server's own event loop, such as an application's."""
 
     ticks = 0
 

@@ -1,4 +1,4 @@
-"""One prompt that a person can pick in a client: schedule what they describe, and show it to them before."""
+"""The prompt ``schedule``, which a person picks in a client: preview a described task, then schedule it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _TEXT = (
 
 
 async def list_prompts(ctx: ServerRequestContext[Any, Any], params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
-    """Return the one prompt."""
+    """Return the prompt."""
     argument = types.PromptArgument(name=_ARGUMENT, description="What to do, and when", required=True)
     prompt = types.Prompt(name=NAME, title="Schedule something", description="Schedule it after a preview", arguments=[argument])
     return types.ListPromptsResult(prompts=[prompt])
 
 
 async def get_prompt(ctx: ServerRequestContext[Any, Any], params: types.GetPromptRequestParams) -> types.GetPromptResult:
-    """Return its text. Raises `MCPError` for another name, or without what is to be scheduled."""
+    """Return the prompt's text. Raises `MCPError` for another name, or without a request."""
     if params.name != NAME:
         raise MCPError(INVALID_PARAMS, f"No prompt is named {params.name!r}; there is {NAME!r}.")
     request = (params.arguments or {}).get(_ARGUMENT, "").strip()
     if not request:
-        raise MCPError(INVALID_PARAMS, f"{_ARGUMENT}: It is needed. Say what to do, and when.")
+        raise MCPError(INVALID_PARAMS, f"{_ARGUMENT}: The argument is needed. Say what to do, and when.")
     text = types.TextContent(type="text", text=_TEXT.format(request=request))
     return types.GetPromptResult(messages=[types.PromptMessage(role="user", content=text)])

@@ -1,4 +1,4 @@
-"""The twelve tools for a program of one's own, without a protocol between: the scheduler starts with the registry, in a thread.
+"""The twelve tools for use in a Python program, without the protocol. The scheduler starts with the registry, in a thread.
 
     registry = ToolRegistry()
     await registry.execute("scheduler_daemon_status", {})
@@ -22,15 +22,15 @@ from agentoolkit.wiring import Toolkit
 
 
 class ToolRefused(AgenToolError, RuntimeError):
-    """A tool did not do what it was asked; the message says why, and what would be right."""
+    """A tool refused a call; the message says why, and the way out."""
 
 
 class ToolRegistry:
-    """The tools of the MCP server, called by their names. What it runs ends with the process, or by `close`.
+    """The tools of the MCP server by name. Its scheduler ends with the process, or by `close`.
 
     Args:
         settings: Read from the environment by default.
-        background: A toolkit that others use as well, in the place of one on these settings.
+        background: A shared toolkit, instead of a new one with these settings.
 
     Raises:
         AgenToolError: The toolkit cannot be opened.
@@ -43,11 +43,11 @@ class ToolRegistry:
         self._tools = TaskTools(TaskDesk(None, host=self._host))
 
     async def execute(self, name: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Call a tool as the current caller, and return its data. Code that removes a task is not asked whether it means it.
+        """Call a tool as the current caller, and return its data. Confirmations are given automatically.
 
         Raises:
             UnknownAgenTool: There is no such tool.
-            ToolRefused: It was not done.
+            ToolRefused: The tool refused the call.
         """
         self._tools.check_name(name)
 

@@ -1,4 +1,4 @@
-"""Jobs and executions as resources that tell when they change."""
+"""Jobs and executions as MCP resources, with notifications of changes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Context = ServerRequestContext[Any, Any]
 JOB = "agentool://jobs/"
 EXECUTION = "agentool://executions/"
 PAGE = 50
-"""Resources that one page lists."""
+"""Resources of one page."""
 MAX_WATCHED = 1_000
-"""Resources that are watched for changes at once."""
+"""Resources that are watched for changes at most."""
 WATCH_SECONDS = 1.0
-"""Between two looks at what is watched: also other processes change it."""
+"""Interval at which watched resources are read: other processes may change them too."""
 _JSON = "application/json"
 
 
@@ -42,8 +42,8 @@ class JobResources:
     """Lists, reads and watches jobs and executions.
 
     Args:
-        host: Where the toolkit runs.
-        caller: Tells who asks, within a request.
+        host: Hosts the toolkit.
+        caller: Returns the caller of the current request.
     """
 
     def __init__(self, host: Host, caller: Callable[[], Caller]) -> None:
@@ -54,11 +54,11 @@ class JobResources:
         self._watched: Counter[tuple[str, Caller]] = Counter()
         self._digests: dict[tuple[str, Caller], str] = {}
         self._sessions: dict[str, dict[int, tuple[ServerSession, Caller]]] = {}
-        """Who is told of a resource in the older protocol, by the connection it came over."""
+        """Subscribers of each resource in the older protocol, by connection."""
         self._watcher: asyncio.Task[None] | None = None
 
     async def list_resources(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
-        """List jobs, a page at a time."""
+        """Return a page of jobs."""
         fields = {"limit": PAGE, "cursor": params.cursor if params else None}
         page = await self._ask("list", {name: value for name, value in fields.items() if value is not None})
         jobs = [
@@ -73,7 +73,7 @@ class JobResources:
         return types.ListResourcesResult(resources=jobs, next_cursor=page["cursor"])
 
     async def list_templates(self, ctx: Context, params: types.PaginatedRequestParams | None) -> types.ListResourceTemplatesResult:
-        """Say how jobs and executions are named."""
+        """Return the URI templates of jobs and executions."""
         job = types.ResourceTemplate(
             name="job", title="Job", uri_template=f"{JOB}{{job_id}}", mime_type=_JSON, description="A job and how its last runs ended"
         )
@@ -92,22 +92,22 @@ class JobResources:
         return types.ReadResourceResult(contents=[types.TextResourceContents(uri=params.uri, mime_type=_JSON, text=text)])
 
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
-        """Tell this client when a resource changes, until it unsubscribes or leaves; for clients of the older protocol."""
+        """Notify this client of changes of a resource, until it unsubscribes or leaves. For clients of the older protocol."""
         connection = _connection(ctx)
-        told = self._sessions.setdefault(params.uri, {})
-        if id(connection) not in told:
+        subscribers = self._sessions.setdefault(params.uri, {})
+        if id(connection) not in subscribers:
             await self._watch(params.uri)
-            told[id(connection)] = ctx.session, self._caller()
+            subscribers[id(connection)] = ctx.session, self._caller()
             connection.exit_stack.callback(self._forget, params.uri, id(connection))
         return types.EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
-        """End that."""
+        """End the notifications of `subscribe`."""
         self._forget(params.uri, id(_connection(ctx)))
         return types.EmptyResult()
 
     async def listen(self, ctx: Context, params: types.SubscriptionsListenRequestParams) -> types.SubscriptionsListenResult:
-        """Tell of changes as long as the client listens."""
+        """Notify the client of changes while it listens."""
         watched: list[str] = []
         try:
             for uri in params.notifications.resource_subscriptions or ():
@@ -126,13 +126,13 @@ class JobResources:
             self._digests[key] = _digest(await self._text(uri))
         self._watched[key] += 1
         if self._watcher is None or self._watcher.done():
-            self._watcher = asyncio.get_running_loop().create_task(self._look())
+            self._watcher = asyncio.get_running_loop().create_task(self._check_watched())
 
     def _forget(self, uri: str, connection: int) -> None:
-        told = self._sessions.get(uri, {})
-        if found := told.pop(connection, None):
+        subscribers = self._sessions.get(uri, {})
+        if found := subscribers.pop(connection, None):
             self._unwatch(uri, found[1])
-        if not told:
+        if not subscribers:
             self._sessions.pop(uri, None)
 
     def _unwatch(self, uri: str, caller: Caller) -> None:
@@ -142,15 +142,15 @@ class JobResources:
             del self._watched[key]
             self._digests.pop(key, None)
 
-    async def _look(self) -> None:
-        """Look at what is watched as long as anything is, and tell what changed."""
+    async def _check_watched(self) -> None:
+        """Check the watched resources while there are any, and notify of changes."""
         while self._watched:
             await asyncio.sleep(WATCH_SECONDS)
             for key in [*self._watched]:
                 with contextlib.suppress(MCPError):
-                    await self._compare(key)
+                    await self._notify_if_changed(key)
 
-    async def _compare(self, key: tuple[str, Caller]) -> None:
+    async def _notify_if_changed(self, key: tuple[str, Caller]) -> None:
         uri, caller = key
         with acting_as(caller):
             now = _digest(await self._text(uri, caller))
@@ -159,10 +159,10 @@ class JobResources:
         self._digests[key] = now
         await self._bus.publish(ResourceUpdated(uri=uri))
         for session, _ in [*self._sessions.get(uri, {}).values()]:
-            await session.send_resource_updated(uri)  # never raises: a client that has gone is not told
+            await session.send_resource_updated(uri)  # never raises, also if the client has gone
 
     async def _text(self, uri: str, caller: Caller | None = None) -> str:
-        """Return what a URI names. Raises `MCPError` if there is nothing of that name."""
+        """Return the JSON of a resource. Raises `MCPError` if there is no such resource."""
         operation, field, prefix = ("get_execution", "execution_id", EXECUTION) if uri.startswith(EXECUTION) else ("get_job", "job_id", JOB)
         named = unquote(uri.removeprefix(prefix))
         if not uri.startswith(prefix) or not named:
@@ -185,5 +185,5 @@ def _digest(text: str) -> str:
 
 
 def _connection(ctx: Context) -> Connection:
-    """Return the connection that a request came over: the session that a handler is given is each request's own."""
+    """Return the connection of a request: a handler's session belongs to the request only."""
     return ctx.session._connection  # pyright: ignore[reportPrivateUsage]

@@ -1,4 +1,4 @@
-"""The protocol: tools, resources and questions over the low-level server of the MCP SDK, whose own checks would say less."""
+"""The MCP server: tools, resources and questions on the SDK's low-level server, so that errors are this project's own."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ INSTRUCTIONS = (
     "9:00'); never compute a date or a time. Afterwards tell the user the reading, the zone and the next run."
 )
 ANSWER_SECONDS = 300.0
-"""How long a person's answer is waited for, where the connection waits with us."""
+"""Longest wait for a person's answer in the older protocol."""
 PROGRESS_SECONDS = 1.0
+"""Interval of the progress reports of a long call."""
 _OUTPUT_SCHEMA = {"type": "object"}
 _CONFIRMED = "confirm"
 _YES_OR_NO: dict[str, Any] = {
@@ -47,14 +48,14 @@ APPROVE: frozenset[Scope] = frozenset({"approve"})
 
 
 def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None, agent: str | None = None, is_local: bool = True) -> Server:
-    """Make an MCP server over a toolkit.
+    """Create an MCP server on a toolkit.
 
     Args:
-        host: Where the toolkit runs.
-        caller: Tells who asks, within a request.
-        timezone: IANA zone that holds where the model names none; the scheduler's by default.
+        host: Hosts the toolkit.
+        caller: Returns the caller of the current request.
+        timezone: Default IANA zone of the tools; the scheduler's by default.
         agent: Name of the agent that runs prompts; the only registered one by default.
-        is_local: Is a person at this machine whoever asks? Such a one may start and stop the scheduler, and approve, without a scope.
+        is_local: True if every caller is a person at this machine, who may start and stop the scheduler, and approve, without a scope.
     """
     door = Door(host, caller, TaskTools(TaskDesk(None, timezone, agent, host=host, is_local=is_local)), asks_approval=is_local)
     resources = JobResources(host, caller)
@@ -77,7 +78,7 @@ def create_server(host: Host, caller: CallerFor, *, timezone: str | None = None,
 
 
 class Door:
-    """Answers for the tools."""
+    """Answers the protocol's requests for the tools."""
 
     def __init__(self, host: Host, caller: CallerFor, tools: TaskTools, *, asks_approval: bool) -> None:
         self._host = host
@@ -90,25 +91,25 @@ class Door:
         return types.ListToolsResult(tools=mcp_tools(self._tools))
 
     async def call_tool(self, ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult | types.InputRequiredResult:
-        """Call one of them, and ask a person where that is needed and possible."""
+        """Call a tool, and ask the person at the client if that is needed and possible."""
         try:
             self._tools.check_name(params.name)
         except UnknownAgenTool as error:
             raise MCPError(INVALID_PARAMS, str(error)) from error
         arguments = params.arguments or {}
         try:
-            answer = await self._run(ctx, params.name, arguments)
+            answer = await self._call_tool(ctx, params.name, arguments)
         except ConfirmationNeeded as needed:
-            return await self._confirmed(ctx, params, needed)
+            return await self._ask_to_confirm(ctx, params, needed)
         if answer.question is not None and self._asks_approval and can_ask(ctx):
-            return await self._approved(ctx, params, answer)
+            return await self._ask_to_approve(ctx, params, answer)
         return _result(answer)
 
-    async def _run(self, ctx: Context, name: str, arguments: object) -> ToolReply:
-        return await self._hosted(ctx, name, lambda: self._tools.call(name, arguments), self._caller())
+    async def _call_tool(self, ctx: Context, name: str, arguments: object) -> ToolReply:
+        return await self._run_on_host(ctx, name, lambda: self._tools.call(name, arguments), self._caller())
 
-    async def _hosted(self, ctx: Context, name: str, answer: Callable[[], Awaitable[ToolReply]], caller: Caller) -> ToolReply:
-        """Have a call answered where the scheduler is, and tell the client every few seconds that it goes on."""
+    async def _run_on_host(self, ctx: Context, name: str, answer: Callable[[], Awaitable[ToolReply]], caller: Caller) -> ToolReply:
+        """Await an answer on the toolkit's event loop, and report progress to the client every second."""
 
         async def call(kit: Toolkit) -> ToolReply:
             return await answer()
@@ -124,10 +125,10 @@ class Door:
         finally:
             task.cancel()
 
-    async def _confirmed(
+    async def _ask_to_confirm(
         self, ctx: Context, params: types.CallToolRequestParams, needed: ConfirmationNeeded
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Ask, and repeat the call with its code if the answer is yes; where nobody can be asked, tell what would happen."""
+        """Ask the person, and repeat the call with its code after a yes. If no person can be asked, return the code to the model."""
         if not can_ask(ctx):
             how = f"Nothing was done yet. Ask the user; if they agree, repeat the call with confirm '{needed.code}'."
             return _result(ToolReply(f"{needed.problem} {how}", {"done": False, "confirm": needed.code}))
@@ -137,14 +138,14 @@ class Door:
         if not said:
             return _result(ToolReply(f"The user declined. {needed.declined}", {"done": False, "declined": True}))
         try:
-            return _result(await self._run(ctx, params.name, {**(params.arguments or {}), "confirm": needed.code}))
+            return _result(await self._call_tool(ctx, params.name, {**(params.arguments or {}), "confirm": needed.code}))
         except ConfirmationNeeded:
             return _result(ToolReply("It changed while the user was asked, and nothing was done. Call again.", is_error=True))
 
-    async def _approved(
+    async def _ask_to_approve(
         self, ctx: Context, params: types.CallToolRequestParams, answer: ToolReply
     ) -> types.CallToolResult | types.InputRequiredResult:
-        """Ask the person at the client for the approval that a task waits for. It holds for the task as it was shown to them."""
+        """Ask the person at the client to approve a task. The approval holds only for the shown version."""
         shown = answer.data or {}
         said = await ask(ctx, params, answer.question or "", str(shown["version"]))
         if isinstance(said, types.InputRequiredResult):
@@ -153,11 +154,11 @@ class Door:
             return _result(ToolReply(f"{answer.text}\nThe user did not approve it now.", answer.data))
         caller = self._caller()
         person = Caller(caller.name, caller.door, caller.scopes | APPROVE, caller.depth, caller.lineage)
-        return _result(await self._hosted(ctx, params.name, lambda: self._tools.approve(shown["job_id"], shown["version"]), person))
+        return _result(await self._run_on_host(ctx, params.name, lambda: self._tools.approve(shown["job_id"], shown["version"]), person))
 
 
 def can_ask(ctx: Context) -> bool:
-    """Has the client said that it can put questions to a person?"""
+    """Tell whether the client can ask a person."""
     capabilities = ctx.session.client_capabilities
     elicitation = capabilities.elicitation if capabilities is not None else None
     if elicitation is None or (elicitation.form is None and elicitation.url is not None):
@@ -166,10 +167,11 @@ def can_ask(ctx: Context) -> bool:
 
 
 async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, version: str) -> bool | types.InputRequiredResult:
-    """Put a question to the person at the client.
+    """Ask the person at the client.
 
-    In the newer protocol the question is the result of this round, and the answer comes with the next, under a digest of the
-    question and the version of what it is about: an answer to another one counts for nothing. In the older one it is waited for.
+    In the newer protocol the question is the result of this request, and the answer comes with the next one. Its key is a digest
+    of the question and the version of its subject, so an answer to another question does not count. In the older protocol this
+    function waits for the answer.
     """
     form = types.ElicitRequestFormParams(message=question, requested_schema=_YES_OR_NO)
     if _is_modern(ctx):
@@ -186,7 +188,7 @@ async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, 
 
 
 def mcp_tools(tools: TaskTools) -> list[types.Tool]:
-    """Return the tools as the protocol describes them."""
+    """Return the tools in the protocol's form."""
     return [
         types.Tool(
             name=name,

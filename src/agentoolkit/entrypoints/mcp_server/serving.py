@@ -1,4 +1,4 @@
-"""``agentool mcp``: a process that speaks the protocol over standard input and output, or over HTTP."""
+"""Serve the MCP protocol over standard input and output, or over HTTP, for ``agentool mcp``."""
 
 from __future__ import annotations
 
@@ -31,33 +31,33 @@ if TYPE_CHECKING:
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _GRACE_SECONDS = 1
-"""How long requests under way may take to end when the server stops."""
+"""Time for running requests to end when the server stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """How the server is started."""
+    """Options of the server."""
 
     owner: str
-    """Whose the tasks are, where no token says so."""
+    """Owner of the tasks of callers without a token."""
     http: bool = False
     host: str = "127.0.0.1"
     port: int = 8765
     timezone: str | None = None
     agent: str | None = None
     token: bool = False
-    """Is a token asked for on a loopback address too?"""
+    """Whether a token is needed on a loopback address too."""
     proxies: tuple[str, ...] = ()
-    """Addresses and networks of proxies that are believed who asks."""
+    """Addresses and networks of trusted proxies, which state the client's address."""
 
     @property
     def needs_token(self) -> bool:
-        """Has each request to say whose it is?"""
+        """Tell whether each request needs a token."""
         return self.http and (self.token or not self.is_loopback)
 
     @property
     def is_loopback(self) -> bool:
-        """Can only this machine reach it?"""
+        """Tell whether only this machine can reach the server."""
         if self.host in _LOOPBACK_NAMES:
             return True
         try:
@@ -67,16 +67,16 @@ class ServeOptions:
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """The URL for clients."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}/mcp"
 
 
 def serve_mcp(settings: Settings, options: ServeOptions) -> None:
-    """Serve until the client leaves or a signal comes, with the scheduler in the background; then end this process.
+    """Serve until the client leaves or a signal comes, with the scheduler in a thread. Then end this process.
 
     Raises:
-        ConfigurationError: A token is needed, and nothing is kept, so that there can be none.
+        ConfigurationError: Tokens are needed, and there is no database for them.
         AgenToolError: The toolkit cannot be opened.
     """
     check_tokens(options, settings)
@@ -86,11 +86,11 @@ def serve_mcp(settings: Settings, options: ServeOptions) -> None:
         asyncio.run(_serve(background, options))
     finally:
         background.stop()
-    leave(0)  # a thread may wait for standard input for ever
+    leave(0)  # a thread may still wait for standard input
 
 
 def check_tokens(options: ServeOptions, settings: Settings) -> None:
-    """Refuse to serve where a token is needed and none can be. Raises `ConfigurationError`."""
+    """Refuse to serve if tokens are needed and there is no database for them. Raises `ConfigurationError`."""
     if options.needs_token and settings.database is None:
         problem = f"{options.host!r} needs tokens, which are kept in the database."
         remedy = "Leave out --memory, and make one with `agentool token create NAME --scope write`."
@@ -101,20 +101,19 @@ async def _serve(background: BackgroundToolkit, options: ServeOptions) -> None:
     host, is_local = ThreadHost(background), not options.needs_token
     server = create_server(host, _caller_for(options), timezone=options.timezone, agent=options.agent, is_local=is_local)
     with stopping_on_signals() as stopped:
-        work = _serve_http if options.http else _serve_stdio
-        serving = asyncio.ensure_future(work(server, host, options))
+        serving = asyncio.ensure_future(_serve_http(server, host, options) if options.http else _serve_stdio(server))
         waiting = asyncio.ensure_future(stopped.wait())
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         if serving.done():
             serving.result()
             return
-        # Over HTTP it ends by itself on a signal. Standard input cannot be given up: whoever reads it is left behind.
+        # Over HTTP it ends by itself after a signal. A read of standard input cannot be cancelled, so its thread is left behind.
         if options.http:
             await asyncio.wait({serving}, timeout=_GRACE_SECONDS + 1)
 
 
-async def _serve_stdio(server: Server, host: Host, options: ServeOptions) -> None:
+async def _serve_stdio(server: Server) -> None:
     async with stdio_server() as (read, write):
         await server.run(read, write, server.create_initialization_options())
 
@@ -123,7 +122,7 @@ async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None
     import uvicorn
 
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    # Listened at before anything is served, so that a port in use is told in one line.
+    # Opened first, so that a port in use is an error of one line.
     with socket.create_server((options.host, options.port), family=family, backlog=128) as listening:
         served = replace(options, port=listening.getsockname()[1])
         sys.stderr.write(f"agentool: MCP at {served.url}\n")
@@ -136,7 +135,7 @@ async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None
 
 def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     """Return the application that serves the protocol over HTTP at ``/mcp``."""
-    security = None if options.host in _LOOPBACK_NAMES else _own_names(options)  # for these, the SDK does it
+    security = None if options.host in _LOOPBACK_NAMES else _allow_own_names(options)  # the SDK guards loopback names itself
     if not options.needs_token:
         return server.streamable_http_app(host=options.host, transport_security=security)
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
@@ -154,15 +153,15 @@ def _caller_for(options: ServeOptions) -> CallerFor:
         if not options.needs_token:
             return local
         found = get_access_token()
-        if found is None:  # the SDK lets no such request in
-            raise ConfigurationError("A request without a token has come this far.")
+        if found is None:  # the SDK refuses such requests earlier
+            raise ConfigurationError("A request without a token was not refused.")
         return Caller(found.client_id, "mcp", frozenset(cast("list[Scope]", found.scopes)))
 
     return caller
 
 
-def _own_names(options: ServeOptions) -> TransportSecuritySettings:
-    """Let requests in that call this machine by one of its own names or addresses."""
+def _allow_own_names(options: ServeOptions) -> TransportSecuritySettings:
+    """Return settings that admit requests only to this machine's own names and addresses."""
     addresses = [address.address.partition("%")[0] for found in net_if_addrs().values() for address in found if address.family in _FAMILIES]
     names = {options.host, *_LOOPBACK_NAMES, socket.gethostname(), socket.getfqdn(), *addresses}
     hosts = [f"[{name}]:*" if ":" in name else f"{name}:*" for name in names]

@@ -1,6 +1,6 @@
-"""Arguments of the twelve tools. A job is called a task here, as in *Scheduler Daemon Implementation*, "MCP Tools".
+"""The arguments of the twelve tools. A job is called a task here, as in *Scheduler Daemon Implementation*, "MCP Tools".
 
-Names, and the arguments ``task_id task_type priority cron_expression config description``, are those of the source.
+The tools' names and the arguments ``task_id task_type priority cron_expression config description`` come from that source.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ ExecutionState = Literal["queued", "running", "retrying", "success", "failed", "
 Detail = Literal["concise", "detailed"]
 
 LIST_LENGTH = 20
-"""Tasks, or executions, that one answer lists by default."""
+"""Default number of tasks or executions in one answer."""
 MAX_LIST_LENGTH = 100
 MAX_PREVIEW = 20
 MAX_RETRIES = 3
-"""Further attempts at a task that fails. Source: *Scheduler Daemon Implementation*, "Configuration"."""
+"""Retries of a failed task. Source: *Scheduler Daemon Implementation*, "Configuration"."""
 
 
 class TaskInput(BaseOperationInput):
-    """Input of the tools. Which arguments a tool takes is said by its handler."""
+    """Input of the tools. Each tool's handler has the arguments that it takes."""
 
     operation: Operation
     task_id: str | None = Field(None, min_length=1, max_length=200, description="The task's unique name", examples=["daily_cleanup"])
@@ -70,8 +70,8 @@ class TaskInput(BaseOperationInput):
 
 
 class TaskOutput(ReadableOutput):
-    """Answer to each of them: words for the model, and data for its client."""
+    """Answer of the tools: text for the model, and data for its client."""
 
     data: dict[str, Any]
     question: str | None = None
-    """What a person is to decide before the task may run."""
+    """Question that a person must answer before the task may run."""

@@ -1,4 +1,4 @@
-"""The tools for tasks: each turns its arguments into calls of the AgenTool ``scheduler``."""
+"""The tools for tasks. Each turns its arguments into calls of the AgenTool ``scheduler``."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ from agentoolkit.transfer.translation import Untranslatable
 
 _LISTING = "scheduler_list_tasks"
 MAX_QUESTION = 2_000
-"""Characters of a question. A longer one is not asked: what is not shown whole cannot be approved by a yes."""
+"""Characters of a question. A longer question is not asked: a person must see the whole task to approve it."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDesk(Desk):
-    """What the tools work with."""
+    """The dependencies of the tools."""
 
     codes: Codes = field(default_factory=Codes)
     host: Host | None = None
     is_local: bool = True
-    """Does whoever is at this machine ask, who may start and stop what runs here?"""
+    """True if every caller is a person at this machine, who may start and stop the scheduler."""
 
     async def find(self, task_id: str) -> str:
-        """Return the id of the task of this id or name. Raises `InvalidInput`, with what is near."""
+        """Return the id of the task with an id or name. Raises `InvalidInput`, which names similar tasks."""
         return await find_job(self, task_id, "task_id", _LISTING)
 
     async def show(self, task_id: str) -> dict[str, Any]:
-        """Return what there is to know of a task, also of one that was removed. Raises as `find`."""
+        """Return the details of a task, also of a removed one. Raises as `find`."""
         return await show_job(self, task_id, "task_id", _LISTING)
 
 
@@ -103,7 +103,7 @@ one, use scheduler_change_task. Answers with the reading, zone and next runs."""
         max_retries=MAX_RETRIES,
     )
     said = answers.told_creation(done, twin)
-    return await _changed(desk, said, done)
+    return await _answer_change(desk, said, done)
 
 
 async def list_tasks(
@@ -152,7 +152,7 @@ Answers with how it stands now."""
     zone = timezone or info["timezone"]
     changes = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
     if action == "edit":
-        return await _edited(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
+        return await _edit_task(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
     for name, value in {**changes, "until": None if action == "pause" else until}.items():
         if value is not None:
             raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
@@ -161,7 +161,7 @@ Answers with how it stands now."""
 
 
 async def approve_task(desk: TaskDesk, job_id: str, version: int) -> TaskOutput:
-    """Let a task run that waits for approval. Raises `SchedulerError`, for `version`, if it is not as it was shown any more."""
+    """Resume a task that waits for approval. Raises `SchedulerError` for the field `version` if the task has changed."""
     done = await desk.scheduler("resume", job_id=job_id, version=version)
     zone = (await desk.scheduler("get_job", job_id=job_id))["info"]["timezone"]
     text = answers.told_state("Resumed", job_id, zone, desk.now(), done["next_run"])
@@ -194,9 +194,9 @@ async def history(
     runs, zone = page["history"], desk.zone()
     head = f"now: {answers.day_and_time(desk.now(), zone)} ({zone})"
     cursors = [cursor_after(run["scheduled_at"], run["execution_id"]) for run in runs]
-    lines = [_line(run, zone) for run in runs]
-    text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none="no runs", narrow="execution_status")
-    return TaskOutput(text=text, data={"runs": runs[:told], "cursor": left})
+    lines = [_run_line(run, zone) for run in runs]
+    text, number, following = answers.told_page(head, lines, cursors, page["cursor"], none="no runs", narrow="execution_status")
+    return TaskOutput(text=text, data={"runs": runs[:number], "cursor": following})
 
 
 async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:
@@ -212,7 +212,7 @@ async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str 
 
 
 async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the AgenTool and the input that a task's type and config stand for."""
+    """Return the AgenTool and its input for a task's type and config."""
     if task_type not in ("custom", "agent", "agentool"):
         call = desk.calls.get("sequence").deps.types.call(task_type, config)
         return call.agentool_name, call.input_data
@@ -223,7 +223,7 @@ async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> 
         data = config.get("input_data")
         if not (data is None or isinstance(data, Mapping)):
             remedy = "Give {'operation': …} with its arguments."
-            raise InvalidInput(f"It is an object, not {excerpt(data)}.", field="config.input_data", value=data, remedy=remedy)
+            raise InvalidInput(f"It must be an object, not {excerpt(data)}.", field="config.input_data", value=data, remedy=remedy)
         return await resolve_target(desk, None, str(config["agentool_name"]), cast("Mapping[str, Any] | None", data))
     if keys == {"command"} and isinstance(config["command"], str):
         try:
@@ -232,12 +232,12 @@ async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> 
             problem, remedy = f"{config['command']!r} cannot be run: {error}.", "Give a program and its arguments."
             raise InvalidInput(problem, field="config.command", value=config["command"], remedy=remedy) from error
         return call.agentool_name, call.input_data
-    problem = f"A task of type {task_type!r} runs an agent's prompt, a tool or a program, and this says none of them."
+    problem = f"A task of type {task_type!r} runs an agent's prompt, a tool or a program, and the config names none of them."
     remedy = "Give {'prompt': …}, {'agentool_name': …, 'input_data': {…}} or {'command': 'program argument'}."
     raise InvalidInput(problem, field="config", value=dict(config), remedy=remedy)
 
 
-async def _edited(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> TaskOutput:
+async def _edit_task(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> TaskOutput:
     if changes["when"] is not None:
         await check_when(desk, changes["when"], changes["timezone"] or info["timezone"])
     target, data = (None, None) if changes["config"] is None else await _target(desk, "custom", changes["config"])
@@ -252,11 +252,11 @@ async def _edited(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes:
         priority=changes["priority"],
         max_retries=changes["max_retries"],
     )
-    return await _changed(desk, "Changed" if done["changed"] else "Unchanged:", done)
+    return await _answer_change(desk, "Changed" if done["changed"] else "Unchanged:", done)
 
 
-async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutput:
-    """Answer to a change; a task that waits for a person's approval comes with the question to ask."""
+async def _answer_change(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutput:
+    """Return the answer to a change, with a question if the task waits for a person's approval."""
     text = answers.told_change(said, done, desk.now())
     if not str(done["reason"]).startswith(NEEDS_APPROVAL):
         return TaskOutput(text=text, data=done)
@@ -269,7 +269,7 @@ async def _changed(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutpu
     return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
 
 
-def _line(run: Mapping[str, Any], zone: str) -> str:
+def _run_line(run: Mapping[str, Any], zone: str) -> str:
     at = answers.day_and_time(run["started_at"] or run["scheduled_at"], zone)
     error = f": {answers.excerpt(str(run['error']['message']), 200)}" if run["error"] else ""
     return f"- {at} {run['job_id']}: {answers.told_end(run)}{error}, id {run['execution_id']}"

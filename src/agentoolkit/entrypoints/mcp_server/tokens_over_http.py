@@ -1,4 +1,4 @@
-"""Whose the token of a request over HTTP is, and that an address which guesses tokens is refused here too."""
+"""Check the tokens of requests over HTTP, and refuse addresses that guess tokens."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from agentoolkit.wiring import Toolkit
 
 
 class TooManyGuesses(Exception):
-    """An address has shown too many wrong tokens."""
+    """An address has sent too many wrong tokens."""
 
 
 _found: ContextVar[AccessToken | None] = ContextVar("agentool_mcp_token", default=None)
 
 
 class KeptTokens:
-    """Knows the tokens that `agentool token create` has made.
+    """Checks tokens from `agentool token create`.
 
     Args:
-        host: Where the toolkit runs that keeps them.
+        host: Hosts the toolkit with the tokens.
     """
 
     def __init__(self, host: Host) -> None:
         self._host = host
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose a token is; None if it is nobody's, or was revoked, or has expired."""
+        """Return the access of a token; None if it is unknown, revoked or expired."""
 
         async def check(kit: Toolkit) -> Caller | None:
             return await kit.tokens.check(token, "mcp")
@@ -45,20 +45,20 @@ class KeptTokens:
 
 
 class FoundToken:
-    """Gives the SDK what `GuessLimit` has found of the request's token: it is looked up once."""
+    """Gives the SDK the token that `GuessLimit` has checked, so that it is looked up once."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Return whose the token of this request is; None if it is nobody's."""
+        """Return the access of this request's token; None if it is not valid."""
         found = _found.get()
         return found if found is not None and found.token == token else None
 
 
 class GuessLimit:
-    """ASGI middleware that refuses an address which has shown too many wrong tokens, before the SDK looks at what it asks.
+    """ASGI middleware that refuses an address with too many wrong tokens, before the SDK reads its request.
 
     Args:
-        app: What is guarded.
-        tokens: Knows whose a token is.
+        app: The guarded application.
+        tokens: Checks tokens.
     """
 
     def __init__(self, app: ASGIApp, tokens: TokenVerifier) -> None:

@@ -1,4 +1,4 @@
-"""``python -m agentoolkit.entrypoints.mcp_server.tool_costs``: what the twelve tools cost a model that is offered them."""
+"""``python -m agentoolkit.entrypoints.mcp_server.tool_costs``: count the tokens that the twelve tools take in a model's context."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
 from agentoolkit.entrypoints.mcp_server.tools import TaskTools
 
 MAX_TOOLS = 2_500
-"""Tokens that the twelve tools may cost together."""
+"""Tokens that the twelve tools may take together."""
 MAX_TOOL = 350
 
 
@@ -23,7 +23,7 @@ def sizes() -> dict[str, int]:
 
 
 def listed_size() -> int:
-    """Return the tokens of the whole list of tools as the protocol has it, titles and hints included."""
+    """Return the tokens of the protocol's whole list of tools, with titles and hints."""
     return sum(tokens(tool.model_dump_json(by_alias=True, exclude_none=True)) for tool in mcp_tools(TaskTools(TaskDesk())))
 
 

@@ -1,4 +1,4 @@
-"""The twelve tools, put together: names, schemas, titles and hints, and how one is called."""
+"""Put the twelve tools together, with names, schemas, titles and hints, and call them."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ HINTS: Mapping[str, Hints] = {
 
 @dataclass(frozen=True, slots=True)
 class ToolReply:
-    """What a call is answered with."""
+    """The answer to a call."""
 
     text: str
     data: dict[str, Any] | None = None
     is_error: bool = False
     question: str | None = None
-    """What a person can be asked so that a task may run; see `TaskOutput`."""
+    """Question for a person, see `TaskOutput`."""
 
 
 class TaskTools:
     """The twelve tools over one scheduler.
 
     Args:
-        desk: What they work with.
+        desk: Their dependencies.
     """
 
     def __init__(self, desk: TaskDesk) -> None:
@@ -105,20 +105,20 @@ class TaskTools:
 
     @property
     def operations(self) -> Mapping[str, OperationDescription]:
-        """The tools by their names."""
+        """The tools by name."""
         return self._operations
 
     def check_name(self, name: str) -> None:
-        """Refuse a tool that does not exist. Raises `UnknownAgenTool`."""
+        """Refuse the name of a tool that does not exist. Raises `UnknownAgenTool`."""
         if name not in self._operations:
             problem = f"No tool is named {excerpt(name)}."
             raise UnknownAgenTool(problem, field="name", value=name, remedy=did_you_mean(name, self._operations))
 
     async def call(self, name: str, arguments: object) -> ToolReply:
-        """Call a tool, as the current caller.
+        """Call a tool as the current caller.
 
         Raises:
-            ConfirmationNeeded: A person is to be asked first, or a code to be given.
+            ConfirmationNeeded: The call needs a person's yes, or a code.
         """
         operation = self._operations[name]
         try:
@@ -132,7 +132,7 @@ class TaskTools:
         return ToolReply(cut_text(output.text), shorten(output.data), question=output.question)
 
     async def approve(self, job_id: str, version: int) -> ToolReply:
-        """Approve a task as the current caller, a person, in the version that was shown to them, and in no other."""
+        """Approve a task as the current caller, a person, and only in the version that the person saw."""
         try:
             output = await approve_task(self._desk, job_id, version)
         except AgenToolError as error:

@@ -134,15 +134,13 @@ def _invalid_request(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(detail["type"] == "json_invalid" for detail in found):
         return _problem(400, "invalid-json", "The body is not JSON.", remedy="Send one JSON object, as application/json.")
-    errors = [FieldError(field=_place(detail["loc"]), problem=str(detail["msg"]).removeprefix("Value error, ")) for detail in found]
+    errors: list[FieldError] = []
+    for each in found:
+        place = each["loc"][1:] if each["loc"] and each["loc"][0] in ("body", "query", "path", "header") else each["loc"]
+        field = ".".join(map(str, place)) or "body"
+        errors.append(FieldError(field=field, problem=str(each["msg"]).removeprefix("Value error, ")))
     detail = "; ".join(f"{each.field}: {each.problem}" for each in errors)
     return _problem(422, "invalid-request", f"{detail}.", field=errors[0].field if errors else None, errors=errors)
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Return the name of a field or parameter as the caller wrote it."""
-    names = location[1:] if location and location[0] in ("body", "query", "path", "header") else location
-    return ".".join(map(str, names)) or "body"
 
 
 def _problem(status: int, kind: str, detail: str, **more: Any) -> Problem:

@@ -1,1 +1,1 @@
-"""What makes a tool of an MCP server or an agent schedulable; see `scheduled_tool`."""
+"""The parts of `scheduled_tool`, which makes a tool of an MCP server or an agent schedulable."""

@@ -1,7 +1,7 @@
-"""Decorators in the other order: the server knows the plain function already, and takes the schedulable one in its place.
+"""Decorators in the other order: replace a function that its server has registered already by the schedulable one.
 
-Neither server says which of its tools a function is, so they are looked at: those that the function's module and its caller
-can see, or the one that is given.
+Servers cannot be asked for the tool of a function, so their tools are searched: on the given server, or on the servers in the
+variables of the function's module and of the decorator's caller.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ Function = Callable[..., Any]
 
 
 def adopt(plain: Function, schedulable: Function, server: object | None, visible: Iterable[Mapping[str, Any]]) -> bool:
-    """Let the server that has the plain function as a tool have the schedulable one.
+    """Replace a plain function by the schedulable one on the server that has it as a tool.
 
     Args:
-        plain: The function as it was written.
-        schedulable: What takes its place.
-        server: Where to look; None: in `visible`.
-        visible: Names that the decorator's caller sees.
+        plain: The function as written.
+        schedulable: Its replacement.
+        server: The server; None: search `visible`.
+        visible: Variables that may have servers.
 
     Returns:
-        Whether a server had it.
+        True if a server had the function.
 
     Raises:
-        ConfigurationError: A server was given and does not have the function.
+        ConfigurationError: The given server does not have the function.
     """
     if server is not None:
-        if _replaced(server, plain, schedulable):
+        if _replace(server, plain, schedulable):
             return True
         problem = f"The server does not have {plain.__name__!r} as a tool."
         raise ConfigurationError(problem, field="server", remedy="Put @scheduled_tool(server=…) above @server.tool(), or leave server out.")
     servers = {id(value): value for names in visible for value in names.values() if _is_server(value)}
-    replaced = [_replaced(each, plain, schedulable) for each in servers.values()]
+    replaced = [_replace(each, plain, schedulable) for each in servers.values()]
     return any(replaced)
 
 
@@ -44,13 +44,13 @@ def _is_server(value: object) -> bool:
     return bool(kinds & {"mcp.MCPServer", "fastmcp.FastMCP"})
 
 
-def _replaced(server: Any, plain: Function, schedulable: Function) -> bool:
+def _replace(server: Any, plain: Function, schedulable: Function) -> bool:
     manager = getattr(server, "_tool_manager", None)
     return _in_sdk(server, manager, plain, schedulable) if manager is not None else _in_fastmcp(server, plain, schedulable)
 
 
 def _in_sdk(server: Any, manager: Any, plain: Function, schedulable: Function) -> bool:
-    """Replace a tool of the SDK's server, with the name, title, description and hints it had."""
+    """Replace a tool of the SDK's server, and keep its name, title, description and hints."""
     for tool in manager.list_tools():
         if tool.fn is plain:
             server.remove_tool(tool.name)
@@ -68,7 +68,7 @@ def _in_sdk(server: Any, manager: Any, plain: Function, schedulable: Function) -
 
 
 def _in_fastmcp(server: Any, plain: Function, schedulable: Function) -> bool:
-    """Replace a tool of fastmcp's server. Its own description of the tool says how it was declared."""
+    """Replace a tool of fastmcp's server, and keep its declaration."""
     provider = server.local_provider
     for tool in [*provider._components.values()]:
         if getattr(tool, "fn", None) is plain:

@@ -1,4 +1,4 @@
-"""Where schedulable tools live: a toolkit in the background, with a database of their program's own."""
+"""The background toolkit of a program's schedulable tools, with a database for that program."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from agentoolkit.settings import Settings, home
 logger = logging.getLogger(__name__)
 
 START_SECONDS = 0.5
-"""After its first tool is declared, when a program's toolkit starts if it has kept jobs: by then the other tools are declared too."""
+"""Delay from a program's first declared tool to the start of its toolkit, if it has kept jobs: the other tools are declared by then."""
 CALLER = Caller(CODE.name, "mcp", OWN)
-"""Who schedules a tool: a model, on behalf of whoever runs the program."""
+"""The caller that schedules a tool: a model, on behalf of the program's user."""
 
 
 class ToolHome:
     """The toolkit of one program's tools.
 
     Args:
-        background: Where it runs.
-        keeps_jobs: Tells whether there may be jobs from before.
+        background: The toolkit.
+        keeps_jobs: Returns True if there may be jobs from earlier runs.
     """
 
     def __init__(self, background: BackgroundToolkit, keeps_jobs: Callable[[], bool] = lambda: False) -> None:
@@ -38,7 +38,7 @@ class ToolHome:
         self._timer: Timer | None = None
 
     def add(self, agentool: AgenTool[Any]) -> None:
-        """Make a tool known. If jobs were kept, their scheduler starts soon, also if nothing is called."""
+        """Register a tool. If there are kept jobs, the scheduler starts soon, also without a call."""
         self.background.add_tool(agentool)
         if self._timer is None and self._keeps_jobs():
             self._timer = Timer(START_SECONDS, self._start)
@@ -49,11 +49,11 @@ class ToolHome:
         try:
             self.background.start()
         except AgenToolError:
-            logger.exception("What was scheduled before does not run: the scheduler cannot be started")
+            logger.exception("Jobs from earlier runs do not run: the scheduler cannot be started")
 
 
 class ToolHomes:
-    """The homes of this process, one for each program: two programs must not run one another's jobs, whose tools they lack."""
+    """The homes of this process, one for each program: programs lack each other's tools, so they must not share jobs."""
 
     def __init__(self) -> None:
         self._homes: dict[Path, ToolHome] = {}
@@ -65,11 +65,11 @@ class ToolHomes:
         program = Path(getattr(top, "__file__", None) or function.__code__.co_filename).absolute()
         with self._lock:
             if program not in self._homes:
-                self._homes[program] = _home_of(program)
+                self._homes[program] = _create_home(program)
             return self._homes[program]
 
 
-def _home_of(program: Path) -> ToolHome:
+def _create_home(program: Path) -> ToolHome:
     settings = Settings()
     if settings.database is not None:
         return ToolHome(BackgroundToolkit(settings), lambda: True)
@@ -78,4 +78,4 @@ def _home_of(program: Path) -> ToolHome:
 
 
 HOMES = ToolHomes()
-"""Decorators run before anything could hand them a toolkit."""
+"""Global, because decorators run before a toolkit could be passed to them."""

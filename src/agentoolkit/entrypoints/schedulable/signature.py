@@ -1,4 +1,4 @@
-"""The signature of a tool, before and after it became schedulable."""
+"""Read the signature of a tool, and add the arguments that schedule it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from agentool.signatures import signature_of
 WHEN = Annotated[str | None, Field(description="Run once, later: ISO 8601 or words", examples=["tomorrow at 9 AM", "2030-01-31T09:00:00"])]
 RECURRING = Annotated[str | None, Field(description="Run repeatedly: words or crontab", examples=["every weekday at 9:00", "0 9 * * 1-5"])]
 ADDED: Mapping[str, Any] = {"datetime": WHEN, "schedule": RECURRING}
-"""The arguments that a schedulable tool takes besides its own. Source of ``datetime``: *Scheduler Service*."""
+"""The arguments that are added to a tool. Source of ``datetime``: *Scheduler Service*."""
 _FRAMEWORKS = ("mcp", "fastmcp", "pydantic_ai")
 
 
 class ScheduledCall(BaseModel):
-    """Answer of a tool that has scheduled itself instead of running."""
+    """Answer of a tool that was scheduled instead of run."""
 
     message: str = Field(description="What was scheduled, in words")
     job_id: str
@@ -37,13 +37,13 @@ class ToolArguments(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ToolSignature:
-    """What a tool takes and returns."""
+    """The parameters and the return type of a tool."""
 
     function: Callable[..., Any]
     whole: inspect.Signature
     hints: Mapping[str, Any]
     contexts: tuple[str, ...]
-    """Parameters that its server fills in."""
+    """Parameters that the server fills in."""
 
     @property
     def name(self) -> str:
@@ -51,12 +51,12 @@ class ToolSignature:
         return self.function.__name__
 
     def given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of a call by their names, without the server's. Raises `TypeError` as the call would."""
+        """Return the arguments of a call by name, without the server's. Raises `TypeError` as the call would."""
         bound = self.whole.bind(*args, **kwargs)
         return {name: value for name, value in bound.arguments.items() if name not in self.contexts}
 
     def arguments_model(self) -> type[ToolArguments]:
-        """Return a model of the arguments that a schedule can keep."""
+        """Return a model of the arguments that are stored with a job."""
         fields: dict[str, Any] = {}
         for name, parameter in self.whole.parameters.items():
             if name not in self.contexts:
@@ -65,7 +65,7 @@ class ToolSignature:
         return create_model(f"{self.name}_arguments", __base__=ToolArguments, **fields)
 
     def widened(self) -> inspect.Signature:
-        """Return the signature with the arguments that schedule it, and with what it then answers."""
+        """Return the signature with the added arguments, and with `ScheduledCall` as a return type."""
         declared = self.hints.get("return", inspect.Signature.empty)
         answer = declared if declared in (str, Any, inspect.Signature.empty) else declared | ScheduledCall
         parameters = [each.replace(annotation=self.hints.get(each.name, each.annotation)) for each in self.whole.parameters.values()]
@@ -77,8 +77,8 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
     """Read the signature of a tool.
 
     Raises:
-        ConfigurationError: It has no name or no signature, an argument ``datetime`` or ``schedule`` of its own, or one that cannot be
-            given by name.
+        ConfigurationError: The function has no name or no signature, an argument ``datetime`` or ``schedule`` of its own, or an
+            argument that cannot be given by name.
     """
     whole = signature_of(function)
     if whole is None or not getattr(function, "__name__", None):
@@ -101,6 +101,6 @@ def read_signature(function: Callable[..., Any]) -> ToolSignature:
 
 
 def _is_context(annotation: Any) -> bool:
-    """Is this the context that a server or an agent hands to its tools?"""
+    """Tell whether a type is the context that a server or an agent passes to its tools."""
     kind = get_origin(annotation) or annotation
     return isinstance(kind, type) and kind.__name__.endswith("Context") and kind.__module__.partition(".")[0] in _FRAMEWORKS
