@@ -36,7 +36,7 @@ def test_a_query_chooses_jobs(cli: Cli, failed: str) -> None:
     asked = ["status:failed tag:nightly", "job:wr*", "wrong", "job:* -tag:daily"]
     assert [[row["job_id"] for row in rows_of(cli("list", query, "-o", "csv").stdout)] for query in asked] == [["wrong"]] * 4
     assert cli("list", "--tag", "daily", "--owner", "me", "-o", "csv").stdout.count("\n") == 2
-    assert cli("list", "tag:none").stdout == "No job fits.\n"
+    assert cli("list", "tag:none").stdout == "No job matches.\n"
 
 
 def test_a_query_that_cannot_be_read_is_refused(cli: Cli) -> None:
@@ -166,7 +166,7 @@ def test_a_view_is_a_query_under_a_name(cli: Cli, failed: str) -> None:
     cli("views", "save", "nightly", "tag:nightly")
     assert [view["name"] for view in cli.data("views", "list")["views"]] == ["broken", "nightly"]
     assert [row["job_id"] for row in rows_of(cli("list", "--view", "nightly", "-o", "csv").stdout)] == ["wrong"]
-    assert cli("list", "job:fine", "--view", "nightly").stdout == "No job fits.\n"
+    assert cli("list", "job:fine", "--view", "nightly").stdout == "No job matches.\n"
     assert [record["execution_id"] for record in cli.data("history", "--view", "broken")["history"]] == [failed]
     cli("views", "delete", "nightly")
     assert "No view of jobs is named 'nightly'" in cli("list", "--view", "nightly", code=2).stderr
@@ -209,7 +209,7 @@ def test_history_takes_a_job_and_a_query(cli: Cli, failed: str) -> None:
     """A first word that is no condition names the job; conditions need no option."""
     for words in (["wrong"], ["status:failed"], ["wrong", "status:failed", "since:1h"]):
         assert [record["execution_id"] for record in cli.data("history", *words)["history"]] == [failed]
-    assert cli("history", "wrong", "status:success").stdout == "No execution fits.\n"
+    assert cli("history", "wrong", "status:success").stdout == "No execution matches.\n"
 
 
 def test_update_without_anything_says_so(cli: Cli) -> None:

@@ -236,7 +236,7 @@ def test_history_of_one_status(cli: Cli) -> None:
     """--status shows only those; a word that is no status is refused."""
     cli.greeting()
     cli("run", "greeting", "--allow", "chores")
-    assert cli("history", "--status", "failed").stdout == "No execution fits.\n"
+    assert cli("history", "--status", "failed").stdout == "No execution matches.\n"
     cli("history", "--status", "happy", code=2)
 
 

@@ -28,7 +28,7 @@ from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
 VERSION = 3
-"""Files of version 1 have no queues and no values. Those of version 2 have no remembered ids, and dead letters in no order."""
+"""Version 1 has no queues and no values. Version 2 has no remembered ids, and its dead letters have no order."""
 
 _ALL = 1_000_000_000
 _PAGE = 500
@@ -121,8 +121,8 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
     Executions that had not finished are recovered like those of a process that ended: they run again, or are lost. Leased messages
     are ready again.
 
-    A job is left out, with its executions and outcomes, if another job in the store has its name, or if it would come after itself
-    by way of a job that another process changed meanwhile. The rest is added. `Arrived.left_out` has the ids of those left out.
+    A job is left out, with its executions and outcomes, in two cases: another job in the store has its name, or it would come after
+    itself by way of a job that another process changed meanwhile. `Arrived.left_out` has the ids of these jobs.
 
     Raises:
         InvalidInput: A line is damaged, or of another format; two jobs have one id or name, or one would come after itself.

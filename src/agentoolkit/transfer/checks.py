@@ -117,7 +117,7 @@ def is_encodable(text: str) -> bool:
 
 
 def count_in(field: str, value: Any) -> int:
-    """Return a count. Refuse a value that is no whole number from 0 to 2**62 - 1, so that databases can hold it."""
+    """Return a count. Refuse a value that is not a whole number from 0 to 2**62 - 1, which databases can hold."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**62:
         raise InvalidInput(f"{excerpt(value)} is not a count.", field=field, value=value, remedy="Write a whole number from 0 on.")
     return value

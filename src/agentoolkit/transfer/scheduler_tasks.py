@@ -51,10 +51,10 @@ def _tasks(text: str) -> Mapping[str, Mapping[str, Any]]:
     try:
         held: Any = json.loads(text, object_pairs_hook=_unique_keys)
     except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"It is not JSON: {error}.", field="file") from error
+        raise InvalidInput(f"The file is not JSON: {error}.", field="file") from error
     tasks: Any = cast("dict[str, Any]", held).get("tasks") if isinstance(held, dict) else None
     if not isinstance(tasks, dict):
-        raise InvalidInput("It has no object 'tasks'.", field="file", remedy="Give the file scheduler_tasks.json.")
+        raise InvalidInput("The file has no object 'tasks'.", field="file", remedy="Give the file scheduler_tasks.json.")
     return cast("dict[str, Mapping[str, Any]]", tasks)
 
 

@@ -90,7 +90,7 @@ class SchedulerGroup(ReportingGroup):
 
 
 _ELSEWHERE = frozenset({"schedule", "scheduler", "mcp", "service", "token", "import", "export"})
-"""Commands that `scheduler` does not repeat: those that are not about tasks, and `schedule`, of which it has its own."""
+"""Commands that `scheduler` does not repeat: they are not about tasks. `schedule` it has in a form of its own."""
 
 _scheduler_app = typer.Typer(
     cls=SchedulerGroup,

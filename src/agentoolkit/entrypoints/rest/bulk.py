@@ -52,7 +52,7 @@ class CreatedTasks(BaseModel):
 
     task_ids: list[str | None] = Field(description="In the order of the request; null: refused")
     created: int
-    unchanged: int = Field(description="The very same task was there already")
+    unchanged: int = Field(description="Identical tasks that existed already")
     failed: int
     failures: list[BulkFailure] = Field(description=f"At most {MAX_NAMED} of them")
 

@@ -1,4 +1,4 @@
-"""What else is wrong with a task whose body is refused: all is told at once, so that nobody corrects it in rounds."""
+"""Find the further faults of a refused task, so that one answer names all of them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from agentoolkit.entrypoints.rest.models import NewTask, TaskChanges
 
 
 async def also_refused(request: Request, error: RequestValidationError, kind: Any) -> AgenToolError | None:
-    """Leave out the fields that a body cannot have, and return what the scheduler refuses of the others, if it does.
+    """Return the scheduler's refusal of a task without its invalid fields; None if the scheduler would accept the others.
 
     Args:
-        request: What was refused.
-        error: Why.
-        kind: What its body was to be: of others than a task, and changes to one, nothing more is told.
+        request: The refused request.
+        error: The reason.
+        kind: The model of the body. Only tasks and changes to tasks are checked.
     """
     places = [cast("tuple[object, ...]", each["loc"]) for each in error.errors()]
     faulty = {str(place[1]) for place in places if len(place) > 1 and place[0] == "body"}

@@ -101,7 +101,7 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
 
 @router.get("/tasks")
 async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> TaskPage:
-    """List tasks, the oldest first: those that can run again, or those with one status."""
+    """List tasks, the oldest first: all that can run again, or all with one status."""
     status = "active" if query.status == "scheduled" else query.status
     data = await tools.scheduler(
         "list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor, query=query.query

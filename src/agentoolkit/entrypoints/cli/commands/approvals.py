@@ -47,7 +47,7 @@ def approve(
 
 
 @approvals_app.command(cls=ReportingCommand, epilog=example_of("deny"))
-def deny(approval_id: ApprovalId, reason: Annotated[str | None, optional("--reason", "TEXT", "Why; the model is told.")] = None) -> None:
+def deny(approval_id: ApprovalId, reason: Annotated[str | None, optional("--reason", "TEXT", "The reason, for the model.")] = None) -> None:
     """Deny the calls of a run, and let it go on without them."""
     _decide("deny", approval_id=approval_id, reason=reason)
 

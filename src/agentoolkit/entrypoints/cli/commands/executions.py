@@ -20,7 +20,7 @@ STATUSES = "queued|running|retrying|success|failed|cancelled|missed|skipped|lost
 
 def run(
     job: Job,
-    input_data: Annotated[str | None, optional("--input", "JSON", "Another input for this once, as a JSON object.")] = None,
+    input_data: Annotated[str | None, optional("--input", "JSON", "Another input for this run, as a JSON object.")] = None,
     timeout: Annotated[float | None, optional("--timeout", "SECONDS", "A run that takes longer is cancelled.")] = None,
     allow: Allow = None,
     json: Json = False,
@@ -49,13 +49,13 @@ def history(
         list[str] | None,
         typer.Argument(
             metavar="[JOB] [QUERY]",
-            help="A job's id or name; only those that fit, e.g. 'took:>5m since:24h'.",
+            help="A job's id or name; only matching executions, e.g. 'took:>5m since:24h'.",
             show_default=False,
             autocompletion=complete_job,
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=10_000)] = 20,
-    status: Annotated[str | None, optional("--status", STATUSES, "Only those with this status.", values=STATUSES)] = None,
+    status: Annotated[str | None, optional("--status", STATUSES, "Only executions with this status.", values=STATUSES)] = None,
     query: Annotated[str | None, optional("--query", "QUERY", "The same as QUERY.")] = None,
     view: View = None,
     output: Output = "table",
@@ -69,7 +69,7 @@ def history(
 
     job, query = job_and_query([*(words or []), *([query] if query else [])])
     found = visit(lambda kit: find_executions(kit, query, limit, job, status, view))
-    nothing = "No execution fits." if query or status or view else "Nothing has run yet."
+    nothing = "No execution matches." if query or status or view else "Nothing has run yet."
     if json or output != "table":
         print_data(found, "history", output, json=json)
     elif not found.history:
@@ -95,7 +95,7 @@ def show(execution_id: ExecutionId, json: Json = False) -> None:
 def logs(
     job: Job,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many executions.", min=1, max=100)] = 10,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each execution that ends, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with each new execution that ends, until Ctrl-C.")] = False,
 ) -> None:
     """Print the whole output of a job's latest executions, the newest last."""
     import asyncio
@@ -128,7 +128,7 @@ def retry(
     failed: Annotated[
         list[str] | None, typer.Argument(metavar="[JOB|ID]", help="Executions, or jobs: the latest failure of each.", show_default=False)
     ] = None,
-    query: Annotated[str | None, optional("--query", "QUERY", "All executions that fit, e.g. 'status:failed since:24h'.")] = None,
+    query: Annotated[str | None, optional("--query", "QUERY", "All matching executions, e.g. 'status:failed since:24h'.")] = None,
     json: Json = False,
 ) -> None:
     """Run ended executions again, in the process that serves. An execution is retried once; its retry can be retried in turn."""

@@ -62,10 +62,10 @@ def print_scheduled(scheduled: Scheduled, *, json: bool) -> None:
 def list_(
     query: Query = None,
     status: Annotated[
-        str | None, optional("--status", JOB_STATUSES, "That stand so, or whose latest execution ended so.", values=JOB_STATUSES)
+        str | None, optional("--status", JOB_STATUSES, "Jobs in this state, or whose latest execution ended with it.", values=JOB_STATUSES)
     ] = None,
-    tag: Annotated[str | None, optional("--tag", "TEXT", "With this label.")] = None,
-    owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are; 'me' is you.")] = None,
+    tag: Annotated[str | None, optional("--tag", "TEXT", "Jobs with this label.")] = None,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Jobs of this owner; 'me' is you.")] = None,
     view: View = None,
     output: Output = "table",
     json: Json = False,
@@ -84,7 +84,7 @@ def list_(
     if json or output != "table":
         print_data(found, "jobs", output, json=json)
     elif not found.jobs:
-        say("No job fits." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
+        say("No job matches." if asked or view else "No jobs. Schedule one: agentool schedule NAME WHEN TOOL")
         if not (asked or view) and (example := kept_example()):
             say(f"The bundled example's jobs are kept apart: AGENTOOL_DATABASE={example} {command_name()} list")
     else:
@@ -93,7 +93,7 @@ def list_(
 
 def upcoming(
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many jobs.", min=1, max=10_000)] = 12,
-    owner: Annotated[str | None, optional("--owner", "NAME", "Whose they are.")] = None,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Jobs of this owner.")] = None,
     output: Output = "table",
     json: Json = False,
 ) -> None:

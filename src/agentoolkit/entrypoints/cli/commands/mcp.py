@@ -29,12 +29,12 @@ def serve(
     token: Annotated[bool, typer.Option("--token", help="Ask for a token on a loopback address too.")] = False,
     owner: Annotated[
         str | None,
-        typer.Option("--owner", metavar="NAME", help="Whose the tasks are; the command line's by default.", show_default=False),
+        typer.Option("--owner", metavar="NAME", help="Owner of the tasks; the command line's by default.", show_default=False),
     ] = None,
     agent: Annotated[
         str | None, typer.Option("--agent", metavar="NAME", help="Agent that runs prompts; the only one by default.", show_default=False)
     ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave a process behind that serves the tasks when the client has gone.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave a process behind that serves the tasks after the client has ended.")] = False,
     timezone: Timezone = None,
     allow: Allow = None,
     memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it tasks and their history outlive the process.")] = False,
@@ -71,7 +71,7 @@ def config(
             metavar="[CLIENT]", help="claude-code, claude-desktop, cursor, vscode or codex; all by default.", show_default=False
         ),
     ] = None,
-    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="Of a server over HTTP.", show_default=False)] = None,
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="URL of a server over HTTP.", show_default=False)] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Start the server with --keep.")] = False,
 ) -> None:
     """Print the configuration with which MCP clients find the server."""

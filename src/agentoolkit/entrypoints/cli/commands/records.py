@@ -16,8 +16,8 @@ LISTEN_SECONDS = 10.0
 
 
 def audit(
-    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only what concerns it: its id or name.", show_default=False)] = None,
-    owner: Annotated[str | None, optional("--owner", "NAME", "Only what is this owner's.")] = None,
+    job: Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's entries: its id or name.", show_default=False)] = None,
+    owner: Annotated[str | None, optional("--owner", "NAME", "Only entries on this owner's jobs.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many entries.", min=1, max=10_000)] = 20,
     output: Output = "table",
     json: Json = False,
@@ -45,8 +45,8 @@ def audit(
 
 def events(
     pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="A name, or one with stars.")] = "*",
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many of those that are kept.", min=0, max=1_000)] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what happens, until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many kept events.", min=0, max=1_000)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new events, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print each as a line of JSON.")] = False,
 ) -> None:
     """Print the events of the event bus, the newest last."""

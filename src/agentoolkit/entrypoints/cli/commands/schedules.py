@@ -14,7 +14,7 @@ def preview(
     ctx: typer.Context,
     when: When,
     timezone: Timezone = None,
-    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after|list", "What it must be.")] = None,
+    schedule_type: Annotated[str | None, optional("--type", "cron|interval|once|after|list", "The required kind of schedule.")] = None,
     count: Annotated[int, typer.Option("--count", "-n", metavar="NUMBER", help="How many due times to show.", min=1, max=100)] = 5,
     json: Json = False,
 ) -> None:

@@ -16,14 +16,13 @@ def serve(
         Path | None,
         typer.Argument(
             metavar="FILE",
-            help="Task file in YAML; left out: the jobs that are kept, or the bundled example if there are none and "
-            "no setting names their place.",
+            help="Task file in YAML. Without it: the kept jobs, or the bundled example if there are none and no setting names a database.",
             show_default=False,
         ),
     ] = None,
     allow: Allow = None,
     memory: Annotated[bool, typer.Option("--memory", help="Keep nothing; without it jobs and their history outlive the process.")] = False,
-    kept: Annotated[bool, typer.Option("--kept", help="Serve the jobs that are kept, also if there are none yet.")] = False,
+    kept: Annotated[bool, typer.Option("--kept", help="Serve the kept jobs, also if there are none yet.")] = False,
     seconds: Annotated[
         float | None, typer.Option("--for", metavar="SECONDS", help="Stop by itself after this time.", min=0.0, show_default=False)
     ] = None,

@@ -14,7 +14,7 @@ token_app = typer.Typer(name="token", help="Bearer tokens of the API: create, li
 
 @token_app.command(cls=ReportingCommand)
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whom it speaks for: whose the tasks are that it makes.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its caller, who owns the tasks it creates.", show_default=False)],
     scope: Annotated[
         list[str] | None, typer.Option("--scope", help="read (default), write, approve or admin; may be repeated.", show_default=False)
     ] = None,

@@ -51,12 +51,18 @@ def export(
 @import_app.command(cls=ReportingCommand, epilog=example_of("crontab"))
 def crontab(
     file: Source,
-    shell: Annotated[bool, typer.Option("--shell", help="Let `sh -c` run what needs a shell; sh has to be allowed then.")] = False,
-    log: Annotated[bool, typer.Option("--log", help="Write output into the log that went to a file.")] = False,
-    notify: Annotated[str | None, optional("--notify", "TARGET", "Where failures are told, if MAILTO is set: 'log', or a service.")] = None,
+    shell: Annotated[bool, typer.Option("--shell", help="Run commands that need a shell with `sh -c`; sh must be allowed.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Write output into the log where it went to a file.")] = False,
+    notify: Annotated[
+        str | None, optional("--notify", "TARGET", "Where to notify of failures, if MAILTO is set: 'log' or a service.")
+    ] = None,
     user_column: Annotated[
         bool | None,
-        typer.Option("--user-column/--no-user-column", help="Is there a column of users? The entries tell.", show_default=False),
+        typer.Option(
+            "--user-column/--no-user-column",
+            help="Is there a column of users? Guessed by default.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Print a crontab as a task file. Lines that could not be translated are named on stderr."""

@@ -12,8 +12,8 @@ from agentoolkit.entrypoints.cli.options import Json, Output
 
 views_app = typer.Typer(cls=ReportingGroup, name="views", help="Searches that are kept under names.", no_args_is_help=True)
 
-Page = Annotated[Literal["jobs", "executions"], typer.Option("--page", metavar="jobs|executions", help="The list that it is for.")]
-ViewName = Annotated[str, typer.Argument(metavar="NAME", help="What it is called.", show_default=False)]
+Page = Annotated[Literal["jobs", "executions"], typer.Option("--page", metavar="jobs|executions", help="The list of the search.")]
+ViewName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the search.", show_default=False)]
 
 
 @views_app.command("list", cls=ReportingCommand, epilog=example_of("views-list"))
@@ -37,7 +37,7 @@ def save(
     name: ViewName,
     query: Annotated[list[str], typer.Argument(metavar="QUERY", help="As `agentool list` takes it.", show_default=False)],
     page: Page = "jobs",
-    default: Annotated[bool, typer.Option("--default", help="The dashboard's page begins with it.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="The dashboard's page opens with it.")] = False,
 ) -> None:
     """Save a search under a name, and replace an older one of that name. `list` and `history` take it by --view."""
     from agentoolkit.entrypoints.cli.printing import say

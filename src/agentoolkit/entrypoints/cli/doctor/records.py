@@ -39,7 +39,7 @@ async def check_records() -> AsyncIterator[Finding]:
                     yield finding
             yield await check_leader(kit)
             yield await check_owners(kit)
-            jobs = (await find_jobs(kit)).jobs  # all of them, so once
+            jobs = (await find_jobs(kit)).jobs  # read once, as there may be many
             yield await check_backlog(kit, jobs)
             yield await check_workers(kit)
             yield await check_tools(kit, jobs)
