@@ -47,14 +47,14 @@ class Action:
 
 
 ACTIONS = {
-    "run": Action("Run", "Started a run of", "job", "Each runs once more as soon as there is room. Its schedule stays as it is."),
-    "pause": Action("Pause", "Paused", "job", "No run is due until somebody resumes it.", takes_reason=True, takes_until=True),
-    "resume": Action("Resume", "Resumed", "job", "It is due again from now on. What was due meanwhile is not made up for."),
+    "run": Action("Run", "Started a run of", "job", "Each job runs once as soon as there is room. Its schedule does not change."),
+    "pause": Action("Pause", "Paused", "job", "No run is due until the job is resumed.", takes_reason=True, takes_until=True),
+    "resume": Action("Resume", "Resumed", "job", "It is due again from now on. Due times that passed meanwhile are not caught up."),
     "cancel": Action(
         "Cancel",
         "Cancelled",
         "job",
-        "It never runs again; what waits of it is ended. Its history stays.",
+        "It never runs again, and its waiting executions are cancelled. Its history stays.",
         takes_reason=True,
         is_final=True,
     ),
@@ -62,20 +62,20 @@ ACTIONS = {
         "Spread",
         "Spread",
         "job",
-        "Each is due up to so many seconds later than its schedule says, by a share of its own that stays the same.",
+        "Each job is due later than its schedule by a fixed part of these seconds, another part for each job.",
         takes_seconds=True,
     ),
-    "again": Action("Run again", "Started a new run for", "execution", "The job of each runs once more, with its input of today."),
+    "again": Action("Run again", "Started a new run for", "execution", "The job of each execution runs again, with its present input."),
     "end": Action("End", "Ended", "execution", "Its handler is cancelled, and it counts as cancelled.", takes_reason=True, is_final=True),
     "stop": Action(
         "Stop",
         "Stopped",
         "scheduler",
-        "Nothing that is due is run, by any process on this store, until it is started.",
+        "No process on this database runs due jobs until the scheduler is started.",
         takes_reason=True,
         is_final=True,
     ),
-    "start": Action("Start", "Started", "scheduler", "What is due is run again."),
+    "start": Action("Start", "Started", "scheduler", "Due jobs run again."),
 }
 
 

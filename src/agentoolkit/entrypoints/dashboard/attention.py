@@ -114,9 +114,9 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
     """Yield the trouble that due jobs are not run, or run late."""
     problem = detail = ""
     if status["stopped"]:
-        problem, detail = "The scheduler is stopped", status["stop_reason"] or "Nothing that is due is run until it is started again."
+        problem, detail = "The scheduler is stopped", status["stop_reason"] or "Due jobs do not run until it is started again."
     elif not status["running"]:
-        problem, detail = "No scheduler is running", "No process works on this store; `agentool serve` starts one."
+        problem, detail = "No scheduler is running", "No process serves this database; `agentool serve` starts one."
     elif (status["lag"] or 0.0) > MAX_LAG:
         problem, detail = "The scheduler is late", f"A run started {span(status['lag'])} after its due time."
     if problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from agentoolkit.entrypoints.rest.problems import ApiError
 
@@ -14,7 +14,7 @@ _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 def check_host(headers: Mapping[str, str], hosts: Collection[str]) -> None:
     """Refuse a Host that is not one of this server's: a foreign site may point its own name here."""
     host = headers.get("host", "")
-    name = _name(host)
+    name = _parts(f"//{host}").hostname or ""
     if is_loopback(name) or host in hosts or name in hosts:
         return
     raise ApiError(421, "foreign-host", f"This server is not {host[:100]!r}.", field="Host", remedy="AGENTOOL_REST_HOSTS names its hosts.")
@@ -27,15 +27,16 @@ def check_origin(method: str, headers: Mapping[str, str], origins: Collection[st
         if method in _UNSAFE and headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise _foreign_origin(headers["sec-fetch-site"])
         return
-    if origin not in origins and _netloc(origin) != headers.get("host"):
+    if origin not in origins and _parts(origin).netloc != headers.get("host"):
         raise _foreign_origin(origin)
 
 
-def _netloc(origin: str) -> str | None:
+def _parts(url: str) -> SplitResult:
+    """Split a URL; a malformed one has empty parts."""
     try:
-        return urlsplit(origin).netloc
+        return urlsplit(url)
     except ValueError:
-        return None
+        return urlsplit("")
 
 
 def _foreign_origin(origin: str) -> ApiError:
@@ -51,11 +52,3 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
-
-
-def _name(host: str) -> str:
-    """Return the name of a Host header, without its port."""
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

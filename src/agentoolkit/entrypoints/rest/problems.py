@@ -70,10 +70,16 @@ def problem_of(error: Exception) -> Problem:
         return _invalid_request(error)
     if isinstance(error, HTTPException):
         return _problem(error.status_code, HTTPStatus(error.status_code).phrase, f"{str(error.detail).rstrip('.')}.")
-    if isinstance(error, AgenToolError):
-        return _refusal(error)
-    logger.error("A request failed", exc_info=error)
-    return _problem(500, "internal-error", "The server failed; its log says why.")
+    if not isinstance(error, AgenToolError):
+        logger.error("A request failed", exc_info=error)
+        return _problem(500, "internal-error", "The server failed; its log says why.")
+    status = _status(error)
+    if status >= 500:
+        logger.error("A request failed: %s", error)
+    kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(error).__name__).lower()
+    value = None if error.value is None or error.value is UNSHOWN else str(error.value)[:MAX_VALUE]
+    errors = _all_faults(error) if error.also else _problems_of(error)
+    return _problem(status, kind, str(error), field=error.field, value=value, remedy=error.remedy, errors=errors)
 
 
 def problem_response(error: Exception, also: AgenToolError | None = None) -> Response:
@@ -85,16 +91,6 @@ def problem_response(error: Exception, also: AgenToolError | None = None) -> Res
     headers = getattr(error, "headers", None)
     content = problem.model_dump(mode="json", exclude_none=True)
     return Response(json.dumps(content, ensure_ascii=True), problem.status, headers, MEDIA_TYPE)
-
-
-def _refusal(error: AgenToolError) -> Problem:
-    status = _status(error)
-    kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(error).__name__).lower()
-    if status >= 500:
-        logger.error("A request failed: %s", error)
-    errors = _all_faults(error) if error.also else _problems_of(error)
-    value = None if error.value is None or error.value is UNSHOWN else str(error.value)[:MAX_VALUE]
-    return _problem(status, kind, str(error), field=error.field, value=value, remedy=error.remedy, errors=errors)
 
 
 def _all_faults(error: AgenToolError) -> list[FieldError]:
