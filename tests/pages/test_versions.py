@@ -77,7 +77,7 @@ async def test_a_secret_that_is_gone_is_asked_for(kit: TestToolkit, client: http
     await ask(kit, "update", job_id="hook", agentool_name="queue", input_data={"operation": "list_queues"})
     answer = await restore(client, "hook", (await times_of(kit, "hook"))[-1])
     assert answer.status_code == 422
-    assert "no secret is kept" in answer.text
+    assert "keeps no secrets" in answer.text
     assert (await ask(kit, "get_job", job_id="hook"))["info"]["agentool_name"] == "queue"
 
 
