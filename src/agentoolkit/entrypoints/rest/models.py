@@ -41,8 +41,8 @@ class ScheduledTask(BaseModel):
     runs: int | None = Field(default=None, description="Executions that its schedule has started; left out in lists")
     version: int | None = Field(default=None, description="Number of its changes; left out in lists")
     created_at: str | None = None
-    created_by: dict[str, Any] | None = Field(default=None, description="Its owner, and the door at which it was created; left out in lists")
-    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or created it for its owner; left out in lists")
+    created_by: dict[str, Any] | None = Field(default=None, description="Its owner, and the door of its creation; left out in lists")
+    changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or made it for its owner; left out in lists")
     options: dict[str, Any] | None = Field(default=None, description="Its other fields; left out in lists")
 
 
