@@ -165,7 +165,7 @@ class ExecutionInfo(SchedulerFacts):
     error: ErrorInfo | None
     delivery: str = Field(description="Whether the outcome reached its queue: none, pending, delivered or failed")
     attempts: list[AttemptInfo] = Field(default=[], description="Earlier attempts, the oldest first")
-    retry_at: str | None = Field(default=None, description="When the next attempt starts")
+    retry_at: str | None = Field(default=None, description="Time of the next attempt")
     output: str = Field(default="", description="While it runs in the process that answers: the end of its output so far")
 
 

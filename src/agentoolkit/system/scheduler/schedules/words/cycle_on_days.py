@@ -1,7 +1,7 @@
-"""Days beside what comes again: ``weekly on monday``, ``every month on the 15th``, ``every 15 minutes on weekdays``.
+"""Reads the days of a cycle: ``weekly on monday``, ``every month on the 15th``, ``every 15 minutes on weekdays``.
 
-What names a period may be narrowed to days of that period. What already names days, or means another period, has two readings: it is
-refused with both.
+A cycle that names a period can be limited to days of that period. If it names days already, or the days belong to another
+period, it has two readings, and is refused with both.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def with_days(cursor: Cursor, found: Cycle) -> Cycle:
     """Take the days after ``on``, and return the cycle on these days.
 
     Raises:
-        InvalidSchedule: The cycle names other days, or a period that these days are not of.
+        InvalidSchedule: The cycle names other days, or the days do not belong to its period.
     """
     start = cursor.place
     days = positions(cursor) or (date_of_year(cursor) if names_date_of_year(cursor) else weekdays(cursor))
@@ -42,7 +42,7 @@ def with_days(cursor: Cursor, found: Cycle) -> Cycle:
         days = in_quarter(cursor, days)
     elif not _fit(found, days):
         raise _refusal(cursor, found, days, start)
-    # ``every day in june on monday``: a month that was named before stays.
+    # ``every day in june on monday``: the month named before stays.
     month = found.days[1] if found.days and found.unit == "day" else "*"
     return found.on(days if days[1] != "*" else (days[0], month, days[2]))
 
@@ -52,7 +52,7 @@ def _is_week(days: Days) -> bool:
 
 
 def _fit(found: Cycle, days: Days) -> bool:
-    """Whether the days are some of the period that the cycle repeats by."""
+    """Tell whether the days belong to the period by which the cycle repeats."""
     unit = "week" if found.weeks > 1 else found.unit
     if unit == "week":
         return _is_week(days)
@@ -66,7 +66,7 @@ def _fit(found: Cycle, days: Days) -> bool:
 
 
 def _refusal(cursor: Cursor, found: Cycle, days: Days, start: int) -> InvalidSchedule:
-    """Refuse a cycle and days that do not fit, with what each of them means by itself."""
+    """Return the refusal of a cycle and days that do not fit, with the meaning of each alone."""
     head, end = found.head
     cycle = cursor.words(head, end)
     said = _PLURAL.sub(r"\1", cursor.words(start, cursor.place).removeprefix("the ").removesuffix(" of the month"))
@@ -79,14 +79,14 @@ def _refusal(cursor: Cursor, found: Cycle, days: Days, start: int) -> InvalidSch
 
 
 def _alone(days: Days, said: str) -> str:
-    """Write the days as what comes again by itself."""
+    """Write the days as a cycle of their own."""
     if _is_week(days):
         return f"every {said}"
     return f"every month on the {said}" if days[1] == "*" else f"every year on {said}"
 
 
 def _in_unit(found: Cycle, days: Days, said: str, cycle: str) -> Iterator[str]:
-    """Write what is due once in the period that the cycle repeats by; the cycle as it is where that names days, or no days fit."""
+    """Write readings that are due once in each period of the cycle; the cycle itself if it names days or no days fit."""
     if found.unit == "week" or found.weeks > 1:
         yield f"{cycle} on monday"
     elif found.unit not in _LONG or days[1] != "*":

@@ -87,7 +87,7 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
 
 
 def _starts_bare_hour(cursor: Cursor, found: Cycle) -> bool:
-    """Whether an hour comes next without ``at``: ``every day 9``, ``mondays 9 and 17``, and not ``every month 15``."""
+    """Tell whether an hour comes next without ``at``: ``every day 9``, ``mondays 9 and 17``, but not ``every month 15``."""
     hour, following = cursor.peek(), cursor.peek(1)
     if hour.kind != "number" or not hour.text.isdigit() or len(hour.text) > 2 or found.days is None:
         return False

@@ -101,24 +101,24 @@ def take_over(tx: Transaction, now: datetime, held: Callable[[str], bool]) -> li
 
 
 def _abandoned(tx: Transaction, held: Callable[[str], bool], *, leads: bool) -> list[Row]:
-    """Return unfinished executions that nobody works on, the oldest first: of `owner` and, for who leads, of all that have ended."""
+    """Return abandoned unfinished executions, the oldest first: our own and, if this process leads, those of ended processes."""
     whose = "SELECT execution_id, owner, scheduled_at FROM agentool_executions WHERE finished_at IS NULL"
     if leads:
         found = tx.session.rows(whose)
-        alive = tx.ownership.alive(tx.session)  # asked afterwards: who has claimed one by then is among them
+        alive = tx.ownership.alive(tx.session)  # read afterwards, so that it includes any process that has claimed one by then
         rows = [row for row in found if row[1] == tx.owner or row[1] not in alive]
     else:
         rows = tx.session.rows(whose + " AND owner = :owner", {"owner": tx.owner})
     left = [(due, execution_id, of) for execution_id, of, due in rows if of != tx.owner or not held(execution_id)]
     owners = {execution_id: of for _, execution_id, of in nsmallest(PORTION, left)}
-    # Who is sent one may have claimed it meanwhile, and is at work on it.
+    # A worker may have claimed one of them meanwhile, and runs it.
     return [row for row in _rows(tx, owners) if row[_OWNER] == owners[row[0]]]
 
 
 def _of_the_ended(tx: Transaction, execution_ids: Iterable[str], now: datetime) -> list[Row]:
     """Return the executions whose process has ended visibly, and that do not wait for a later retry."""
     rows = _rows(tx, execution_ids)
-    alive = tx.ownership.alive(tx.session)  # asked afterwards, as in `_abandoned`
+    alive = tx.ownership.alive(tx.session)  # read afterwards, as in `_abandoned`
     left = [row for row in rows if row[_FINISHED] is None and row[_OWNER] not in alive]
     return [row for row in left if row[_STATUS] != "retrying" or (row[_RETRY] is not None and row[_RETRY] <= micros(now))]
 
