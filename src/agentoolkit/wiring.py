@@ -99,18 +99,7 @@ class Toolkit:
         self.tokens = Tokens(MemoryTokens() if self.database is None else SqlTokens(self.database), self._time)
         store = MemorySessions() if self.database is None else SqlSessions(self.database)
         self.sessions = Sessions(store, self.tokens, self._time, timedelta(days=self.settings.rest.session_days))
-        self._parts = ToolParts(
-            self.settings,
-            self.injector,
-            self._time,
-            self.scheduler,
-            self.queue,
-            self.values,
-            self._log,
-            self.events,
-            self.database,
-            self._environment,
-        )
+        self._parts = self._make_parts()
         self.scheduler.subscribe_to_portions(log_events)
         self.scheduler.subscribe_to_portions(EventFeed(self.events))
         self._registered: list[str] = []
@@ -184,6 +173,20 @@ class Toolkit:
         for name in self._registered:
             self.injector.unregister(name)
         self._registered = []
+
+    def _make_parts(self) -> ToolParts:
+        return ToolParts(
+            self.settings,
+            self.injector,
+            self._time,
+            self.scheduler,
+            self.queue,
+            self.values,
+            self._log,
+            self.events,
+            self.database,
+            self._environment,
+        )
 
     def _make_scheduler(self) -> SchedulerService:
         """Create the scheduler, or take over the registered one."""

@@ -158,8 +158,7 @@ def create_agent_agent(
         time: The time source; by default the machine's clock.
         injector: The injector to register in, and whose scheduler is called; by default the current one.
     """
-    injector = injector or get_injector()
-    time = time or SystemTime()
+    injector, time = injector or get_injector(), time or SystemTime()
     jobs = AgentJobs(injector)
     service = AgentService(
         AgentRegistry(),

@@ -89,8 +89,7 @@ async def run_command(command: Command) -> ProgramResult:
     finally:
         # Closed earlier, the transport would collect the process behind the event loop's back.
         capture.exited.add_done_callback(lambda _: transport.close())
-    exit_code = transport.get_returncode() if in_time else None
-    duration = time.monotonic() - began
+    exit_code, duration = transport.get_returncode() if in_time else None, time.monotonic() - began
     logger.debug("%s ended with %s after %.3f s", command.executable, "its time" if exit_code is None else exit_code, duration)
     return ProgramResult(exit_code, capture.text(1), capture.text(2), capture.dropped, duration)
 
