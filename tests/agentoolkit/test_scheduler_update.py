@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from agentoolkit.system.scheduler import InvalidSchedule, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.job_fields import CLEARABLE
 
 
 async def test_update_keeps_what_is_not_named(scheduler):
@@ -25,7 +28,7 @@ async def test_update_of_the_schedule_moves_the_next_run(kit, scheduler, probe):
     assert (updated["schedule_type"], probe.calls) == ("cron", ["2030-01-01T06:00:00+00:00"])
 
 
-@pytest.mark.parametrize("changes", [{}, {"tags": ["a"]}, {"description": ""}, {"timezone": "UTC"}, {"paused": False}, {"max_runs": 9}])
+@pytest.mark.parametrize("changes", [{"tags": ["a"]}, {"description": ""}, {"timezone": "UTC"}, {"paused": False}, {"max_runs": 9}])
 async def test_update_that_changes_nothing_is_no_change(scheduler, changes):
     """update with what is so already says so and leaves the version, so that nobody else's change is refused for it."""
     added = await scheduler.add("1 hour", job_id="report", tags=["a"], max_runs=9)
@@ -33,6 +36,81 @@ async def test_update_that_changes_nothing_is_no_change(scheduler, changes):
     assert answer.message.startswith("Nothing to change: 'report': every hour")
     assert (answer.data["changed"], answer.data["version"]) == (False, added["version"])
     await scheduler("update", job_id="report", description="theirs", version=added["version"])
+
+
+GATE = {"agentool_name": "storage_kv", "input_data": {"operation": "exists", "key": "ready"}}
+TAKEN_BACK = {
+    "start_at": "2030-02-01",
+    "end_at": "2030-03-01",
+    "jitter": 5,
+    "exclude": ["weekends"],
+    "only": ["2030-02-01/2030-02-20"],
+    "shift": "next",
+    "result_queue": "r",
+    "error_queue": "e",
+    "max_runs": 3,
+    "timeout": 5,
+    "max_retries": 2,
+    "retry_backoff": 5,
+    "retry_on": ["ValueError"],
+    "overlap": "queue_one",
+    "catch_up": "all",
+    "catch_up_window": 60,
+    "on_interrupt": "fail",
+    "concurrency_key": "db",
+    "pause_after_failures": 2,
+    "priority": "high",
+    "gate": GATE,
+    "executor": "local",
+    "description": "it",
+    "tags": ["a"],
+    "max_instances": 3,
+    "misfire_grace_time": 9,
+    "coalesce": False,
+    "timezone": "Asia/Tokyo",
+}
+
+
+async def test_update_takes_back_what_a_job_need_not_have(scheduler):
+    """All of it at once, and the job is as one that was never given any; what is not named stays."""
+    plain = await scheduler.add("every day at 9", job_id="plain")
+    await scheduler.add("every day at 9", job_id="report", **TAKEN_BACK)
+    told = await scheduler("update", job_id="report", clear=[*TAKEN_BACK])
+    report, never = [(await scheduler("get_job", job_id=name))["info"] for name in ("report", "plain")]
+    assert {name: report[name] for name in TAKEN_BACK} == {name: never[name] for name in TAKEN_BACK}
+    assert (told["changed"], told["next_run"]) == (True, plain["next_run"])
+
+
+def test_every_field_that_a_job_need_not_have_can_be_taken_back():
+    """The list comes from the fields, of which the test before names all; a queue of workers needs workers."""
+    assert {*CLEARABLE} == {*TAKEN_BACK, "queue"}
+
+
+async def test_update_takes_one_end_back_and_keeps_the_other(scheduler):
+    """As for a daily report that was to end on Friday: it goes on, and still begins when it was to."""
+    await scheduler.add("every day at 9 until 2030-01-05", job_id="report", start_at="2030-01-03")
+    await scheduler("update", job_id="report", schedule="every day at 10", clear=["end_at"])
+    info = (await scheduler("get_job", job_id="report"))["info"]
+    assert (info["end_at"], info["start_at"][:10]) == (None, "2030-01-03")
+
+
+@pytest.mark.parametrize(
+    ("clear", "fields", "said"),
+    [(["end_t"], {}, "Did you mean 'end_at'?"), (["schedule"], {}, "Known:"), (["timeout"], {"timeout": 5}, "not both")],
+)
+async def test_update_refuses_to_take_back_what_it_cannot(scheduler, clear, fields, said):
+    """A field that is none, one that every job has, or one that has a new value in the same call."""
+    await scheduler.add("1 hour", job_id="report")
+    with pytest.raises(InvalidJob, match=re.escape(said)) as refused:
+        await scheduler("update", job_id="report", clear=clear, **fields)
+    assert refused.value.field.startswith("clear")
+
+
+async def test_update_with_null_says_how_a_field_is_taken_back(scheduler):
+    """null says nothing: who meant to take something back is told how."""
+    await scheduler.add("1 hour", job_id="report", end_at="2030-02-01")
+    answer = await scheduler.output("update", job_id="report", end_at=None)
+    assert answer.message.startswith("Nothing to change (null leaves a field as it is; 'clear' takes it back): 'report'")
 
 
 async def test_update_that_changes_something_says_so(scheduler):

@@ -266,6 +266,13 @@ async def test_until_a_day_means_all_of_it(kit: Toolkit) -> None:
     assert "until 2026-12-04 23:59:59" in answer
 
 
+async def test_until_never_takes_the_end_back(kit: Toolkit) -> None:
+    """A job that was to end goes on, and pauses are not for ever by that word."""
+    edit = {"name": "stand up", "action": "edit", "until": "Never"}
+    told, changed = await talk(("schedule", {**STAND_UP, "until": "friday"}), ("change_job", edit))
+    assert ("until" in told, "until" in changed) == (True, False)
+
+
 async def test_until_a_time_means_that_time(kit: Toolkit) -> None:
     """A last moment is taken as it is said."""
     (answer,) = await talk(("schedule", {**STAND_UP, "until": "friday at 10:00"}))

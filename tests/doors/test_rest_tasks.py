@@ -73,6 +73,15 @@ async def test_a_change_needs_the_version_that_was_read(api: Api) -> None:
     assert (await api("GET", f"/tasks/{task_id}"))["schedule"] == "0 10 * * *"
 
 
+async def test_a_change_takes_back_what_it_clears(api: Api) -> None:
+    """By the names of the fields; a null leaves them as they are."""
+    task_id = (await api("POST", "/tasks", status=201, json={**DAILY, "timeout": 60.0, "end_at": "2100-01-01"}))["task_id"]
+    await api("PATCH", f"/tasks/{task_id}", json={"timeout": None, "clear": ["end_at"]})
+    options = (await api("GET", f"/tasks/{task_id}"))["options"]
+    assert ("end_at" in options, options["timeout"]) == (False, 60.0)
+    assert "end_at" in (await api("PATCH", f"/tasks/{task_id}", status=422, json={"clear": ["end"]}))["detail"]
+
+
 async def test_executions_are_listed_and_read(api: Api, kit: TestToolkit) -> None:
     """Those due latest first, and each by its id."""
     await api("POST", "/tasks", status=201, json={"name": "often", "schedule": "every minute", **LIST})

@@ -68,6 +68,14 @@ def test_what_is_due_next_comes_first(cli: Cli) -> None:
     assert cli("upcoming", "--limit", "1").stdout.splitlines()[1].startswith("soon")
 
 
+def test_update_takes_back_what_clear_names(cli: Cli) -> None:
+    """An option that may be repeated, with the names that `info` shows."""
+    cli.greeting("greeting", "1 hour", "--max-retries", "3", "--end-at", "2100-01-01", "--timeout", "5")
+    cli("update", "greeting", "--clear", "end_at", "--clear", "max_retries", "--allow", "chores")
+    about = cli.data("info", "greeting")["info"]
+    assert (about["end_at"], about["max_retries"], about["timeout"]) == (None, 0, 5.0)
+
+
 def test_update_changes_what_it_names(cli: Cli) -> None:
     """The other fields stay as they are, the input included; the id stays."""
     cli.greeting("greeting", "1 hour", "--max-retries", "3")

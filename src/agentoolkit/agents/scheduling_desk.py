@@ -23,6 +23,7 @@ from agentoolkit.system.scheduler.service import SchedulerService
 
 _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
 _NO_TIME_OF_DAY = "no time of day given"
+NEVER = "never"
 _CANDIDATES = 3
 _ASKS = 10
 """How often a list is asked to go on until its page is filled: by a search through 200,000 jobs."""
@@ -107,6 +108,13 @@ async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | Non
     if any(_NO_TIME_OF_DAY in remark for remark in read["remarks"]):
         end = datetime.combine(end.date(), time(23, 59, 59), ZoneInfo(read["timezone"]))
     return end.isoformat()
+
+
+async def changed_end(desk: Desk, until: str | None, zone: str | None) -> dict[str, Any]:
+    """Read a new last moment of a job; 'never' takes the one it has back."""
+    if until is not None and until.strip().casefold() == NEVER:
+        return {"end_at": None, "clear": ["end_at"]}
+    return {"end_at": await read_end(desk, until, zone), "clear": None}
 
 
 async def act_on(desk: Desk, job_id: str, name: str, action: str, until: str | None, zone: str) -> tuple[str, dict[str, Any]]:

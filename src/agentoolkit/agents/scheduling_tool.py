@@ -14,6 +14,7 @@ from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import (
     Desk,
     act_on,
+    changed_end,
     check_when,
     find_job,
     find_twin,
@@ -94,7 +95,7 @@ async def change_job(
     timezone: str | None = None,
     until: str | None = None,
 ) -> SchedulingOutput:
-    """Edit, pause, resume or run a job at once. An edit keeps what is not given; until ends it, or the pause. \
+    """Edit, pause, resume or run a job at once. An edit keeps what is not given; until ends it, or the pause ('never': no end). \
 Answers with how the job stands now."""
     desk = ctx.deps
     job_id = await find_job(desk, name)
@@ -102,7 +103,7 @@ Answers with how the job stands now."""
     zone = timezone or info["timezone"]
     changes = {"when": when, "prompt": prompt, "input": input, "new_name": new_name, "timezone": timezone}
     if action == "edit":
-        return await _edited(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
+        return await _edited(desk, job_id, info, {**changes, **await changed_end(desk, until, zone)})
     given = [field for field, value in changes.items() if value is not None]
     if given or (until is not None and action != "pause"):
         wrong = given[0] if given else "until"
@@ -180,7 +181,8 @@ async def _edited(desk: Desk, job_id: str, info: Mapping[str, Any], changes: Map
         job_id=job_id,
         schedule=changes["when"],
         timezone=changes["timezone"],
-        end_at=changes["until"],
+        end_at=changes["end_at"],
+        clear=changes["clear"],
         job_name=changes["new_name"],
         input_data=data,
     )

@@ -76,6 +76,12 @@ class JobChangesCommand(JobCommand):
 
     by_place = frozenset()
 
+    def option_fields(self) -> Iterable[tuple[FieldDescription, str | None]]:
+        from agentool.describe import describe_fields
+        from agentoolkit.system.scheduler.job_fields import JobChanges
+
+        return [(field, None) for field in describe_fields(JobChanges) if field.name not in TARGET_FIELDS]
+
 
 class BoundsCommand(FieldsCommand):
     """A command with an option for each bound of a schedule."""

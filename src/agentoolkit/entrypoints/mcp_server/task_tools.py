@@ -13,11 +13,11 @@ from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import (
     Desk,
     act_on,
+    changed_end,
     check_when,
     find_job,
     find_twin,
     list_page,
-    read_end,
     read_page,
     resolve_target,
     show_job,
@@ -144,7 +144,7 @@ async def change_task(
     priority: Priority | None = None,
     max_retries: int | None = None,
 ) -> TaskOutput:
-    """Edit, pause, resume or run a task at once. An edit keeps what is not given; until ends the task, or the pause. \
+    """Edit, pause, resume or run a task at once. An edit keeps what is not given; until ends the task, or the pause ('never': no end). \
 Answers with how it stands now."""
     desk = ctx.deps
     job_id = await desk.find(task_id)
@@ -152,7 +152,7 @@ Answers with how it stands now."""
     zone = timezone or info["timezone"]
     changes = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
     if action == "edit":
-        return await _edit_task(desk, job_id, info, {**changes, "until": await read_end(desk, until, zone)})
+        return await _edit_task(desk, job_id, info, {**changes, **await changed_end(desk, until, zone)})
     for name, value in {**changes, "until": None if action == "pause" else until}.items():
         if value is not None:
             raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
@@ -246,7 +246,8 @@ async def _edit_task(desk: TaskDesk, job_id: str, info: Mapping[str, Any], chang
         job_id=job_id,
         schedule=changes["when"],
         timezone=changes["timezone"],
-        end_at=changes["until"],
+        end_at=changes["end_at"],
+        clear=changes["clear"],
         agentool_name=target,
         input_data=data,
         priority=changes["priority"],

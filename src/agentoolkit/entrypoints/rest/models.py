@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.execution_ids import origin_of
-from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.job_fields import JobChanges
 from agentoolkit.system.scheduler.jobs import TRIGGERS, Policies
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.search import status_word
@@ -111,7 +111,7 @@ class NewTask(Task):
         return super().given() if self.enabled else {**super().given(), "paused": True}
 
 
-class TaskChanges(JobFields):
+class TaskChanges(JobChanges):
     """The fields of a task to change; the others stay."""
 
     model_config = ConfigDict(

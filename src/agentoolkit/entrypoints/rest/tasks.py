@@ -125,7 +125,7 @@ async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
 @router.patch("/tasks/{task_id}")
 async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
     """Change the given fields of a task; the others stay."""
-    more = {"version": changes.version, "dry_run": changes.dry_run or None}
+    more = {"clear": changes.clear, "version": changes.version, "dry_run": changes.dry_run or None}
     return reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more))
 
 

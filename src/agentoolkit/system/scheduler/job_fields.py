@@ -11,8 +11,9 @@ from copy import deepcopy
 from typing import Annotated, Any, cast
 from unicodedata import category
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from agentool.errors import did_you_mean
 from agentoolkit.system.scheduler.jobs import CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Kind
@@ -169,6 +170,25 @@ class JobFields(BaseModel):
         """Return the given fields by name."""
         values, is_set = self.__dict__, self.__pydantic_fields_set__
         return {name: values[name] for name in JobFields.__pydantic_fields__ if name in is_set and values[name] is not None}
+
+
+_EVERY_JOB = frozenset({"job_name", "schedule", "schedule_type", "agentool_name", "input_data", "paused"})
+CLEARABLE = tuple(name for name in JobFields.model_fields if name not in _EVERY_JOB)
+"""Fields that a job need not have."""
+
+
+def _clearable(name: str) -> str:
+    if name not in CLEARABLE:
+        raise ValueError(f"no field that can be taken back. {did_you_mean(name, CLEARABLE)}")
+    return name
+
+
+class JobChanges(JobFields):
+    """What of a job is to be another, and what is to be as if it had never been given: null says neither."""
+
+    clear: list[Annotated[str, AfterValidator(_clearable), Field(json_schema_extra={"enum": [*CLEARABLE]})]] | None = Field(
+        None, description="Names of fields to take back, so that the job has none, or the default", examples=[["end_at"]]
+    )
 
 
 def fields_of_job(*names: str, base: type[BaseModel]) -> type[BaseModel]:

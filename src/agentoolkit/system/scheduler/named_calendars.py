@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.schedules.calendars import WEEKENDS, dates_of_ics, is_day_name
+
+F = TypeVar("F", bound=JobFields)
 
 Calendars = Mapping[str, Sequence[str]]
 """Calendars by name: dates, ranges of dates, ``weekends``, ``holidays:DE``, or ``ics:PATH`` of an iCalendar file."""
@@ -22,7 +25,7 @@ MAX_FILE_SIZE = 1_000_000
 _FILE = "ics:"
 
 
-async def with_calendars(asked: JobFields, calendars: Calendars) -> JobFields:
+async def with_calendars(asked: F, calendars: Calendars) -> F:
     """Return the fields with names of calendars replaced by their entries.
 
     Raises:

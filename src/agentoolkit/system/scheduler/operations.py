@@ -14,7 +14,7 @@ from agentool.operations import Handler, Needs
 from agentoolkit.system.scheduler import execution_operations, start_stop_operations, views
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.job_fields import JobFields, Text
+from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields, Text
 from agentoolkit.system.scheduler.job_writer import Added
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.lookup import describe_idle_upstream
@@ -100,9 +100,9 @@ async def schedule_job(
 
 
 async def scheduler_update(
-    ctx: Context, job_id: str, changes: JobFields, version: int | None = None, dry_run: bool = False
+    ctx: Context, job_id: str, changes: JobChanges, version: int | None = None, dry_run: bool = False
 ) -> SchedulerOutput:
-    """Change some fields of a job and leave the others unchanged. With `dry_run` everything is checked and nothing changed.
+    """Change some fields of a job, reset those in `clear`, and leave the others. With `dry_run` all is checked and nothing changed.
 
     Raises:
         JobNotFound: There is no such job.
@@ -110,7 +110,8 @@ async def scheduler_update(
         InvalidSchedule, InvalidJob, UnknownTarget: As for ``schedule``; nothing is changed.
     """
     added = await ctx.deps.update(job_id, changes, version, dry_run=dry_run)
-    return await _answer_scheduled(ctx.deps, "update", "Updated" if added.changed else "Nothing to change:", added, dry_run=dry_run)
+    hint = "" if changes.given() or changes.clear else " (null leaves a field as it is; 'clear' takes it back)"
+    return await _answer_scheduled(ctx.deps, "update", "Updated" if added.changed else f"Nothing to change{hint}:", added, dry_run=dry_run)
 
 
 async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> SchedulerOutput:

@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.checks import (
 )
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields
 from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.schedules import BOUNDS, Bounds, Reading, ReadingHabits, Schedule, due_after_change, read_schedule
@@ -34,6 +34,8 @@ REQUIRED = ("schedule", "agentool_name", "input_data")
 _SCHEDULE = frozenset({"schedule", "schedule_type", "timezone", *BOUNDS})
 """The fields of a schedule."""
 _POLICIES = frozenset(field.name for field in fields(Policies))
+_USUAL: Mapping[str, Any] = {"description": "", "tags": (), "jitter": 0.0, "exclude": (), "only": ()}
+"""Fields that a job has none of, where that is not None."""
 _QUEUES = ("result_queue", "error_queue")
 _CALLED = ("agentool_name", "input_data", *_QUEUES)
 _DEFINITION = frozenset({"job_name", "description", "tags", *_CALLED})
@@ -86,15 +88,15 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)
 
 
-def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan:
-    """Check the changes to a job and create the changed one. Fields that are not given stay, and so does the next due time.
+def replan(stored: StoredJob, changes: JobChanges, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan:
+    """Check the changes to a job and create the changed one. Fields that are neither given nor cleared stay, and so does the next due time.
 
     A schedule that equals the job's is no change: an interval continues to count from its anchor.
 
     Raises:
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
-    job, given = stored.job, changes.given()
+    job, given = stored.job, _with_cleared(changes)
     values = {**{name: getattr(job, name) for name in _CALLED}, **_definition(given)}
     policies = _policies(job.policies, given)
 
@@ -104,6 +106,15 @@ def replan(stored: StoredJob, changes: JobFields, injector: Injector, now: datet
     reading, values["input_data"] = _checked(read, values, policies, injector)
     changed = replace(job, schedule=reading.schedule, policies=policies, **values)
     return Plan(changed, _state_after(stored, changed, changes.paused, now), reading)
+
+
+def _with_cleared(changes: JobChanges) -> dict[str, Any]:
+    """Return the fields that were given, and those that are taken back as a job has them that was given none."""
+    given, cleared = changes.given(), changes.clear or ()
+    if both := [name for name in cleared if name in given]:
+        remedy = f"Give {both[0]!r}, or name it in 'clear', not both."
+        raise InvalidJob(f"{both[0]!r} is to be taken back, and has a new value.", field="clear", value=changes.clear, remedy=remedy)
+    return given | {name: getattr(USUAL_POLICIES, name, _USUAL.get(name)) for name in cleared}
 
 
 def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datetime, habits: ReadingHabits) -> Plan | None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.base import BaseOperationInput
-from agentoolkit.system.scheduler.job_fields import JobFields, MaybeText, Text
+from agentoolkit.system.scheduler.job_fields import JobChanges, MaybeText, Text
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 
@@ -41,7 +41,7 @@ SchedulerOperation = Literal[
 ]
 
 
-class SchedulerInput(JobFields, BaseOperationInput):
+class SchedulerInput(JobChanges, BaseOperationInput):
     """Input of the scheduler AgenTool. The handler of an operation defines which fields it takes and requires."""
 
     operation: SchedulerOperation = Field(description="The scheduler operation to perform")

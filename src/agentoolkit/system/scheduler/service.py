@@ -16,11 +16,11 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermitted, changed_meanwhile
 from agentoolkit.system.scheduler.events import Listener, PortionListener
 from agentoolkit.system.scheduler.executions import ExecutionService
-from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields
 from agentoolkit.system.scheduler.job_writer import Added, Cancelled, JobWriter
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup, resolve_upstream
-from agentoolkit.system.scheduler.named_calendars import Calendars, with_calendars
+from agentoolkit.system.scheduler.named_calendars import Calendars, F, with_calendars
 from agentoolkit.system.scheduler.planning import Plan, id_from_name, plan, read_when, redefine, replan, with_defaults
 from agentoolkit.system.scheduler.ports import DamagedJob, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, upstream_in
@@ -153,7 +153,7 @@ class SchedulerService:
             return None
         return await self.store.find(asked.job_name) or await self.store.find(id_from_name(asked.job_name))
 
-    async def update(self, job_id: str, changes: JobFields, version: int | None = None, *, dry_run: bool = False) -> Added:
+    async def update(self, job_id: str, changes: JobChanges, version: int | None = None, *, dry_run: bool = False) -> Added:
         """Change some fields of a job; all others stay. If nothing changes, neither does the version.
 
         A dry run returns the result without storing anything.
@@ -260,7 +260,7 @@ class SchedulerService:
         now = self.now()
         return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
 
-    async def _with_upstream(self, asked: JobFields, assumed: Names = ()) -> JobFields:
+    async def _with_upstream(self, asked: F, assumed: Names = ()) -> F:
         """Return the fields with the upstream job's name replaced by its id, if there is one."""
         await self.lifecycle.ready()
         asked = await with_calendars(asked, self._calendars)
