@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from contextlib import suppress
 from datetime import datetime
 
@@ -282,3 +283,45 @@ async def test_all_that_is_wrong_with_an_input_is_told(scheduler):
     call = {"agentool_name": "notification", "input_data": {"operation": "send", "colour": "red"}}
     refused = await refusal(scheduler, "schedule", {"job_name": "x", "schedule": "1 hour", **call})
     assert [refused.field, *(other.field for other in refused.also)] == ["input_data.colour", "input_data.message"]
+
+
+IDLE = [
+    ({"retry_backoff": 10}, "retry_backoff", "max_retries"),
+    ({"retry_on": ["OSError"], "max_retries": 0}, "retry_on", "max_retries"),
+    ({"catch_up_window": 60}, "catch_up_window", "catch_up 'latest' or 'all'"),
+    ({"catch_up_window": 60, "catch_up": "none"}, "catch_up_window", "catch_up 'latest' or 'all'"),
+    ({"shift": "next"}, "shift", "exclude or only"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field", "needed"), IDLE)
+async def test_field_that_does_nothing_is_refused(scheduler, fields, field, needed):
+    """Whoever gives it expects something of it; the error names what it needs. So it is in an update."""
+    said = f"{field}: It does nothing without {needed}. Give that too, or leave {field!r} out."
+    with pytest.raises(InvalidJob, match=re.escape(said)):
+        await scheduler.add("every day at 9", job_id="a", **fields)
+    await scheduler.add("every day at 9", job_id="a")
+    with pytest.raises(InvalidJob, match=re.escape(said)):
+        await scheduler("update", job_id="a", **fields)
+
+
+@pytest.mark.parametrize("fields", [{"retry_backoff": True}, {"retry_backoff": False}, {"retry_on": []}, {"catch_up": "none"}])
+async def test_default_that_does_nothing_is_taken(scheduler, fields):
+    """Programs and models fill in what is so anyway."""
+    assert (await scheduler.add("every day at 9", **fields))["created"]
+
+
+async def test_field_stays_where_an_update_takes_away_what_it_needs(scheduler):
+    """It is there for when that comes back, and no other change is refused for it."""
+    await scheduler.add("every day at 9", job_id="a", max_retries=2, retry_backoff=10)
+    await scheduler("update", job_id="a", max_retries=0)
+    await scheduler("update", job_id="a", description="new")
+    assert (await scheduler("get_job", job_id="a"))["info"]["retry_backoff"] == 10
+
+
+async def test_error_class_that_nobody_knows_is_remarked(scheduler):
+    """It may be a slip, and it may be defined where the job runs."""
+    remarks = (await scheduler.add("every day at 9", max_retries=2, retry_on=["ConectionError", "OSError"]))["remarks"]
+    assert [remark for remark in remarks if "class" in remark] == [
+        "no exception class is named 'ConectionError' here. Did you mean 'ConnectionError'?"
+    ]

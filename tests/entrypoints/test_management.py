@@ -117,6 +117,7 @@ def test_the_latest_options_reach_the_job(cli: Cli) -> None:
     """A gate, repeated names, a switch and numbers are set as they are given."""
     gate = '{"agentool_name": "queue", "input_data": {"operation": "list_queues"}}'
     words = ("--gate", gate, "--retry-on", "OSError", "--retry-on", "KeyError", "--no-coalesce", "--catch-up-window", "60")
+    words = (*words, "--max-retries", "1", "--catch-up", "all")
     cli.greeting("greeting", "1 hour", *words, "--concurrency-key", "one")
     info = cli.data("info", "greeting")["info"]
     assert info["gate"] == {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}

@@ -70,6 +70,13 @@ def test_what_is_wrong_beside_the_tasks_is_said(text: str, said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_defaults_that_do_nothing_in_a_task_are_not_its_own() -> None:
+    """A back-off is for tasks that are tried again, and a shift for those with days without due times."""
+    other = "  - {name: b, schedule: 1 hour, agentool_name: storage_kv, input_data: {}, max_retries: 3, exclude: [weekends]}\n"
+    first, second = read_tasks(f"{TASK}{other}defaults:\n  retry_backoff: 5\n  shift: next\n")
+    assert (first.retry_backoff, first.shift, second.retry_backoff, second.shift) == (None, None, 5, "next")
+
+
 def test_defaults_are_for_all_tasks() -> None:
     """Fields below 'defaults' are those of each task that says nothing of them; null takes one back."""
     other = "- {name: b, schedule: now, function: 'a:b', max_retries: 0, error_queue: null}\n"

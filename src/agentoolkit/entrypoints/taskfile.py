@@ -20,7 +20,7 @@ from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
 from agentoolkit.entrypoints.task_paths import placed_below
 from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml, variables_in, without_variables
-from agentoolkit.system.scheduler.job_fields import JobFields, Name, Schedules, Text
+from agentoolkit.system.scheduler.job_fields import NEEDED, JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.text_files import decode_text
@@ -228,11 +228,18 @@ def _read_defaults(line: int, node: yaml.Node, source: str) -> dict[str, Any]:
     return found
 
 
+def _with_defaults(fields: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:
+    """Return a task's fields with those of all tasks, as far as these do anything in it."""
+    merged = {**defaults, **fields}
+    idle = [name for name in defaults.keys() & NEEDED.keys() - fields.keys() if not any(merged.get(other) for other in NEEDED[name])]
+    return {name: value for name, value in merged.items() if name not in idle}
+
+
 def _read_task(node: yaml.Node, defaults: dict[str, Any], calendars: Calendars, source: str, variables: Mapping[str, str]) -> Task:
     """Read a task. Names of the file's calendars are replaced by their entries; other names belong to the settings."""
     place, fields = TaskPlace.of_node(source, node), construct(node)
     if isinstance(fields, dict):
-        fields = {**defaults, **cast("dict[str, Any]", fields)}
+        fields = _with_defaults(cast("dict[str, Any]", fields), defaults)
     kind: object = cast("dict[str, Any]", fields).get("type") if isinstance(fields, dict) else None
     if isinstance(kind, str) and kind not in get_args(Kind):  # often a task's type, as in sequences
         problem = f"{place.of('type')}: type: {excerpt(kind)} is not a kind of schedule: {', '.join(get_args(Kind))}."

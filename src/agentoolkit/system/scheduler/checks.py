@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,8 +19,8 @@ from agentool.references import PREFIX, has_references, lookalikes
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.delivery_calls import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, UnknownTarget, invalid_job_as
-from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, JobFields
-from agentoolkit.system.scheduler.jobs import ExecutorName, Gate, Policies
+from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, NEEDED, JobFields
+from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, ExecutorName, Gate, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.after import START
 from agentoolkit.system.scheduler.schedules.moments import moment_of
@@ -136,6 +137,34 @@ def check_executor(policies: Policies, default: ExecutorName, unavailable: Mappi
     if policies.queue == RESERVED_QUEUE:
         problem = f"RabbitMQ makes no queue whose name begins with '{RESERVED_QUEUE}.', as those of its workers would."
         raise InvalidJob(problem, field="queue", value=policies.queue, remedy="Give the queue another name.")
+
+
+def check_needed(given: Mapping[str, Any], policies: Policies, schedule: Schedule) -> None:
+    """Refuse a field that was given and does nothing in this job. Its default, and `False` of Celery's words, say nothing."""
+    held = {**asdict(policies), "catch_up": policies.catch_up not in (None, "none"), "exclude": schedule.exclude, "only": schedule.only}
+    for name, needed in NEEDED.items():
+        value = given.get(name)
+        if value and value != getattr(USUAL_POLICIES, name, None) and not any(held[other] for other in needed):
+            others = " or ".join("catch_up 'latest' or 'all'" if other == "catch_up" else other for other in needed)
+            raise InvalidJob(f"It does nothing without {others}.", field=name, value=value, remedy=f"Give that too, or leave {name!r} out.")
+
+
+def describe_unknown_errors(names: Iterable[str]) -> list[str]:
+    """Return a remark for each name that no exception class has so far: a module that is imported later may define it."""
+    known: set[str] = set()
+    pending: list[type[BaseException]] = [BaseException]
+    while pending:
+        kind = pending.pop()
+        if kind.__name__ not in known:
+            known.add(kind.__name__)
+            pending += type.__subclasses__(kind)
+    unknown = [name for name in names if name not in known]
+    return [f"no exception class is named {name!r} here. {_meant(name, known)}".rstrip() for name in unknown]
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def checked_id(job_id: str) -> str:

@@ -6,7 +6,7 @@ are derived from them. Names and defaults are those of *Scheduler AgenToolkit*; 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Annotated, Any, cast
 from unicodedata import category
@@ -175,6 +175,15 @@ class JobFields(BaseModel):
 _EVERY_JOB = frozenset({"job_name", "schedule", "schedule_type", "agentool_name", "input_data", "paused"})
 CLEARABLE = tuple(name for name in JobFields.model_fields if name not in _EVERY_JOB)
 """Fields that a job need not have."""
+
+
+NEEDED: Mapping[str, tuple[str, ...]] = {
+    "retry_backoff": ("max_retries",),
+    "retry_on": ("max_retries",),
+    "catch_up_window": ("catch_up",),
+    "shift": ("exclude", "only"),
+}
+"""Fields that do nothing unless one of these others is given."""
 
 
 def _clearable(name: str) -> str:

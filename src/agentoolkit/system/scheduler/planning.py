@@ -15,10 +15,12 @@ from agentool.errors import Refusals
 from agentoolkit.system.scheduler.checks import (
     check_gate,
     check_lookalikes,
+    check_needed,
     check_queues,
     check_references,
     checked_id,
     checked_input,
+    describe_unknown_errors,
 )
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import InvalidJob
@@ -80,7 +82,7 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
     values: dict[str, Any] = {"job_name": id_, **_definition(given)}
     policies = _policies(USUAL_POLICIES, given)
-    reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, injector)
+    reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, given, injector)
     caller = get_caller()
     values |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
     job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **values)
@@ -103,7 +105,7 @@ def replan(stored: StoredJob, changes: JobChanges, injector: Injector, now: date
     def read() -> Reading:
         return _unchanged(job) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
 
-    reading, values["input_data"] = _checked(read, values, policies, injector)
+    reading, values["input_data"] = _checked(read, values, policies, given, injector)
     changed = replace(job, schedule=reading.schedule, policies=policies, **values)
     return Plan(changed, _state_after(stored, changed, changes.paused, now), reading)
 
@@ -222,7 +224,7 @@ def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
 
 
 def _checked(
-    read: Callable[[], Reading], values: Mapping[str, Any], policies: Policies, injector: Injector
+    read: Callable[[], Reading], values: Mapping[str, Any], policies: Policies, given: Mapping[str, Any], injector: Injector
 ) -> tuple[Reading, dict[str, Any]]:
     """Read a job's schedule, and check that the job can run. All problems are refused together. Return the reading and a copied input."""
     refusals = Refusals()
@@ -236,8 +238,12 @@ def _checked(
         for reading in readings:
             check_references(reading.schedule, inputs[0])
     with refusals.collect():
+        for reading in readings:
+            check_needed(given, policies, reading.schedule)
+    with refusals.collect():
         check_gate(injector, policies.gate)
     with refusals.collect():
         check_queues(injector, **{name: values.get(name) for name in _QUEUES})
     refusals.raise_all()
-    return readings[0], inputs[0]
+    remarks = describe_unknown_errors(given.get("retry_on", ()))
+    return replace(readings[0], remarks=(*readings[0].remarks, *remarks)), inputs[0]
