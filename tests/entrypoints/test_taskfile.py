@@ -72,7 +72,7 @@ def test_what_is_wrong_beside_the_tasks_is_said(text: str, said: str) -> None:
 
 def test_defaults_that_do_nothing_in_a_task_are_not_its_own() -> None:
     """A back-off is for tasks that are tried again, and a shift for those with days without due times."""
-    other = "  - {name: b, schedule: 1 hour, agentool_name: storage_kv, input_data: {}, max_retries: 3, exclude: [weekends]}\n"
+    other = "- {name: b, schedule: 1 hour, agentool_name: storage_kv, input_data: {}, max_retries: 3, exclude: [weekends]}\n"
     first, second = read_tasks(f"{TASK}{other}defaults:\n  retry_backoff: 5\n  shift: next\n")
     assert (first.retry_backoff, first.shift, second.retry_backoff, second.shift) == (None, None, 5, "next")
 
