@@ -1,4 +1,4 @@
-"""What agents ask of the scheduler by themselves, as the application's own code and not as whoever scheduled them."""
+"""Calls of the scheduler that agents' runs make themselves, with the application's rights and not those of the job's owner."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from agentool.caller import CODE, acting_as
 from agentool.core.injector import Injector
 
 _LOOKED_BACK = 20
-"""Executions among which a previous answer is looked for."""
+"""Latest executions that are searched for a previous answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreviousAnswer:
-    """What a job's agent answered last."""
+    """The last answer of a job's agent."""
 
     at: str
     text: str
@@ -27,7 +27,7 @@ class AgentJobs:
     """The jobs of agents' runs.
 
     Args:
-        injector: Where the scheduler is called.
+        injector: The injector that has the scheduler.
     """
 
     injector: Injector
@@ -42,12 +42,12 @@ class AgentJobs:
         return await self._info(job_id) is not None
 
     async def has_agents_job(self, job_id: str, made_before: datetime) -> bool:
-        """Tell whether there is a job of this id that runs an agent and is as old as that: it may have been cancelled and made anew."""
+        """Tell whether a job of this id runs an agent and was created by then. A cancelled job's id may have been used again."""
         info = await self._info(job_id)
         return info is not None and info["agentool_name"] == "agent" and datetime.fromisoformat(info["created_at"]) <= made_before
 
     async def _info(self, job_id: str) -> dict[str, Any] | None:
-        """Return the definition of a job; None of one that is not there or, though the scheduler still tells of it, was cancelled."""
+        """Return the definition of a job; None if the job does not exist or was cancelled."""
         try:
             info = (await self.ask("get_job", job_id=job_id))["info"]
         except LookupError:
@@ -55,12 +55,12 @@ class AgentJobs:
         return None if info["state"] == "cancelled" else info
 
     async def pause(self, job_id: str, reason: str, until: datetime | None) -> None:
-        """Pause a job, until a time or for good; one that is gone needs none."""
+        """Pause a job until a time, or without an end. Do nothing if the job is gone."""
         if await self.has(job_id):
             await self.ask("pause", job_id=job_id, reason=reason, until=until and until.isoformat())
 
     async def previous_answer(self, job_id: str) -> PreviousAnswer | None:
-        """Return what the job's last successful run answered."""
+        """Return the answer of the job's last successful run."""
         history = await self.ask("get_history", job_id=job_id, limit=_LOOKED_BACK)
         for past in history["history"]:
             if past["status"] == "success" and isinstance(past["result"], dict) and "output" in past["result"]:

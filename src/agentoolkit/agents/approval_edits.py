@@ -1,4 +1,4 @@
-"""Checks the arguments that a person gives in the place of those a model asked for, before the approval is spent on them."""
+"""Check a person's edits, which replace the arguments of a model's calls, before the approval is used up."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def edits_by_call(calls: Sequence[WaitingCall], edits: Edits) -> Edits:
-    """Return the edits by the id of their call. They may be given by the name of a tool of which only one call waits.
+    """Return the edits by call id. An edit may also name a tool of which only one call waits.
 
     Raises:
-        InvalidInput: No call, or more than one, is meant; or the arguments do not fit the tool.
+        InvalidInput: An edit fits no call or several, or its arguments do not fit the tool.
     """
     found: dict[str, Mapping[str, Any]] = {}
     for key, arguments in edits.items():
-        call = _call_meant(calls, key)
+        call = _find_call(calls, key)
         if call.call_id in found:
             raise InvalidInput("This call is edited twice.", field="edits", value=key, remedy="Give its id or its tool, not both.")
         _check(arguments, call.schema, call.schema, f"edits.{key}")
@@ -38,20 +38,20 @@ def edits_by_call(calls: Sequence[WaitingCall], edits: Edits) -> Edits:
     return found
 
 
-def _call_meant(calls: Sequence[WaitingCall], key: str) -> WaitingCall:
-    meant = [call for call in calls if key == call.call_id] or [call for call in calls if key == call.tool]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        told = "; ".join(f"{call.call_id} is {excerpt(dict(call.arguments))}" for call in meant)
-        remedy = f"Give the edits by the id of the call: {told}."
-        raise InvalidInput(f"{len(meant)} calls of {excerpt(key)} wait.", field="edits", value=key, remedy=remedy)
+def _find_call(calls: Sequence[WaitingCall], key: str) -> WaitingCall:
+    found = [call for call in calls if key == call.call_id] or [call for call in calls if key == call.tool]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = "; ".join(f"{call.call_id} is {excerpt(dict(call.arguments))}" for call in found)
+        remedy = f"Give the edits by the id of the call: {choices}."
+        raise InvalidInput(f"{len(found)} calls of {excerpt(key)} wait.", field="edits", value=key, remedy=remedy)
     remedy = f"Waiting: {', '.join(sorted({call.tool for call in calls}))}."
     raise InvalidInput(f"No call of {excerpt(key)} waits.", field="edits", value=key, remedy=remedy)
 
 
 def _check(value: Any, schema: Schema, whole: Schema, field: str) -> None:
-    """Refuse a value that certainly does not fit a JSON schema: names, types and choices. The tool itself checks the rest."""
+    """Refuse a value whose names, types or choices do not fit a JSON schema. The tool itself checks the rest."""
     schema = _resolved(schema, whole)
     if "anyOf" in schema:
         _check_any(value, schema["anyOf"], whole, field)
@@ -96,7 +96,7 @@ def _check_object(value: Mapping[str, Any], schema: Schema, whole: Schema, field
 
 
 def _resolved(schema: Schema, whole: Schema) -> Schema:
-    """Follow a reference within the schema; one to elsewhere says nothing."""
+    """Follow a reference within the schema. A reference to elsewhere allows anything."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

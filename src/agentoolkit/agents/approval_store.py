@@ -1,4 +1,4 @@
-"""Calls that wait for a person. They outlive the process, and each is decided once."""
+"""Store approvals: calls that wait for a person's decision. They outlive the process, and each is decided once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WaitingCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A run that was parked, and what was decided."""
+    """A parked run and its decision."""
 
     approval_id: str
     owner: str
@@ -42,22 +42,22 @@ class Approval:
     decided_by: str = ""
     decided_at: datetime | None = None
     edits: Mapping[str, Mapping[str, Any]] | None = None
-    """For the id of a call: arguments that take the place of those asked for."""
+    """Arguments that replace the model's own, by call id."""
     reason: str = ""
-    """Why it was denied."""
+    """The reason of a denial."""
 
     @property
     def run_key(self) -> str:
-        """Names the further execution in which the run goes on: there is never a second one."""
+        """Run key of the execution in which the run goes on. The key keeps a second one from starting."""
         return f"approval-{self.approval_id}"
 
     @property
     def call_ids(self) -> frozenset[str]:
-        """The ids of the calls that it is about."""
+        """The ids of its calls."""
         return frozenset(call.call_id for call in self.calls)
 
     def to_json(self) -> dict[str, Any]:
-        """Write it as JSON values."""
+        """Return it as JSON values."""
         record = asdict(self)
         for name in ("created_at", "deadline", "decided_at"):
             record[name] = record[name] and record[name].isoformat()
@@ -74,27 +74,27 @@ class Approval:
 
 
 class CallBegun(NamedTuple):
-    """An approved call that is about to be made."""
+    """The state of an approved call before it is made."""
 
     first: bool
-    """Has no attempt begun it before?"""
+    """True if no earlier attempt has started it."""
     outcome: str | None = None
-    """What an earlier attempt wrote about its end; None if no attempt did."""
+    """The outcome that an earlier attempt has written; None if there is none."""
 
 
 class ApprovalStore(Protocol):
-    """Keeps approvals, and which of the approved calls were made."""
+    """Stores approvals, and the outcomes of approved calls."""
 
     async def add(self, approval: Approval) -> None:
-        """Keep a new one; one of this id that is there already stays."""
+        """Add an approval. An existing one with this id stays."""
         ...
 
     async def get(self, approval_id: str) -> Approval | None:
-        """Return one."""
+        """Return an approval; None if it does not exist."""
         ...
 
     async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
-        """Return the oldest that wait, of one owner or (None) of all, the oldest first."""
+        """Return the first `limit` undecided approvals of an owner, or of all owners for None, oldest first."""
         ...
 
     async def decide(self, decided: Approval) -> bool:
@@ -102,11 +102,11 @@ class ApprovalStore(Protocol):
         ...
 
     async def begin_call(self, approval_id: str, call_id: str) -> CallBegun:
-        """Write that an approved call begins. Of several attempts that ask, exactly one is the first."""
+        """Record the start of an approved call. Among several attempts exactly one is the first."""
         ...
 
     async def end_call(self, approval_id: str, call_id: str, outcome: str) -> None:
-        """Write the outcome of a call that was begun."""
+        """Record the outcome of a started call."""
         ...
 
 
@@ -156,7 +156,7 @@ _END_CALL = "UPDATE agentool_approved_calls SET outcome = :outcome WHERE approva
 
 
 class SqlApprovals:
-    """Approvals in a `Database`, which their first use opens and its maker closes."""
+    """Approvals in a `Database`. The first use opens it; its creator closes it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -206,5 +206,5 @@ def _row(approval: Approval) -> dict[str, Any]:
 def decided(
     approval: Approval, status: Status, by: str, now: datetime, edits: Mapping[str, Mapping[str, Any]] | None = None, reason: str = ""
 ) -> Approval:
-    """Return an approval as it is after a decision."""
+    """Return a copy of an approval with its decision."""
     return replace(approval, status=status, decided_by=by, decided_at=now, edits=edits, reason=reason)

@@ -1,4 +1,4 @@
-"""Makes each approved call at most once, however often the run that makes it is tried again."""
+"""Make each approved call at most once, even if its run has several attempts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _UNKNOWN = (
 
 @dataclass
 class ApprovedCalls(AbstractCapability[Any]):
-    """Answers an approved call that an earlier attempt has made with the outcome of that attempt.
+    """Returns the stored outcome for an approved call that an earlier attempt has made.
 
     Args:
-        store: Where the outcomes are kept.
-        approval: The approval that lets the run go on.
+        store: Stores the outcomes.
+        approval: The approval with which the run goes on.
     """
 
     store: ApprovalStore

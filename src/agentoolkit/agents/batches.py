@@ -1,7 +1,7 @@
-"""Runs whose requests wait for their provider's batch, for about half the price. Experimental.
+"""Run agents by their provider's batches, for about half the price. Experimental.
 
-A run ends as soon as a batch has its request, and its execution waits; the scheduler lets it look again, in this process or another.
-What it has come to is kept as a conversation, under the execution's id.
+An attempt ends as soon as a batch has its request, and the execution waits. The scheduler calls the handler again to poll the
+batch, in this process or another. The state of the run is stored as a conversation under the execution's id.
 """
 
 from __future__ import annotations
@@ -21,48 +21,48 @@ from agentoolkit.endings import GoesOnLater
 
 WAITING = "waits for the provider's batch"
 TOGETHER = timedelta(seconds=1)
-"""How long the first request of a batch waits for those of other runs that are due together."""
+"""Time that the first request of a batch waits for requests of other runs due at the same time."""
 SHARED = timedelta(seconds=1)
-"""How long what a provider has said of a batch holds for other runs that look at it: those of one batch look together."""
+"""Time for which a batch's polled state is reused, because the runs of one batch poll together."""
 SOONEST, LATEST = 60.0, 1_800.0
-"""Seconds between two looks at a batch, the least and the most; between them half as long as was waited."""
+"""Shortest and longest time between two polls of a batch, in seconds. Between these bounds it is half of the time waited so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderBatches:
-    """The runs that wait, and the requests that are put together.
+    """The waiting runs, and their requests grouped into batches.
 
     Args:
-        conversations: Where the runs are kept while they wait.
+        conversations: Stores the runs while they wait.
     """
 
     conversations: ConversationStore
     requests: BatchModelRequests = field(default_factory=lambda: BatchModelRequests(max_wait=TOGETHER, poll_interval=SHARED))
     pending: type[PendingModelResponse] = PendingModelResponse
-    """What the output is of a run that waits."""
+    """The output type of a waiting run."""
 
     async def waiting(self, task: AgentTask) -> Conversation | None:
-        """Return what the run has come to that waits for a batch; None where it begins."""
+        """Return the stored state of a run that waits for a batch; None if the run is new."""
         kept = None if task.waited is None else await self.conversations.load(_name(task), scope=task.owner)
         if kept is None:
             return None
-        asked_before = max(kept.usage.requests - 1, 0)  # looking at a request is counted as a request
+        asked_before = max(kept.usage.requests - 1, 0)  # each poll counts as a request again
         return replace(kept, usage=replace(kept.usage, requests=asked_before))
 
     async def wait(self, conversation: Conversation, rules: AgentRules, task: AgentTask) -> Exception:
-        """Keep a run that waits, and return what ends this attempt at it."""
+        """Store a waiting run, and return the exception that ends this attempt."""
         waited = 0.0 if task.waited is None else task.waited.total_seconds()
         if waited >= rules.batch_seconds:
             failed = AgentTimeout(f"The provider's batch did not answer within {rules.batch_seconds:g} s.", remedy="Run it live.")
             failed.retryable = False
             return failed
-        # Compared as a whole: the answer to a request stands where the request waited before.
+        # Without an index of new messages the store compares all messages: the answer replaces the waiting request in its place.
         kept = replace(conversation, conversation_id=_name(task), new_message_index=None)
         await self.conversations.save(kept, scope=task.owner)
         return GoesOnLater(WAITING, min(max(waited / 2, SOONEST), LATEST))
 
     async def forget(self, task: AgentTask) -> None:
-        """Drop what was kept of a run that has ended."""
+        """Delete the stored state of an ended run."""
         if task.waited is not None:
             await self.conversations.delete(_name(task), scope=task.owner)
 

@@ -1,4 +1,4 @@
-"""Runs that are worth their price only if something has changed since the last one that came to an answer."""
+"""Change gates: skip a run if a cheap call's answer has not changed since the last run with an answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMESPACE = "agent-changes"
 
 
 class Seen(NamedTuple):
-    """What a gate's tool answered, as it is remembered."""
+    """The digest of a gate's answer, with its key in the store."""
 
     key: str
     digest: str
@@ -26,11 +26,11 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ChangeGates:
-    """Compares answers of cheap calls.
+    """Compares the answers of gates with the stored ones.
 
     Args:
-        values: Where the last ones are kept.
-        injector: Where the calls are made.
+        values: Stores the last answers.
+        injector: The injector that makes the calls.
         time: The time source.
     """
 
@@ -39,10 +39,10 @@ class ChangeGates:
     time: TimeSource
 
     async def check(self, gate: ChangeGate, job_id: str) -> Seen:
-        """Return what to remember once the run has come to an answer.
+        """Return the answer to store after a successful run.
 
         Raises:
-            EndedEarly: The tool answers what it answered when a run last did.
+            EndedEarly: The answer is the same as at the last run with an answer.
         """
         answer = recordable(await self.injector.run(gate.agentool_name, gate.input_data))
         digest = json.dumps(hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest())
@@ -53,7 +53,7 @@ class ChangeGates:
         return Seen(key, digest)
 
     async def remember(self, seen: Seen | None) -> None:
-        """Keep what a gate's tool answered; None where there was no gate."""
+        """Store the answer of a gate; do nothing for None, a run without a gate."""
         if seen is not None:
             value = StoredValue(seen.digest, None)
             await self.values.change(_NAMESPACE, seen.key, lambda _: value, self.time.now())

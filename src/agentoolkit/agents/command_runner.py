@@ -1,4 +1,4 @@
-"""Runs an agent that is a program, such as ``claude -p {prompt}``: a list of arguments, never a shell."""
+"""Run an agent that is a program, such as ``claude -p {prompt}``, from an argument list, never through a shell."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _TAIL = 500
 
 @dataclass(frozen=True, slots=True)
 class CommandRunner:
-    """One program. The prompt is one of its arguments, or its standard input where no argument is ``{prompt}``."""
+    """One program. ``{prompt}`` in an argument is replaced by the prompt; without it the prompt is the standard input."""
 
     source: AgentSource
     counts_tokens = False
 
     def is_priced(self) -> bool:
-        """What a program costs is not known here."""
+        """Return False: a program's cost is unknown here."""
         return False
 
     def takes_batches(self) -> bool:
-        """A program has none."""
+        """Return False: a program has no batches."""
         return False
 
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
@@ -54,7 +54,7 @@ class CommandRunner:
         program, *arguments = source.command
         found = shutil.which(program)
         if found is None:
-            raise ConfigurationError(f"There is no program {program!r}.", remedy="Name one that is there, with its path.")
+            raise ConfigurationError(f"There is no program {program!r}.", remedy="Name an installed program, with its path.")
         given = [argument.replace(PROMPT, prompt) for argument in arguments]
         takes_argument = any(PROMPT in argument for argument in arguments)
         return Command(

@@ -1,4 +1,4 @@
-"""Conversations in the toolkit's own database, by pydantic-ai's rules for such a store."""
+"""Store conversations in the toolkit's database, as pydantic-ai's `ConversationStore` requires."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ _EVERYTHING = 1_000_000_000
 
 
 class SqlConversationStore(ConversationStore):
-    """Conversations in a `Database`, which its first use opens and its maker closes.
+    """Conversations in a `Database`. The first use opens it; its creator closes it.
 
-    A deleted conversation's messages are deleted with it, unless a fork of it is there that shares them.
+    Messages are deleted with their conversation, unless a fork shares them.
     """
 
     def __init__(self, database: Database) -> None:

@@ -1,6 +1,6 @@
-"""Calls of a run's tools that need approval: granted beforehand, denied, left for a person, and answered by one.
+"""Handle calls that need approval: grant or deny them by rule, leave them for a person, or apply a person's decision.
 
-The run that waits meanwhile is kept by `parked_runs`.
+`parked_runs` stores the run while it waits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from agentoolkit.agents.approval_store import Approval, WaitingCall
 
 
 def make_decider(rules: AgentRules) -> Callable[[RunContext[Any], DeferredToolRequests], DeferredToolResults | None]:
-    """Return what answers calls that need approval: granted beforehand, denied, or left for a person."""
+    """Return a function that grants or denies calls by the agent's rules, and leaves the others for a person."""
 
     def decide(ctx: RunContext[Any], requests: DeferredToolRequests) -> DeferredToolResults | None:
         granted: dict[str, bool | ToolDenied] = {call.tool_call_id: True for call in requests.approvals if call.tool_name in rules.granted}
@@ -46,10 +46,10 @@ def calls_waiting(requests: DeferredToolRequests, schemas: Mapping[str, Mapping[
 
     Args:
         requests: The calls of a run that a model left open.
-        schemas: JSON schemas of the arguments, by the tool's name, as far as they are known.
+        schemas: Known JSON schemas of the arguments, by tool name.
 
     Raises:
-        ConfigurationError: Some of the calls are carried out elsewhere.
+        ConfigurationError: A call is executed outside of the run.
     """
     if requests.calls:
         names = ", ".join(call.tool_name for call in requests.calls)

@@ -1,7 +1,7 @@
-"""Runs whose finished steps outlive the process, by DBOS: a run that goes on repeats none of them.
+"""Durable runs, by DBOS: finished steps outlive the process, and a further attempt does not repeat them.
 
-The scheduler stays the one who starts attempts. DBOS keeps, for each execution, what every step came to. Its database is a
-file beside a SQLite database, or a schema of its own in PostgreSQL; what is in it is JSON.
+The scheduler still starts the attempts. DBOS stores, for each execution, the result of every step as JSON. Its database is a
+file beside a SQLite database, or a schema of its own in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 WORKFLOW = "agentool.agent_run"
 KEPT = timedelta(days=7)
-"""How long the steps of a run are kept."""
+"""Time for which the steps of a run are kept."""
 _REMOVED_AT_ONCE = 20
 _CLOSE_SECONDS = 2
 _ENDED_WELL, _FAILED = "SUCCESS", "ERROR"
@@ -35,14 +35,14 @@ _ERROR = "error"
 
 
 class JsonSerializer(Serializer):
-    """Writes what DBOS keeps as JSON; its own way is pickle, which runs code when it is read."""
+    """Serialises DBOS's records as JSON. Its default is pickle, which runs code when it is read."""
 
     def name(self) -> str:
-        """How records say that this has written them."""
+        """The serialiser's name in records."""
         return "agentool_json"
 
     def serialize(self, data: Any) -> str:
-        """Write a value; of an error its text."""
+        """Write a value, or an error's text."""
         return json.dumps({_ERROR: f"{type(data).__name__}: {data}"} if isinstance(data, BaseException) else [data])
 
     def deserialize(self, serialized_data: str) -> Any:
@@ -53,7 +53,7 @@ class JsonSerializer(Serializer):
 
 @dataclass(slots=True)
 class _Work:
-    """An attempt's work, which a workflow of DBOS carries out where the attempt runs and as its caller."""
+    """An attempt's work. A workflow of DBOS runs it on the attempt's event loop, in the attempt's context."""
 
     work: Callable[[], Awaitable[Any]]
     outcome: asyncio.Future[Any]
@@ -67,13 +67,13 @@ class _Work:
         except BaseException as error:
             if not self.outcome.done():
                 self.outcome.set_exception(error)
-                self.outcome.exception()  # whoever asked may be gone
+                self.outcome.exception()  # marked as retrieved: the attempt may no longer wait for it
             raise
         if not self.outcome.done():
             self.outcome.set_result(result)
 
     async def within(self, workflow: Context) -> None:
-        """Carry it out with what the workflow has in its context besides."""
+        """Run it in the workflow's context, with the attempt's variables added."""
         for variable, value in self.context.items():
             if variable not in workflow:
                 workflow.run(variable.set, value)
@@ -82,22 +82,22 @@ class _Work:
 
 
 class DurableRuns:
-    """DBOS in this process, started by the first run that asks for it.
+    """DBOS in this process, started by the first durable run.
 
     Args:
-        database: The toolkit's own, as the settings name it.
+        database: The toolkit's database, as named in settings.
         time: The time source.
     """
 
     def __init__(self, database: str, time: TimeSource) -> None:
         self._database = database
         self._time = time
-        self._queue = f"agentool-{uuid4().hex[:12]}"  # of this process alone, so that no other takes up its runs
+        self._queue = f"agentool-{uuid4().hex[:12]}"  # unique, so that no other process takes its runs
         self._works: dict[str, _Work] = {}
         self._opening: asyncio.Task[None] | None = None
 
     async def run(self, execution: Execution, work: Callable[[], Awaitable[T]]) -> T:
-        """Do an attempt's work, in which `step` answers at once for what an earlier attempt has finished.
+        """Run an attempt's work. Inside it, `step` returns at once the results of steps that an earlier attempt has finished.
 
         Raises:
             ConfigurationError: This process uses DBOS for something else.
@@ -119,15 +119,15 @@ class DurableRuns:
             self._works.pop(workflow_id, None)
 
     async def step(self, name: str, work: Callable[[], Coroutine[Any, Any, str]]) -> str:
-        """Do one step and keep the text it comes to, or return what is kept of it."""
+        """Run one step and store its text, or return the stored text."""
         return await DBOS.run_step_async({"name": name}, work)
 
     async def close(self) -> None:
-        """Stop DBOS, if it was started. What runs is gone on with by the next attempt."""
+        """Stop DBOS, if it was started. The next attempt continues interrupted runs."""
         if (opening := self._opening) is None:
             return
         await asyncio.wait([opening])
-        if opening.cancelled() or opening.exception() is not None:  # what is there now is another's
+        if opening.cancelled() or opening.exception() is not None:  # the running DBOS, if any, is not ours
             return
         self._opening = None
         await DBOS.delete_queue_async(self._queue)
@@ -145,7 +145,7 @@ class DurableRuns:
 
         async def agent_run() -> None:
             work = works.get(str(DBOS.workflow_id))
-            if work is None:  # its attempt was cancelled before this began
+            if work is None:  # its attempt was cancelled before the workflow started
                 raise asyncio.CancelledError
             await work.within(copy_context())
 
@@ -153,7 +153,7 @@ class DurableRuns:
             name="agentool",
             serializer=JsonSerializer(),
             executor_id=self._queue,
-            application_version="1",  # what a run is made of is not in the workflow's own code
+            application_version="1",  # fixed: the workflow's own code says nothing about a run's steps
             log_level="CRITICAL",
             enable_otlp=False,
             **_place(self._database),
@@ -176,7 +176,7 @@ class DurableRuns:
             raise
 
     async def _begin(self, execution: Execution, attempt: _Work) -> str:
-        """Let a workflow do the work: the execution's first, or what goes on where an earlier attempt ended."""
+        """Start the execution's first workflow, or one that continues after the last finished step. Return its id."""
         first = execution.execution_id
         this = f"{first}#{execution.attempt}"
         known = [first, *(f"{first}#{number}" for number in range(2, execution.attempt))]
@@ -196,9 +196,9 @@ class DurableRuns:
 
 
 async def _start(ended: WorkflowStatus) -> int | None:
-    """Return the step with which a further attempt begins: the one that failed; after the last, of a run that ended well.
+    """Return the number of the step at which a further attempt starts: the failed step, or the end of a successful run.
 
-    A run that failed without a step that did would fail so again: it begins anew.
+    None starts anew: a run that failed without a failed step would otherwise fail again in the same way.
     """
     steps = await DBOS.list_workflow_steps_async(ended.workflow_id)
     failed = (step["function_id"] for step in steps if step["error"] is not None)

@@ -1,17 +1,17 @@
-"""The errors of agents that run without anybody there.
+"""The errors of agents that run unattended.
 
     AgentError
-    ├── UnknownAgent       (InvalidInput): no agent is registered by this name
-    ├── NoSuchApproval     (InvalidInput): nothing waits for approval under this id, or no longer
+    ├── UnknownAgent       (InvalidInput): no agent has this name
+    ├── NoSuchApproval     (InvalidInput): no run waits for approval under this id
     ├── NotAllowed         (PermissionError): the caller may not decide this
-    ├── LimitReached       a run used up what one run may use; never tried again
+    ├── LimitReached       a run reached one of its limits; never retried
     ├── BudgetReached      a day's or a job's budget is used up; nothing was run, and the job is paused
     │   └── BudgetReserved   runs under way hold it: a scheduled run waits for them, and no job is paused
     ├── ModelUnavailable   the model could not be reached now: worth another try, at the time it named if it did
     ├── ModelRefused       the same request would be refused again: key, model's name, size, content
     ├── AgentTimeout       (TimeoutError): the run took too long
     └── AgentFailed        the run ended without an answer
-Each has ``result``: usage, cost and tool calls so far, which the history keeps.
+Each has ``result``: usage, cost and tool calls so far, for the history.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from typing import Any
 from agentool.errors import AgenToolError, InvalidInput
 
 OVER_BUDGET = "The budget of the "
-"""How the reason begins for which a job is paused whose budget is used up; pages find such jobs by it."""
+"""First words of the pause reason of a job whose budget is used up. Pages find such jobs by them."""
 
 
 class AgentError(AgenToolError):
-    """An agent did not do what was asked."""
+    """Base of the errors of agents."""
 
     retryable: bool = True
-    """Is another attempt worth its price?"""
+    """True if a retry is worth its price."""
     retry_after: float | None = None
-    """Seconds after which the provider asks to try again."""
+    """The provider's delay for a retry, in seconds."""
     result: Any = None
     ran: Any = None
-    """A `RunSummary`: what the run used before; None where nothing is known."""
+    """A `RunSummary` of the run before the error; None if it is unknown."""
 
 
 class UnknownAgent(AgentError, InvalidInput):
-    """No agent is registered by this name."""
+    """No agent has this name."""
 
 
 class NoSuchApproval(AgentError, InvalidInput):
-    """Nothing waits for approval under this id, or no longer."""
+    """No run waits for approval under this id."""
 
 
 class NotAllowed(AgentError, PermissionError):
@@ -49,7 +49,7 @@ class NotAllowed(AgentError, PermissionError):
 
 
 class LimitReached(AgentError):
-    """A run used up what one run may use."""
+    """A run reached one of its limits."""
 
     retryable = False
 

@@ -1,5 +1,4 @@
-"""What agents have used: reserved at its worst before a run, booked as it was after it.
-A run under way is ended at its limits by `pydantic_runner`.
+"""The ledger of agents' usage: a run's largest usage is reserved before it, its real usage is booked after it.
 
 A process that dies in a run leaves its reservation, so that a crash never makes a budget larger. Others wait for it as for that of a
 run under way, until its time is over; then it counts as used.
@@ -28,7 +27,7 @@ class RunEntry:
     agent: str
     owner: str
     job_id: str
-    """Empty where the run belongs to no job."""
+    """Empty if the run belongs to no job."""
     day: str
     """The UTC day, ``2026-11-29``."""
     tokens: int = 0
@@ -39,7 +38,7 @@ class RunEntry:
 
 
 class Spent(NamedTuple):
-    """What runs have used together, reservations included."""
+    """The total usage of several runs, reservations included."""
 
     runs: int = 0
     tokens: int = 0
@@ -51,7 +50,7 @@ class Spent(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What the runs of one job have used on one day, reservations included."""
+    """The usage of one job's runs on one day, reservations included."""
 
     day: str
     agent: str
@@ -61,18 +60,18 @@ class Used(NamedTuple):
     tokens: int
     cost: Decimal
     unpriced: int
-    """Runs whose cost is not known."""
+    """Runs of unknown cost."""
 
 
 class Ledger(Protocol):
-    """Keeps entries. Reading what is spent and adding a reservation is one transaction."""
+    """Stores entries. Reading the spent amounts and adding a reservation is one transaction."""
 
     async def reserve(self, entry: RunEntry, rules: AgentRules, limits: RunLimits, now: datetime) -> RunEntry:
         """Add a run at its worst, and return it. An entry of the same `run_id` is replaced. Raise `BudgetReached` if it does not fit."""
         ...
 
     async def book(self, entry: RunEntry) -> None:
-        """Put what a run has used in the place of its reservation."""
+        """Replace a reservation by the real usage."""
         ...
 
     async def spent(self, agent: str, owner: str, day: str, job_id: str, now: datetime) -> tuple[Spent, Spent]:
@@ -80,7 +79,7 @@ class Ledger(Protocol):
         ...
 
     async def used(self, since: str, owner: str | None, limit: int) -> Sequence[Used]:
-        """Return what was used from a day on, by an owner or by all, the latest day first and the dearest job of it."""
+        """Return the usage since a day, of one owner or all (None), latest day first, then most expensive job first."""
         ...
 
 

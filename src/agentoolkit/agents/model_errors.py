@@ -1,4 +1,4 @@
-"""Turns pydantic-ai's errors into errors that tell the scheduler whether another attempt is worth its price."""
+"""Turn pydantic-ai's errors into errors that tell the scheduler whether a retry is worth its price."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ _PASSING = (
     exceptions.ModelConnectionError,
     exceptions.ModelRequestTimeout,
 )
-"""Errors of a model that may have passed at the next attempt."""
+"""Temporary errors of a model."""
 _FINAL = (exceptions.ModelRequestRejectedError, exceptions.ContentFilterError)
-"""Errors that the same request would meet again: key, model's name, size, content."""
+"""Errors that the same request would cause again: key, model's name, size, content."""
 
 
 def to_agent_error(error: exceptions.AgentRunError) -> AgentError:
-    """Return the error of a failed run as one that tells whether, and when, another attempt is worth it."""
+    """Return an error that tells whether, and when, a failed run is worth a retry."""
     told = f"{type(error).__name__}: {error}"
     if isinstance(error, exceptions.UsageLimitExceeded):
         failed: AgentError = LimitReached(f"The run used up what one run may use. {error}", remedy="Raise its limits, or ask for less.")
     elif isinstance(error, exceptions.RunTimedOut):
         failed = AgentTimeout(told)
     elif isinstance(error, exceptions.ModelQuotaExceededError):
-        # Waiting alone cures no quota, unless the provider says when it is reset.
+        # An exhausted quota stays exhausted unless the provider names the time of its reset.
         failed = ModelUnavailable(told) if error.retry_after is not None else ModelRefused(told, remedy="Top up the provider's account.")
     elif isinstance(error, _FINAL):
         failed = ModelRefused(told, remedy="Look at the key, the model's name, and the length of the conversation.")

@@ -1,4 +1,4 @@
-"""Runs that wait for a person: parked with a deadline, decided once at any door, and let go on as further executions of their jobs."""
+"""Parked runs: they wait for a person's decision, at most until a deadline, and go on as further executions of their jobs."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.time_source import TimeSource
 
 MAX_LISTED = 100
-"""Approvals that one list has."""
+"""Approvals of one list."""
 _GOES_ON = "@requested-approval-"
-"""Stands between a job's id and an approval's in the id of the execution in which a parked run goes on."""
+"""Separates job id and approval id in the id of an execution in which a parked run goes on."""
 
 
 class Parked(EndedEarly):
-    """A run that waits for a person. It has used something nevertheless."""
+    """Ends an attempt whose run waits for a person. `ran` is the usage so far."""
 
     def __init__(self, status: Literal["skipped", "cancelled"], reason: str, result: Any, ran: RunSummary) -> None:
         super().__init__(status, reason, result)
@@ -37,11 +37,11 @@ class Parked(EndedEarly):
 
 @dataclass(frozen=True, slots=True)
 class ParkedRuns:
-    """What waits for a person.
+    """Parks runs, and applies decisions on them.
 
     Args:
-        approvals: Where it is kept.
-        jobs: Asked for deadlines, and to let runs go on.
+        approvals: Stores the approvals.
+        jobs: Schedules deadlines, and executions in which runs go on.
         time: The time source.
     """
 
@@ -50,7 +50,7 @@ class ParkedRuns:
     time: TimeSource
 
     async def pending(self, limit: int = MAX_LISTED) -> Sequence[Approval]:
-        """Return the oldest approvals that wait and that the caller may see, the oldest first."""
+        """Return the first `limit` undecided approvals that the caller may see, oldest first."""
         caller = get_caller()
         return await self.approvals.pending(None if caller.is_admin else caller.name, limit)
 
@@ -58,9 +58,9 @@ class ParkedRuns:
         """Decide on a parked run, and let it go on as a further execution of its job.
 
         Raises:
-            NoSuchApproval: There is none, it was decided already, or its job is gone.
+            NoSuchApproval: It does not exist, was decided already, or its job is gone.
             NotAllowed: The caller may not approve.
-            InvalidInput: The edits fit no call that waits.
+            InvalidInput: The edits fit no waiting call.
         """
         caller = get_caller()
         approval = await self.approvals.get(approval_id)
@@ -75,7 +75,7 @@ class ParkedRuns:
             approve, checked, reason = False, None, "the job of the run is gone"
         outcome = decided(approval, "approved" if approve else "denied", caller.name, self.time.now(), checked, reason)
         if not await self.approvals.decide(outcome):
-            await self._go_on(approval)  # decided before; whoever did may have ended before this
+            await self._go_on(approval)  # the process that decided earlier may have died before it did this
             raise _nothing_waits(approval_id, f"{approval_id!r} was decided already.")
         await self._go_on(outcome)
         if gone:
@@ -86,12 +86,12 @@ class ParkedRuns:
     async def park(
         self, name: str, rules: AgentRules, task: AgentTask, conversation_id: str, calls: tuple[WaitingCall, ...], ran: RunSummary
     ) -> Exception:
-        """Keep the calls that wait, see to it that they are denied at their deadline, and return what ends the execution."""
+        """Store the waiting calls, schedule their denial at the deadline, and return the exception that ends the execution."""
         execution, now = task.execution, self.time.now()
         if execution is None or not task.is_whole or not await self.jobs.has(execution.job_id):
             whose = "belongs to no job that could go on" if execution is None or task.is_whole else "is a part of something else"
             return AgentError(f"A call needs approval, and this run {whose}.", remedy="Schedule the prompt by itself, or grant the tool.")
-        # Whichever attempt parks these calls, there is one approval for them.
+        # The id depends on the calls only, so several attempts that park them share one approval.
         digest = hashlib.sha256("#".join([conversation_id, *sorted(call.call_id for call in calls)]).encode()).hexdigest()
         approval = Approval(
             approval_id=f"apr-{digest[:12]}",
@@ -111,7 +111,7 @@ class ParkedRuns:
         return Parked("cancelled", reason, {"approval_id": approval.approval_id, **ran.details()}, ran)
 
     async def decided_for(self, execution: Execution | None) -> Approval | None:
-        """Return the approval for which this execution lets a parked run go on; None where it does not."""
+        """Return the decided approval with which this execution resumes a parked run; None for any other execution."""
         if execution is None or _GOES_ON not in execution.execution_id:
             return None
         approval = await self.approvals.get(execution.execution_id.partition(_GOES_ON)[2])
@@ -120,7 +120,7 @@ class ParkedRuns:
         return approval
 
     async def _set_deadline(self, approval: Approval) -> None:
-        """Schedule the denial. It is a job like any other, so it comes whatever becomes of this process."""
+        """Schedule the denial as a job, so that it survives this process."""
         reason = f"nobody decided before {approval.deadline.isoformat(timespec='minutes')}"
         await self.jobs.ask(
             "schedule",
@@ -137,7 +137,7 @@ class ParkedRuns:
         return await self.jobs.has_agents_job(approval.job_id, approval.created_at)
 
     async def _go_on(self, approval: Approval) -> None:
-        """Let a parked run go on if its job is still there, and forget its deadline."""
+        """Start the execution that resumes a parked run, if its job still exists, and cancel the deadline."""
         if await self._has_job(approval):
             await self.jobs.ask("start_run", job_id=approval.job_id, run_key=approval.run_key)
         execution = current_execution()

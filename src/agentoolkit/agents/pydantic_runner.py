@@ -1,4 +1,4 @@
-"""Runs a pydantic-ai agent when nobody is there: within its limits, in its conversation, with a rule for approvals."""
+"""Run a pydantic-ai agent unattended: within its limits, in its conversation, with a rule for approvals."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
-    """A run as it begins, or goes on."""
+    """The input of a run that starts or goes on."""
 
     conversation: Conversation
-    """What was said before, and what this run has used of its limits."""
+    """Earlier messages, and this run's usage so far."""
     prompt: str | None
-    """None where it goes on."""
+    """None if the run goes on."""
     answers: DeferredToolResults | None = None
     used_before: RunUsage = field(default_factory=RunUsage)
-    """What earlier runs of the conversation have used."""
+    """Usage of earlier runs of the conversation."""
     messages: int = 0
-    """How many messages are of earlier runs."""
+    """Number of messages from earlier runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,14 @@ class PydanticRunner:
     agent: Agent[Any, Any]
     conversations: ConversationStore
     parked: ParkedRuns
-    """Where its runs wait for a person."""
+    """Parks runs that wait for a person."""
     deps: Callable[[], Any] | None = None
-    """Called at each run."""
+    """Returns the agent's deps for each run."""
     model: Model | str | None = None
     steps: DurableRuns | None = None
-    """Keeps the steps of its runs, where those are durable."""
+    """Stores the steps of durable runs; None if its runs are not durable."""
     batches: ProviderBatches | None = None
-    """Has its requests wait for the provider's batches, where they may."""
+    """Groups its requests into provider's batches; None if it does not use them."""
     counts_tokens = True
 
     async def run(self, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
@@ -71,7 +71,7 @@ class PydanticRunner:
         if self.steps is None or task.execution is None or not task.is_whole:
             return await self._run(begun, name, rules, task)
         recorded = [RecordedSteps(self.steps.step)]
-        with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are told apart by their order
+        with self.agent.parallel_tool_call_execution_mode("sequential"):  # steps are identified by their order
             return await self.steps.run(task.execution, lambda: self._run(begun, name, rules, task, recorded))
 
     async def _run_by_batches(self, batches: ProviderBatches, name: str, rules: AgentRules, task: AgentTask) -> RunSummary:
@@ -88,17 +88,17 @@ class PydanticRunner:
         return ran
 
     async def _begun(self, name: str, rules: AgentRules, task: AgentTask) -> _Begun:
-        """Return a run of this task as it begins, with its conversation counted from zero."""
+        """Load the conversation of a new or resumed run, with its usage counted from zero."""
         earlier = await self._loaded(_conversation_id(name, task), rules, task)
         prompt, answers = (task.prompt, None) if task.approval is None else (None, await self._answers(earlier, name, rules, task))
         return _Begun(replace(earlier, usage=RunUsage()), prompt, answers, earlier.usage, len(earlier.messages))
 
     async def _answers(self, parked: Conversation, name: str, rules: AgentRules, task: AgentTask) -> DeferredToolResults:
-        """Return the decisions for the calls that wait.
+        """Return the decisions on the waiting calls.
 
         Raises:
-            AgentFailed: An earlier attempt has brought the run to its end.
-            Parked: An earlier attempt has brought the run to further calls, on which nobody has decided.
+            AgentFailed: An earlier attempt has finished the run.
+            Parked: An earlier attempt has reached further calls, on which nobody has decided.
         """
         requests, approval = parked.deferred_tool_requests, task.approval
         if requests is None or approval is None:
@@ -166,12 +166,12 @@ class PydanticRunner:
         return [] if task.approval is None else [ApprovedCalls(self.parked.approvals, task.approval)]
 
     def takes_batches(self) -> bool:
-        """Could its provider answer in batches? Of a model that is only named, its first run tells."""
+        """Tell whether its provider has batches. For a model given by name return True: only its first run can tell."""
         model = self.model or self.agent.model
         return not isinstance(model, Model) or model.batch_max_requests is not None
 
     def is_priced(self) -> bool:
-        """Is the price of the model known?"""
+        """Tell whether the price of the model is known."""
         from genai_prices import Usage, calc_price
 
         model = self.model or self.agent.model
@@ -196,7 +196,7 @@ class PydanticRunner:
         return found or Conversation(conversation_id=conversation_id)
 
     async def _saved(self, conversation: Conversation, before: RunUsage, task: AgentTask) -> bool:
-        """Keep a conversation that goes on: a named one, and one that waits for a person."""
+        """Store a conversation that continues or waits for a person, and tell whether it was stored."""
         waits = conversation.deferred_tool_requests is not None
         if task.conversation == "fresh" and not waits and task.approval is None:
             return False
@@ -210,7 +210,7 @@ class PydanticRunner:
 
 
 def _conversation_id(name: str, task: AgentTask) -> str:
-    """Name a conversation: one for each execution, for each job, or by the name that was given; always of one owner and agent."""
+    """Return the id of a conversation: per execution, per job, or by the given name; always of one owner and agent."""
     if task.approval is not None:
         return task.approval.conversation_id
     execution = task.execution

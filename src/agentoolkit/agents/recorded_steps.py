@@ -1,4 +1,4 @@
-"""Makes each request to a model and each call of a tool a step that is kept, whatever tools an agent has."""
+"""Turn each request to a model and each tool call into a recorded step, for any tools of an agent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic_ai.models import ModelRequestContext
 from pydantic_ai.tools import RunContext, ToolDefinition
 
 Step = Callable[[str, Callable[[], Coroutine[Any, Any, str]]], Awaitable[str]]
-"""Does what it is given, once for a name in turn, and keeps the text that it comes to."""
+"""Runs a function as the next step of this name, and stores its text; or returns the stored text."""
 
 _TOOL_RETURN: TypeAdapter[ToolReturn[Any]] = TypeAdapter(ToolReturn[Any])
 _RAISED: Mapping[str, Callable[[Any], Exception]] = {
@@ -24,12 +24,12 @@ _RAISED: Mapping[str, Callable[[Any], Exception]] = {
     "approval": ApprovalRequired,
     "deferred": CallDeferred,
 }
-"""What a kept step raises again, by the word it is kept under."""
+"""Exceptions that a stored step raises again, by their word in the record."""
 
 
 @dataclass
 class RecordedSteps(AbstractCapability[Any]):
-    """Lets every request and every call of a run be a step. What a tool raises for the model to read is kept as well."""
+    """Records every request and tool call of a run as a step, including a tool's errors for the model."""
 
     step: Step
 
@@ -67,7 +67,7 @@ class RecordedSteps(AbstractCapability[Any]):
 
 
 async def write_outcome(call: ToolCallPart, result: Awaitable[Any]) -> str:
-    """Await a tool's result and write it as text; so are errors that the model is to read, and calls that need approval."""
+    """Await a tool's result and write it as text. Errors for the model, and calls that need approval, are written too."""
     try:
         return json.dumps(_written(call, await result))
     except ToolRetryError as error:
@@ -81,7 +81,7 @@ async def write_outcome(call: ToolCallPart, result: Awaitable[Any]) -> str:
 
 
 def _written(call: ToolCallPart, result: Any) -> tuple[str, str]:
-    """Write a tool's result as a conversation keeps it."""
+    """Write a tool's result in the form of a conversation's messages."""
     if isinstance(result, ToolReturn):
         return "return", _TOOL_RETURN.dump_json(cast("ToolReturn[Any]", result)).decode()
     part = ToolReturnPart(tool_name=call.tool_name, content=result, tool_call_id=call.tool_call_id)

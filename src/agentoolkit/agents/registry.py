@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentTask:
-    """One run of an agent that somebody asks for."""
+    """A requested run of an agent."""
 
     prompt: str
     owner: str
     limits: RunLimits
-    """With its budgets' remains in them."""
+    """Limits of the run, with the rest of its budgets."""
     conversation: str = "fresh"
     execution: Execution | None = None
     is_whole: bool = False
-    """Is the execution this run and nothing else? Only then can it end and go on: a step of a sequence cannot."""
+    """True if the execution consists of this run alone. Only then can the run pause and go on: a step of a sequence cannot."""
     approval: Approval | None = None
-    """What was decided, where a parked run goes on."""
+    """The decision with which a parked run goes on."""
     instructions: str = ""
     waited: timedelta | None = None
-    """How long a provider's batch was waited for already; None if none was."""
+    """Time waited so far for a provider's batch; None if it has not waited."""
 
     @property
     def can_wait(self) -> bool:
@@ -42,7 +42,7 @@ class AgentTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What a run came to. Tokens and cost are None where they are not known."""
+    """The output and usage of a run. Unknown tokens and cost are None."""
 
     output: Any = None
     requests: int = 0
@@ -53,20 +53,20 @@ class RunSummary:
     model: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
     messages: Sequence[Mapping[str, str]] = ()
-    """Who said what: see `AgentMessage`."""
+    """Messages with their authors: see `AgentMessage`."""
     trace_id: str = ""
     conversation_id: str = ""
 
     @property
     def tokens(self) -> int:
-        """Tokens in and out, as far as they are known."""
+        """Known tokens, in and out."""
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
     def details(self) -> dict[str, Any]:
-        """Return all but the output as the history keeps it; a cost that is not known is said to be so."""
-        told = asdict(replace(self, output=None))
-        del told["output"]
-        return {**told, "cost": "unknown" if self.cost is None else self.cost}
+        """Return everything but the output, for the history. An unknown cost is ``'unknown'``."""
+        details = asdict(replace(self, output=None))
+        del details["output"]
+        return {**details, "cost": "unknown" if self.cost is None else self.cost}
 
 
 class Runner(Protocol):
@@ -78,25 +78,25 @@ class Runner(Protocol):
         """Run it once.
 
         Raises:
-            AgentError: It did not come to an answer.
+            AgentError: It gave no answer.
             EndedEarly: It waits for approval.
 
-        Whatever it raises has a `RunSummary` as its attribute ``ran`` where anything was used.
+        Every exception has a `RunSummary` in its attribute ``ran`` if the run has used anything.
         """
         ...
 
     def is_priced(self) -> bool:
-        """Is its model's price known?"""
+        """Tell whether its model's price is known."""
         ...
 
     def takes_batches(self) -> bool:
-        """Could its provider answer in batches?"""
+        """Tell whether its provider has batches."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredAgent:
-    """An agent, and what it may."""
+    """An agent and its rules."""
 
     name: str
     runner: Runner
@@ -106,7 +106,7 @@ class RegisteredAgent:
 
 @dataclass(slots=True)
 class AgentRegistry:
-    """Agents by name. Those that settings name are made when they are first asked for."""
+    """Agents by name. Agents named in settings are created at their first use."""
 
     makers: Mapping[str, Callable[[str], RegisteredAgent]] = field(default_factory=dict[str, Callable[[str], RegisteredAgent]])
     _made: dict[str, RegisteredAgent] = field(default_factory=dict[str, RegisteredAgent])
@@ -115,7 +115,7 @@ class AgentRegistry:
         """Register an agent.
 
         Raises:
-            ConfigurationError: Its name is taken, or its rules cannot be kept.
+            ConfigurationError: Another agent has this name, or its rules cannot be enforced.
         """
         if agent.name in self._made or agent.name in self.makers:
             raise ConfigurationError(f"An agent named {agent.name!r} is registered already.", remedy="Choose another name.")
@@ -127,7 +127,7 @@ class AgentRegistry:
         """Return an agent.
 
         Raises:
-            UnknownAgent: None has this name; the nearest one is named.
+            UnknownAgent: No agent has this name. The message names the nearest one.
         """
         if name not in self._made and name in self.makers:
             made = self.makers[name](name)
@@ -145,11 +145,10 @@ class AgentRegistry:
 
 
 def check_rules(agent: RegisteredAgent) -> None:
-    """Refuse limits that could not be kept.
+    """Refuse rules that cannot be enforced.
 
     Raises:
-        ConfigurationError: Dollars or tokens are limited where nobody counts them, steps are kept where nobody sees them, or runs
-            wait for batches that could not.
+        ConfigurationError: Dollars or tokens are limited but not counted, a program's runs are durable, or the model has no batches.
     """
     rules = agent.rules
     if not agent.runner.counts_tokens and rules.durable != "none":

@@ -1,4 +1,4 @@
-"""What runs of pydantic-ai agents share: their conversations, the steps of durable ones, and the provider's batches."""
+"""Stores shared by the runs of pydantic-ai agents: conversations, durable steps and provider's batches."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class RunStores:
-    """Each is opened when an agent that needs it is first registered.
+    """The stores. Each is created when the first agent that needs it is registered.
 
     Args:
-        database: Where conversations are kept; None: as long as the process lasts.
-        location: That database, as settings name it: steps are kept beside it.
+        database: Stores conversations; None keeps them as long as the process lasts.
+        location: The database as named in settings; steps are stored beside it.
         time: The time source.
     """
 
@@ -32,7 +32,7 @@ class RunStores:
 
     @cached_property
     def conversations(self) -> ConversationStore:
-        """Where conversations are kept."""
+        """The store of conversations."""
         if self._database is None:
             from pydantic_ai.conversation_store import InMemoryConversationStore
 
@@ -43,14 +43,14 @@ class RunStores:
 
     @cached_property
     def durable_runs(self) -> DurableRuns:
-        """Where the steps of durable runs are kept.
+        """The store of durable runs' steps.
 
         Raises:
-            ConfigurationError: Nothing of this toolkit outlives the process.
+            ConfigurationError: The toolkit has no database.
             MissingExtra: DBOS is not installed.
         """
         if self._location is None:
-            problem = "A durable run needs a database, and nothing of this toolkit outlives the process."
+            problem = "A durable run needs a database, and this toolkit has none."
             raise ConfigurationError(problem, field="durable", value="dbos", remedy="Name one: AGENTOOL_DATABASE.")
         try:
             from agentoolkit.agents.durable_runs import DurableRuns
@@ -60,12 +60,12 @@ class RunStores:
 
     @cached_property
     def batches(self) -> ProviderBatches:
-        """The provider's batches, which runs of all agents share."""
+        """The provider's batches, shared by the runs of all agents."""
         from agentoolkit.agents.batches import ProviderBatches
 
         return ProviderBatches(self.conversations)
 
     async def close(self) -> None:
-        """End what was opened for durable runs."""
+        """Close the store of durable runs, if it was opened."""
         if "durable_runs" in vars(self):
             await self.durable_runs.close()

@@ -1,4 +1,4 @@
-"""Sums up a run of a pydantic-ai agent for its history: what it used, what it called, and who said what."""
+"""Summarise a run of a pydantic-ai agent for its history: usage, tool calls and messages."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from agentool.secrets_here import beginning_of
 from agentoolkit.agents.registry import RunSummary
 
 MAX_TOOL_CALLS_KEPT = 50
-"""Calls of tools that the history names."""
+"""Tool calls that the history lists."""
 MAX_ARGUMENTS = 500
-"""Characters of a call's arguments that it keeps."""
+"""Characters of a call's arguments that the history keeps."""
 MAX_MESSAGES = 50
 MAX_TEXT = 2_000
 """Characters of one message."""
 
 
 def summary_of(run: AgentRun[Any, Any], conversation_id: str, earlier: int) -> RunSummary:
-    """Return what a run has used, called and said so far.
+    """Return the usage, tool calls and messages of a run so far.
 
     Args:
         run: The run.
         conversation_id: Its conversation.
-        earlier: How many messages of the conversation belong to earlier runs.
+        earlier: Number of the conversation's messages from earlier runs.
     """
     usage, messages = run.usage, run.all_messages()[earlier:]
     responses = [message for message in messages if isinstance(message, ModelResponse)]
@@ -56,16 +56,16 @@ def summary_of(run: AgentRun[Any, Any], conversation_id: str, earlier: int) -> R
 
 
 def transcript(messages: Iterable[ModelMessage]) -> list[dict[str, str]]:
-    """Return who said what, the first of it; what a model only thinks is left out."""
-    told: list[dict[str, str]] = []
-    for by, text, tool in _said(messages):
-        told.append({"by": by, "text": text if len(text) <= MAX_TEXT else f"{beginning_of(text, MAX_TEXT)}…", "tool": tool})
-        if len(told) == MAX_MESSAGES:
+    """Return the first `MAX_MESSAGES` messages with their authors. A model's thinking is left out."""
+    entries: list[dict[str, str]] = []
+    for by, text, tool in _parts(messages):
+        entries.append({"by": by, "text": text if len(text) <= MAX_TEXT else f"{beginning_of(text, MAX_TEXT)}…", "tool": tool})
+        if len(entries) == MAX_MESSAGES:
             break
-    return told
+    return entries
 
 
-def _said(messages: Iterable[ModelMessage]) -> Iterator[tuple[str, str, str]]:
+def _parts(messages: Iterable[ModelMessage]) -> Iterator[tuple[str, str, str]]:
     for message in messages:
         for part in message.parts:
             match part:
@@ -86,7 +86,7 @@ def _said(messages: Iterable[ModelMessage]) -> Iterator[tuple[str, str, str]]:
 
 
 def _text(content: Any) -> str:
-    """Return the text of a prompt; pictures and files are named by their kind."""
+    """Return the text of a prompt; for pictures and files return their type."""
     if isinstance(content, str):
         return content
     return "\n".join(item if isinstance(item, str) else f"[{type(item).__name__}]" for item in content)

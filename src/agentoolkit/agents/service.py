@@ -1,4 +1,4 @@
-"""The use cases of agents that run on schedule: run one within its budgets, or let a parked run go on."""
+"""Run agents on schedule: run one within its budgets, or resume a parked run."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ UNDER_WAY = timedelta(hours=1)
 LOOK_AGAIN = 30.0
 """Seconds after which a run looks again whether those under way have left enough of a budget."""
 MAX_PREVIOUS = 20_000
-"""Characters of the previous result that a run is given."""
+"""Characters of the previous result that a run gets."""
 
 _within: ContextVar[str] = ContextVar("agentool_within_agent_run", default="")
-"""The execution whose agent runs here. What that agent starts as an execution is not within it."""
+"""The execution whose agent runs here. A further execution that the agent starts has its own."""
 
 
 @contextmanager
@@ -51,15 +51,15 @@ def _inside(execution: Execution | None) -> Generator[None]:
 
 @dataclass(frozen=True, slots=True)
 class AgentService:
-    """Agents, and what is kept of their runs.
+    """Runs agents, and stores their usage and state.
 
     Args:
         registry: The agents.
-        ledger: What they used.
-        parked: What waits for a person.
-        gates: What runs that need a change compare.
-        stores: What runs of pydantic-ai agents share.
-        jobs: What agents ask of the scheduler.
+        ledger: Their usage.
+        parked: Runs that wait for a person.
+        gates: Change gates.
+        stores: Stores shared by the runs of pydantic-ai agents.
+        jobs: Calls of the scheduler.
         time: The time source.
     """
 
@@ -72,11 +72,11 @@ class AgentService:
     time: TimeSource
 
     async def close(self) -> None:
-        """End what was opened for runs."""
+        """Close the stores of runs."""
         await self.stores.close()
 
     async def run(self, call: AgentRunRequest) -> AgentOutput:
-        """Run an agent once, or let a parked run go on, whichever this execution is for.
+        """Run an agent once, or resume the parked run that this execution is for.
 
         Raises:
             UnknownAgent, BudgetReached, AgentError: See `errors`.
@@ -111,7 +111,7 @@ class AgentService:
         return output
 
     async def used(self, days: int, limit: int) -> Sequence[Used]:
-        """Return what runs have used today and on the days before; only the caller's own, unless it is an administrator."""
+        """Return the usage of the last `days` days, today included; only the caller's own, unless it is an administrator."""
         caller = get_caller()
         since = (self.time.now() - timedelta(days=days - 1)).strftime("%Y-%m-%d")
         return await self.ledger.used(since, None if caller.is_admin else caller.name, limit)
@@ -159,7 +159,7 @@ class AgentService:
     def _entry(self, agent: RegisteredAgent, task: AgentTask) -> RunEntry:
         execution, now = task.execution, self.time.now()
         run_id = f"call-{uuid4().hex}"
-        if execution is not None and task.is_whole:  # where attempts are one run, each repeats what those before it have used
+        if execution is not None and task.is_whole:  # if attempts are one run, its usage includes that of earlier attempts
             run_id = execution.execution_id if agent.rules.attempts_are_one_run else f"{execution.execution_id}#{execution.attempt}"
         job_id = execution.job_id if execution else ""
         until = now + max(UNDER_WAY, timedelta(seconds=agent.rules.batch_seconds if agent.rules.economy == "batch" else 0))
@@ -178,12 +178,12 @@ def is_quiet(output: Any) -> bool:
 
 
 def check_run(service: AgentService, call: AgentRunRequest) -> None:
-    """Refuse, when it is scheduled, a run that could not keep its limits, or whose agent does not exist.
+    """Refuse, when it is scheduled, a run whose limits cannot be enforced, or whose agent does not exist.
 
     Raises:
-        UnknownAgent: There is no such agent.
-        InvalidInput: Its cost is limited, its model's price is not known, and nothing limits its tokens; or it goes on with a
-            conversation, and its agent is run by batches.
+        UnknownAgent: No agent has this name.
+        InvalidInput: Its cost is limited, its model's price is unknown, and its tokens are not limited; or it continues a
+            conversation, but its agent uses batches.
     """
     agent = service.registry.get(call.agent)
     limits = agent.rules.limits.tightened(_asked(call, agent.rules.limits))
@@ -207,7 +207,7 @@ def _asked(call: AgentRunRequest, own: RunLimits) -> RunLimits:
 
 
 def _capped(limits: RunLimits, rules: AgentRules, reserved: RunEntry) -> RunLimits:
-    """Return a run's limits with what its budgets have left."""
+    """Return a run's limits, tightened by the rest of its budgets."""
     has_tokens = limits.tokens is not None or rules.has_token_budget
     return limits.model_copy(
         update={"tokens": reserved.tokens if has_tokens else None, "cost": reserved.cost if rules.has_cost_limit else limits.cost}
@@ -215,7 +215,7 @@ def _capped(limits: RunLimits, rules: AgentRules, reserved: RunEntry) -> RunLimi
 
 
 def _waited(execution: Execution | None, now: datetime) -> timedelta | None:
-    """Return how long this execution has waited for a provider's batch; None if it has not."""
+    """Return the time this execution has waited for a provider's batch; None if it has not."""
     attempts = execution.attempts if execution else ()
     began = (past.started_at for past in attempts if past.error is not None and past.error.type == GoesOnLater.__name__)
     first = next(began, None)
@@ -223,14 +223,14 @@ def _waited(execution: Execution | None, now: datetime) -> timedelta | None:
 
 
 def _ran_until(error: BaseException, agent: RegisteredAgent, task: AgentTask) -> RunSummary | None:
-    """Return what a run used before an error; None where that is not known or it goes on, so that its reservation stays."""
+    """Return the usage of a run before an error; None if it is unknown or the run goes on, so that the reservation stays."""
     if isinstance(error, GoesOnLater):
         return None
     ran = getattr(error, "ran", None)
     if isinstance(ran, RunSummary):
         return ran
     goes_on = agent.rules.attempts_are_one_run and task.is_whole and task.execution is not None and task.execution.attempt > 1
-    return None if goes_on else RunSummary()  # what ended before it began has used nothing, unless earlier attempts have
+    return None if goes_on else RunSummary()  # it failed before it started, and no earlier attempt has used anything
 
 
 def _instructions(execution: Execution | None, now: datetime) -> str:
