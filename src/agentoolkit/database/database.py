@@ -1,8 +1,8 @@
 """One SQL database behind one writer thread, with group commit.
 
-Work is a function of a `Session`. Whatever waits when the writer is free becomes one transaction, so that a thousand
-outcomes cost one commit; if one of them raises, all are rolled back and each is done again by itself, so that only the
-one that raised fails. Reads have a connection and a thread of their own and never wait for a commit.
+Work is a function of a `Session`. All work that waits when the writer is free becomes one transaction, so that a thousand
+outcomes cost one commit. If one of them raises, all are rolled back and each is run again alone, so that only the
+failing one fails. Reads have a connection and a thread of their own and never wait for a commit.
 
 SQL is written once, with ``:name`` parameters, in the part of the language that SQLite and PostgreSQL share. The drivers
 are used directly: through SQLAlchemy Core the same transactions took four times as long (docs/decisions).
@@ -26,11 +26,11 @@ __all__ = ["Database", "DatabaseError", "Dialect", "Session"]
 T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
-"""How long `Database.close` waits for work that was begun."""
+"""Longest wait of `Database.close`, in seconds, for running work."""
 
 
 class _Gathering(NamedTuple):
-    """Work that many ask for in one round of an event loop, until it is handed to its thread."""
+    """The same work requested by several callers in one turn of an event loop, until it is handed to its thread."""
 
     thread: DatabaseThread
     item: Item
@@ -40,10 +40,10 @@ class Database:
     """A database that is open between `open` and `close`. Several event loops, each in a thread of its own, may use it.
 
     Args:
-        dialect: Which database system, and where.
+        dialect: The database system and its location.
         migrations: Statements by number; those above the stored version are run at `open`, each number once.
-        reads_apart: Does what only reads have a thread and a connection of its own? Without, it waits for commits too. It always
-            has them where it is read in transactions, as on SQLite: those of a connection that writes would lock others out.
+        reads_apart: True to give reads a thread and a connection of their own; otherwise they wait for commits. SQLite always
+            has them, because it reads in transactions, and those of a writing connection would lock others out.
     """
 
     def __init__(self, dialect: Dialect, migrations: Sequence[Sequence[Step]], *, reads_apart: bool = True) -> None:
@@ -63,17 +63,17 @@ class Database:
 
     @property
     def is_busy(self) -> bool:
-        """Does somebody in this event loop wait for an answer?"""
+        """True if a caller waits for an answer."""
         return bool(self._gathered) or any(thread is not None and thread.asked for thread in (self._writer, self._reader))
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Idempotent.
 
-        All who open at once ask for the migrations, in one transaction that runs each of them once. So nobody depends on
-        another's task or event loop, and only the last who cannot open it closes it.
+        All concurrent callers request the migrations, and one transaction runs each migration once. No caller depends on
+        another's task or event loop, and the last caller that fails to open the database closes it.
 
         Raises:
-            DatabaseError: It cannot be reached, or a newer program has written it.
+            DatabaseError: The database cannot be reached, or a newer program has written it.
         """
         if self._reader is not None:
             return
@@ -94,17 +94,17 @@ class Database:
             await self._stop(useless)
 
     async def close(self) -> None:
-        """Finish what was begun and disconnect, or leave that to the threads if it takes too long. Idempotent."""
+        """Finish the running work and disconnect; after `CLOSE_SECONDS` the threads do so alone. Idempotent."""
         with self._lock:
             threads = self._detach()
         try:
-            await asyncio.sleep(0)  # what was gathered in this turn is handed over before the end
+            await asyncio.sleep(0)  # the work gathered in this turn is handed over first
         finally:
             await self._stop(threads)
 
     @contextmanager
     def shared(self) -> Generator[None]:
-        """Let several use it meanwhile: none of them closes it by leaving, for what others have still to write would open it again."""
+        """Make `leave` do nothing inside a ``with`` block: a later write of another user would open the database again."""
         self._is_shared = True
         try:
             yield
@@ -117,25 +117,25 @@ class Database:
             await self.close()
 
     async def write(self, work: Work[T], *, order: LockOrder = LockOrder.JOBS) -> T:
-        """Do work in a transaction, and return when it is committed. For `order` see `write_together`.
+        """Run work in a transaction, and return after its commit. For `order` see `write_together`.
 
-        The work may be run twice, so it must do nothing but ask and tell the session.
+        The work may run twice, so it must have no effect outside of the session.
         """
         return await self._thread(self._writer).do(work, order)
 
     async def write_together(
         self, work: BulkWork, fact: Any, *, order: LockOrder = LockOrder.JOBS, undo: Callable[[Any, Any], Any] | None = None
     ) -> Any:
-        """Do work together with all who ask for the same work at the same time: one statement for a thousand of them.
+        """Run work once for all callers that request it at the same time: one statement serves a thousand of them.
 
-        A statement for each would give up and take back Python's global lock each time, and wait for a busy event loop.
+        A statement per caller would release and take Python's global lock each time, and wait for a busy event loop.
 
         Args:
-            work: What to do with the facts of all.
-            fact: The caller's own.
-            order: The room that it writes in: its place in the transaction.
-            undo: For work that must not happen if its caller is cancelled: it is left out if it was not begun, and else
-                done again with the fact that this function makes of fact and answer; None: there is nothing to undo.
+            work: Handles the facts of all callers.
+            fact: The caller's fact.
+            order: The room it writes in, which decides its place in the transaction.
+            undo: For work that must not stay if its caller is cancelled. Work not yet started is skipped; finished work is
+                followed by work on the fact that this function makes of fact and answer, or by nothing if it returns None.
         """
         gathering, future = self._gather(self._writer, Item(work, [], [], order, undo), fact)
         try:
@@ -146,15 +146,15 @@ class Database:
             raise
 
     async def read(self, work: Work[T]) -> T:
-        """Do work that only reads."""
+        """Run work that only reads."""
         return await self._thread(self._reader).do(work, LockOrder.READING)
 
     async def read_together(self, work: BulkWork, fact: Any) -> Any:
-        """Do work that only reads together with all who ask for the same at the same time. See `write_together`."""
+        """Run work that only reads, once for all callers that request it at the same time. See `write_together`."""
         return await self._gather(self._reader, Item(work, [], [], LockOrder.READING), fact)[1]
 
     def _gather(self, thread: DatabaseThread | None, item: Item, fact: Any) -> tuple[_Gathering, asyncio.Future[Any]]:
-        """Add a fact to the work of this kind that is handed over at the end of this turn."""
+        """Add a fact to the same work of this turn, which is handed over at the turn's end."""
         loop = asyncio.get_running_loop()
         key = (item.work, item.undo, loop)
         gathering = self._gathered.get(key)

@@ -1,4 +1,4 @@
-"""SQLite and PostgreSQL, as far as they differ."""
+"""The dialects of SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from agentoolkit.database.session import DatabaseError, DatabaseUnreachable, Dia
 from agentoolkit.settings import Durability
 
 BALLAST_BYTES = 1_000_000
-"""Size of the file that is given up when the disk is full, so that old records can still be deleted."""
+"""Size of the ballast file, which is deleted when the disk is full, so that old records can still be deleted."""
 
 BUSY_SECONDS = 5.0
-"""How long a connection waits for another process to end its transaction."""
+"""Longest wait for the transaction of another process, in seconds."""
 
 LOCK_SECONDS = 3.0
-"""How long a PostgreSQL statement waits for a lock of another transaction."""
+"""Longest wait of a PostgreSQL statement for another transaction's lock, in seconds."""
 
 STATEMENT_SECONDS = 60.0
-"""How long a PostgreSQL statement may take; those of a migration longer."""
+"""Longest time of a PostgreSQL statement, in seconds; a migration may take longer."""
 
 IDLE_SECONDS = 5.0
-"""How long a PostgreSQL transaction may ask nothing: its process sleeps, and others wait for what it has locked."""
+"""Longest idle time inside a PostgreSQL transaction, in seconds. Its process may sleep while others wait for its locks."""
 
 MIGRATION_SECONDS = 3_600.0
-"""How long a migration may take."""
+"""Longest time of a migration, in seconds."""
 
 JOURNAL_BYTES = 16_000_000
-"""What is kept of SQLite's write-ahead log after a large one was written back to the file."""
+"""Size to which SQLite's write-ahead log is cut after it was written back to the file."""
 
 JOURNAL_PAGES = 3_500
-"""Pages of it after which a commit writes it back: at SQLite's thousand that took a fifth of the system's time for a new job."""
+"""Pages of the log after which a commit writes it back. With SQLite's default of 1,000 that was 20 % of the cost of a new job."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
 _UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
-"""Ways to read all of a table or of an index before the first row is there, and compiling such a plan.
+"""Plans that read a whole table or index before the first row comes, and the compilation of such plans.
 
-PostgreSQL keeps to them if it made a plan when the table was small.
+PostgreSQL would keep such a plan from the time when the table was small.
 """
 
 _KEEPALIVE: dict[str, Any] = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 30_000}
-"""Seconds, but the last: milliseconds. So a server whose machine is gone is noticed within 30 s."""
+"""Seconds; the last value is in milliseconds. The loss of a server's machine is noticed within 30 s."""
 
-# Whoever is there may take long, and is not stuck: so the wait has the limit of a statement, not that of a lock.
+# The holder of a room may take long without being stuck, so the wait has the limit of a statement, not of a lock.
 _ENTER = {
     room: f"""
         SELECT set_config('lock_timeout', '0', TRUE), pg_advisory_xact_lock(4923, {room.lock}), set_config('lock_timeout', before, TRUE)
@@ -72,7 +72,7 @@ _REMEDIES = {
 
 
 def _session() -> dict[str, str | int]:
-    """Return what each connection to PostgreSQL sets."""
+    """Return the settings of each connection to PostgreSQL."""
     return {
         "timezone": "UTC",
         "lock_timeout": round(LOCK_SECONDS * 1000),
@@ -87,7 +87,7 @@ class Sqlite:
     """A SQLite file in WAL mode.
 
     Args:
-        path: The file; its folder is made.
+        path: The file; its folder is created.
         durability: ``full`` survives a power cut; ``normal`` survives any end of the process, and may lose the last
             commits in a power cut.
     """
@@ -134,7 +134,7 @@ class Sqlite:
         cursor.execute("BEGIN IMMEDIATE")
 
     def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
-        """There is one writer anyway."""
+        """Do nothing: SQLite has one writer at a time."""
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
         return tables_of(tuple(columns), rows)
@@ -210,7 +210,7 @@ class Postgres:
         return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
 
     def begin(self, cursor: Any, room: LockOrder) -> None:
-        # Not prepared, which several statements at once cannot be.
+        # Not prepared: several statements in one message cannot be.
         cursor.execute(f"BEGIN; {_ENTER[room]}" if room.is_exclusive else "BEGIN", prepare=False)
 
     def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
@@ -218,26 +218,26 @@ class Postgres:
             cursor.execute(_ENTER[room])
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
-        if len(rows) == 1:  # as arrays they would take both sides twice as long
+        if len(rows) == 1:  # arrays would cost twice as much on both sides
             yield _one_row(tuple(columns.items())), dict(zip(columns, rows[0], strict=True))
         elif rows:
-            # In binary form: to write a list of long texts as text takes psycopg ten times as long.
+            # In binary form: as text, psycopg takes ten times as long for a list of long texts.
             arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
             table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours
             yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
 
     def has_rows(self, cursor: Any) -> bool:
-        return cursor.rownumber is not None  # a description is put together anew, of an object for each column
+        return cursor.rownumber is not None  # cheaper than `description`, which creates an object for each column
 
     def was_closed(self, connection: Any) -> bool:
         watched = select.poll()
         watched.register(connection.fileno(), select.POLLIN)
-        return bool(watched.poll(0))  # the server says nothing unasked, but that it ends
+        return bool(watched.poll(0))  # an idle server sends nothing but the end of the connection
 
     def is_lost(self, error: BaseException) -> bool:
         if isinstance(error, (self._psycopg.InterfaceError, self._psycopg.errors.IdleInTransactionSessionTimeout)):
             return True
-        # An error without a state is the connection's own, not one that the server told.
+        # An error without a state comes from the connection, not from the server.
         return isinstance(error, self._psycopg.OperationalError) and (error.sqlstate is None or error.sqlstate[:2] in ("08", "57"))
 
     def may_pass(self, error: BaseException) -> bool:
@@ -259,22 +259,22 @@ class Postgres:
     def explained(self, error: BaseException) -> BaseException:
         if not isinstance(error, self._psycopg.Error):
             return error
-        remedy = "Another transaction keeps a lock on what is to be changed: end it." if self.is_locked_out(error) else ""
+        remedy = "Another transaction has locked the rows: end it." if self.is_locked_out(error) else ""
         explained = DatabaseError(f"PostgreSQL refused: {error}", field="database", remedy=remedy)
         explained.__cause__ = error
         return explained
 
     def relieve(self, error: BaseException) -> None:
-        """Nothing can be done from here."""
+        """Do nothing: the server's disk is out of reach."""
 
 
 def _code(error: BaseException) -> int:
-    """Return SQLite's primary code of an error; 0: it is none of SQLite's."""
+    """Return SQLite's primary error code; 0 for any other error."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF if isinstance(error, sqlite3.Error) else 0
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switch to a write-ahead log. SQLite does not wait for another connection that is switching: so wait here."""
+    """Switch to a write-ahead log. Wait here for another connection that is switching, because SQLite itself does not wait."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,6 +1,6 @@
-"""The tables of the one database, as the ordered list of steps that made them, and the function that takes the steps.
+"""The database's migrations in order, and the function that runs them.
 
-Times are microseconds since 1970 in UTC; everything without a column of its own is JSON text.
+Times are microseconds since 1970 in UTC; values without a column of their own are JSON text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from agentoolkit.database.schema import queues, scheduler, search, tools
 from agentoolkit.database.session import DatabaseError, Session
 
 Step = str | Callable[[Session], None]
-"""A statement, or what computes something from the rows that are there."""
+"""A statement, or a function that computes something from existing rows."""
 
 MIGRATIONS: Sequence[Sequence[Step]] = (
     scheduler.JOBS,
@@ -43,9 +43,9 @@ MIGRATIONS: Sequence[Sequence[Step]] = (
     tools.APPROVED_CALLS,
     tools.RESERVATIONS,
 )
-"""A place in this list is a version that databases have reached: a step is never changed, and only ever appended at the end.
+"""A position in this list is a schema version of real databases. Never change a step; append new ones at the end.
 
-A statement of one database system begins with its name: ``postgres: CREATE …``.
+A statement for one database system begins with the system's name: ``postgres: CREATE …``.
 """
 
 
@@ -53,7 +53,7 @@ def migrate(session: Session, migrations: Sequence[Sequence[Step]]) -> None:
     """Run the migrations that a database lacks, in one transaction.
 
     Raises:
-        DatabaseError: The database has more of them than this program knows.
+        DatabaseError: The database has a newer version than this program knows.
     """
     with session.without_limits():
         if session.dialect == "postgres":  # two processes may meet at a new database
@@ -76,6 +76,6 @@ def migrate(session: Session, migrations: Sequence[Sequence[Step]]) -> None:
             elif system == session.dialect:
                 session.run(sql)
         if version == len(migrations):
-            return  # nothing to commit: every process that is forked for one message comes here
+            return  # nothing to commit: the usual case, and frequent in forked workers
         session.run("DELETE FROM agentool_schema")
         session.run("INSERT INTO agentool_schema (version) VALUES (:version)", {"version": len(migrations)})

@@ -1,4 +1,4 @@
-"""A PostgreSQL connection that waits for no answer without an end. Imported only where PostgreSQL is used."""
+"""A PostgreSQL connection with a bounded wait for answers. Imported only where PostgreSQL is used."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import psycopg
 T = TypeVar("T")
 
 SILENT_SECONDS = 75.0
-"""A server that says nothing for longer while it is asked counts as lost."""
+"""Seconds without an answer after which the server counts as lost."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
     """Raises `psycopg.OperationalError` when the server is silent for too long.
 
-    The server's own limits do not help when the network swallows what it says.
+    The server's own limits do not help if the network loses its answers.
     """
 
     silent_seconds: float | None = None
-    """In place of `SILENT_SECONDS`."""
+    """Replaces `SILENT_SECONDS`."""
 
     def wait(self, gen: Generator[Any, Any, T], *args: Any, **options: Any) -> T:
         """Let psycopg talk to the server."""
@@ -29,7 +29,7 @@ class BoundedConnection(psycopg.Connection[Any]):
 
 
 def _bounded(gen: Generator[Any, Any, T], seconds: float) -> Generator[Any, Any, T]:
-    """Pass on what the socket is ready for. Several times a second that is nothing, which is when the time is looked at."""
+    """Pass on the socket's readiness. Psycopg also wakes up several times a second without any; then the time is checked."""
     try:
         wanted = next(gen)
         heard = time.monotonic()

@@ -1,10 +1,10 @@
-"""Where the texts that begin with a prefix end, so that an index finds them all."""
+"""The upper bound of texts with a prefix, for range queries on an index."""
 
 from __future__ import annotations
 
 
 def after_prefix(prefix: str) -> str | None:
-    """Return the first text after all that begin with a prefix, in the order of code points; None: there is none."""
+    """Return the first text, in code point order, after all texts with this prefix; None if there is no such text."""
     rest = prefix.rstrip("\U0010ffff")
     if not rest:
         return None

@@ -1,4 +1,4 @@
-"""Files that only their owner may read."""
+"""Create files that only their owner can read."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _lock = Lock()
 
 
 def make_private(path: Path) -> None:
-    """Make a file, and the folders it is to be in, for their owner alone; take a file that is there from all others.
+    """Create a file and its missing folders for their owner alone. Remove other users' rights to an existing file.
 
-    Of folders that are there our own is taken from all others too. Any other stays as it is, as it may be shared with other programs
-    or with people, and `agentool doctor` tells so. What is another user's stays as it is.
+    Rights to our own existing folder are removed too. Any other existing folder stays as it is: it may be shared with programs
+    or people, and `agentool doctor` reports it. Files of other users stay as they are.
     """
-    # Closing a file ends every lock that this process has on it. So only a new one is opened, and by one thread at a time.
-    with _lock, suppress(OSError):  # who opens it next is told better what is wrong
+    # Closing a file releases all locks of this process on it. So only a new file is opened, by one thread at a time.
+    with _lock, suppress(OSError):  # the database's own open reports the problem better
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(OSError, RuntimeError):  # the file is private also where no home is known, or its folder cannot be changed
+        with suppress(OSError, RuntimeError):  # without a home, or with a folder of another user, the file is still private
             if path.parent == own_folder():
                 _take_from_others(path.parent)
         try:

@@ -1,4 +1,4 @@
-"""Rows that a statement of SQLite is given, as its table ``r``."""
+"""Write rows as the table ``r`` of a SQLite statement."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from operator import not_
 from typing import Any
 
 PORTIONS = (512, 500, 256, 128, 100, 64, 32, 16, 8, 4, 2, 1)
-"""Rows in one statement: few sizes, so that SQLite meets the same statements again. Among them are the usual numbers: what is asked
-for in portions, what one claim holds, and what has room at once. A statement cost as much as 6 to 15 rows (ids, an empty table)."""
+"""Rows in one statement. Few sizes, so that SQLite can reuse its statements; among them the usual numbers of rows: a portion,
+a claim, and the concurrency limit. A statement costs as much as 6 to 15 rows (measured with ids, on an empty table)."""
 
 MANY = 32
-"""Rows from which on a statement is made for what is the same in all of them. Of shorter ones there would be too many to meet again."""
+"""Fewest rows for which equal columns become one parameter. For fewer rows there would be too many different statements to reuse."""
 
 
 def tables_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
-    """Yield what a statement begins with, and its parameters, for each portion of rows."""
+    """Yield the beginning of a statement, and its parameters, for each portion of rows."""
     names = tuple(columns)
     if len(rows) == 1:
         yield _text_of(names, (True,) * len(names), 1), rows[0]
@@ -30,12 +30,12 @@ def tables_of(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator
 
 
 def _table_of(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[str, list[Any]]:
-    """Return rows as a table: one parameter for a column that is the same in all of them, as most are that a firing writes."""
+    """Return rows as a table, with one parameter for a column whose values are equal. Most columns that a firing writes are."""
     number = len(rows)
     values = list(zip(*rows, strict=True))
     if number < MANY:
         same = (number == 1,) * len(columns)
-    else:  # the first column tells the rows apart
+    else:  # the first column is the key
         same = (False, *(each[0] == each[-1] and each.count(each[0]) == number for each in values[1:]))
     shared = [each[0] for each in compress(values, same)]
     apart = zip(*compress(values, map(not_, same)), strict=True)
@@ -44,7 +44,7 @@ def _table_of(columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> tuple[
 
 @lru_cache(maxsize=256)
 def _text_of(columns: tuple[str, ...], same: tuple[bool, ...], number: int) -> str:
-    places = count(1)  # SQLite calls what VALUES has column1, column2 …
+    places = count(1)  # SQLite names the columns of VALUES column1, column2 …
     selected = ", ".join("?" if is_same else f"column{next(places)}" for is_same in same)
     row = f"({', '.join('?' * same.count(False))})"
     rows = f" FROM (VALUES {', '.join([row] * number)})" if number > 1 else ""

@@ -1,4 +1,4 @@
-"""What a piece of work sees of a database: a session, and the seam between database systems."""
+"""The session, through which work uses a database, and the port that database systems implement."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Parameters = Mapping[str, Any]
 
 
 MAX_TRANSLATED = 2_000
-"""Statements that a connection remembers in the form that its driver takes."""
+"""Translated statements that a connection caches."""
 
 
 class DatabaseError(AgenToolError, RuntimeError):
-    """The database cannot be used; the cause is what its driver said."""
+    """The database cannot be used; the cause is its driver's error."""
 
 
 class DatabaseUnreachable(DatabaseError):
@@ -26,7 +26,7 @@ class DatabaseUnreachable(DatabaseError):
 
 
 class CommitUnknown(DatabaseError):
-    """The connection was lost during a commit: what was to be written may be there or not."""
+    """The connection was lost during a commit, so the writes may be committed or not."""
 
 
 class DriverCursor(Protocol):
@@ -43,11 +43,11 @@ class DriverCursor(Protocol):
 
 
 class Dialect(Protocol):
-    """What differs between database systems."""
+    """The differences between database systems."""
 
     name: str
     reads_in_transactions: bool
-    """Do statements that read have to be in one transaction, so that all see the same?"""
+    """True if reads need a transaction to see one consistent state."""
 
     def connect(self, *, writes: bool) -> Any:
         """Open a connection in autocommit mode. Raises `Unreachable` with a way out."""
@@ -58,31 +58,31 @@ class Dialect(Protocol):
         ...
 
     def begin(self, cursor: DriverCursor, room: LockOrder) -> None:
-        """Begin a writing transaction, and enter a room by the same message to the server."""
+        """Begin a writing transaction, and enter a room with the same message to the server."""
         ...
 
     def enter(self, cursor: DriverCursor, room: LockOrder) -> None:
-        """Wait until nobody else writes in a room, if it is an exclusive one, and keep it until the transaction ends."""
+        """Take an exclusive room's lock until the transaction ends; do nothing for another room."""
         ...
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterable[tuple[str, Any]]:
-        """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows in one or several portions."""
+        """Yield ``WITH r (…) AS (…)`` and its parameters, for all rows at once or for each portion."""
         ...
 
     def has_rows(self, cursor: DriverCursor) -> bool:
-        """Did the latest statement return rows, be it none at all, rather than nothing?"""
+        """Tell whether the latest statement was one that returns rows, even if it returned none."""
         ...
 
     def was_closed(self, connection: Any) -> bool:
-        """Has the server closed a connection while nothing was asked?"""
+        """Tell whether the server has closed an idle connection."""
         ...
 
     def is_lost(self, error: BaseException) -> bool:
-        """Does this error mean that the connection is of no more use?"""
+        """Tell whether this error means that the connection is lost."""
         ...
 
     def may_pass(self, error: BaseException) -> bool:
-        """Might the very same work succeed at once, if it is certain that nothing was committed?"""
+        """Tell whether the same work may succeed at once, provided that nothing was committed."""
         ...
 
     def is_locked_out(self, error: BaseException) -> bool:
@@ -94,16 +94,16 @@ class Dialect(Protocol):
         ...
 
     def explained(self, error: BaseException) -> BaseException:
-        """Turn a driver's error into a `DatabaseError`; leave others as they are."""
+        """Turn a driver's error into a `DatabaseError`; return other errors unchanged."""
         ...
 
     def relieve(self, error: BaseException) -> None:
-        """Do what can be done against an error, such as freeing the ballast of a full disk."""
+        """React to an error, for example by deleting the ballast file on a full disk."""
         ...
 
 
 class Session:
-    """Runs statements. Somebody else begins and ends their transaction; what only reads has none where it would see no more in one."""
+    """Runs statements. `DatabaseThread` begins and ends their transaction; reads have none if they do not need one."""
 
     __slots__ = ("_cursor", "_dialect", "_translated", "kept", "written", "wrote")
 
@@ -112,11 +112,11 @@ class Session:
         self._dialect = dialect
         self._translated = translated
         self.kept: dict[str, Any] = {} if kept is None else kept
-        """What work keeps as long as the connection lasts."""
+        """Values that work caches for the life of the connection."""
         self.written: dict[str, Any] = {}
-        """What this transaction has written, for later work in the same transaction. Not to be remembered before the commit."""
+        """Values written by this transaction, for later work in it. They must not be cached before the commit."""
         self.wrote = False
-        """Was the statement sent by which work in `LockOrder.EXECUTIONS` writes?"""
+        """True once the writing statement of work in `LockOrder.EXECUTIONS` was sent."""
 
     @property
     def dialect(self) -> str:
@@ -127,16 +127,16 @@ class Session:
         return self._dialect.without_limits(self._cursor)
 
     def enter(self, room: LockOrder) -> None:
-        """Wait until nobody else writes in an exclusive room, and keep it until the transaction ends."""
+        """Take an exclusive room's lock until the transaction ends."""
         self._dialect.enter(self._cursor, room)
 
     def save(self) -> None:
-        """Remember what is done so far, where a statement that fails ends the whole transaction: not in SQLite."""
+        """Set a savepoint on PostgreSQL, where a failing statement ends the whole transaction. SQLite needs none."""
         if self.dialect == "postgres":
             self.run("SAVEPOINT saved")
 
     def undo_to_save(self) -> None:
-        """Undo what was done since `save`."""
+        """Undo everything since `save`."""
         if self.dialect == "postgres":
             self.run("ROLLBACK TO SAVEPOINT saved")
 
@@ -155,7 +155,7 @@ class Session:
         return self._cursor.fetchone()
 
     def run(self, sql: str, parameters: Parameters | None = None) -> int:
-        """Run a statement and return how many rows it changed."""
+        """Run a statement and return the number of changed rows."""
         self._cursor.execute(self._sql(sql), parameters or {})
         return self._cursor.rowcount
 
@@ -165,10 +165,10 @@ class Session:
             self._cursor.executemany(self._sql(sql), parameters)
 
     def from_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Row]:
-        """Run one statement over many rows, which are the table ``r`` in it, and return what it returns.
+        """Run one statement over many rows, which are its table ``r``, and return its rows.
 
         Args:
-            sql: The statement, from after its ``WITH``.
+            sql: The statement, without the ``WITH`` of the table.
             columns: The table's columns, in order, and their SQL types. A null costs ``sqlite3`` as much as ten texts.
             rows: A value for each column.
         """
@@ -180,13 +180,13 @@ class Session:
         return returned
 
     def write_rows(self, sql: str, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> list[Row]:
-        """Do as `from_rows`, by the one statement that writes of work in `LockOrder.EXECUTIONS`."""
+        """Run the one writing statement of work in `LockOrder.EXECUTIONS`, as `from_rows` does."""
         self.wrote = True
         return self.from_rows(sql, columns, rows)
 
     def _sql(self, sql: str) -> str:
         if (translated := self._translated.get(sql)) is None:
-            if len(self._translated) >= MAX_TRANSLATED:  # searches are written anew for each combination of terms
+            if len(self._translated) >= MAX_TRANSLATED:  # each combination of search terms is a new statement
                 self._translated.clear()
             translated = self._translated[sql] = self._dialect.translate(sql)
         return translated

@@ -1,4 +1,4 @@
-"""Instants as databases hold them: microseconds since 1970 in UTC."""
+"""Convert instants to and from their stored form: microseconds since 1970 in UTC."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def micros(moment: datetime | None) -> int | None:
-    """Turn an instant into what is stored."""
+    """Convert an instant to its stored form."""
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
 def moment(stored: int | None) -> datetime | None:
-    """Turn what is stored into an instant."""
+    """Convert a stored value to an instant; None stays None."""
     return None if stored is None else _EPOCH + stored * _MICROSECOND
 
 
 def instant(stored: int) -> datetime:
-    """As `moment`, where there must be one."""
+    """Convert a stored value that is not null to an instant."""
     return _EPOCH + stored * _MICROSECOND

@@ -1,4 +1,4 @@
-"""A thread with a database connection of its own, which does together what waits together."""
+"""A thread with its own database connection. It runs all waiting work in one transaction."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ T = TypeVar("T")
 MAX_AT_ONCE = 1_000
 """Pieces of work in one transaction."""
 TRIES = 3
-"""At work that was kept from its commit by what may pass: a lost connection, a deadlock."""
+"""Tries of work that a temporary error, such as a lost connection or a deadlock, kept from its commit."""
 
 Work = Callable[[Session], T]
 BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
-"""Takes the facts of everybody who asked for the same, and answers each in order."""
+"""Takes the facts of all callers of the same work, and returns their answers in order."""
 
 
 class Item(NamedTuple):
-    """Work that waits, its facts, and the futures of those who wait for the answers: one for each fact, or none at all."""
+    """Waiting work, its facts, and the callers' futures: one for each fact, or none at all."""
 
     work: BulkWork
     facts: list[Any]
@@ -36,7 +36,7 @@ class Item(NamedTuple):
     """See `Database.write_together`."""
 
     def is_unwanted(self, index: int) -> bool:
-        """Was the caller of one of the facts cancelled, and may its work be left out?"""
+        """Tell whether the caller of a fact was cancelled, so that its work can be skipped."""
         return self.undo is not None and bool(self.futures) and self.futures[index].cancelled()
 
 
@@ -49,7 +49,7 @@ class _NotBegun(Exception):
 
 
 class DatabaseThread:
-    """A thread with a connection of its own, which it opens at need and again after it was lost."""
+    """A thread with its own connection, which it opens when it needs one, and again after a loss."""
 
     def __init__(self, dialect: Dialect, *, writes: bool) -> None:
         self._dialect = dialect
@@ -60,7 +60,7 @@ class DatabaseThread:
         self._kept: dict[str, Any] = {}
         self._over = False
         self.asked = 0
-        """Answers that somebody waits for."""
+        """Answers that callers wait for."""
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
@@ -80,12 +80,12 @@ class DatabaseThread:
             self._refuse_waiting()
 
     def undo(self, item: Item, done: Sequence[tuple[Any, Any]]) -> None:
-        """Do the opposite of work whose callers were cancelled."""
+        """Undo the finished work of cancelled callers."""
         if opposite := _opposite(item, done):
             self.put(opposite)
 
     def stop(self) -> asyncio.Future[None]:
-        """Let the thread end after what waits. The future is done when it has."""
+        """End the thread after the waiting work. The future is done when it has ended."""
         self._waiting.put(None)
         return asyncio.wrap_future(self._ended)
 
@@ -96,11 +96,11 @@ class DatabaseThread:
                 while len(batch) < MAX_AT_ONCE and (more := self._waiting.get_nowait()) is not None:
                     batch.append(more)
                 if len(batch) < MAX_AT_ONCE:
-                    self._waiting.put(None)  # the end came into the batch: meet it again after it
+                    self._waiting.put(None)  # the end mark was taken with the batch: put it back for the loop
             for part in _divided(batch):
                 self._do_all(part)
         self._disconnect()
-        self._over = True  # from here on `put` sees to what comes, so that nothing is left between the two
+        self._over = True  # from here on `put` itself refuses new work, so that none is left waiting
         self._refuse_waiting()
         self._ended.set_result(None)
 
@@ -115,7 +115,7 @@ class DatabaseThread:
             results = self._transaction(batch)
         except (DatabaseUnreachable, CommitUnknown) as error:
             self._settle(batch, error=error)
-        except _NotBegun as error:  # none of them is to blame, so each by itself would only wait for the same
+        except _NotBegun as error:  # the work is not at fault, so running each item alone would not help
             self._try_again(batch, error.reason, tries)
         except BaseException as error:
             apart = [single for item in batch for single in _apart(item)]
@@ -129,7 +129,7 @@ class DatabaseThread:
             self._settle(batch, results)
 
     def _undo_unheard(self, batch: Sequence[Item], results: Sequence[list[Any]]) -> None:
-        """Undo at once what was done for callers that were cancelled meanwhile: later this thread may be asked to end."""
+        """Undo at once the work of callers that were cancelled meanwhile: later this thread may have ended."""
         for item, answers in zip(batch, results, strict=True):
             if item.undo is None:
                 continue
@@ -147,11 +147,11 @@ class DatabaseThread:
             self._settle(batch, error=self._dialect.explained(error))
 
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
-        # Closed, because an error keeps the frames it came through, and so its cursor and the cursor's file, open.
+        # The cursor is closed explicitly: an error's traceback would keep it, and its file, open.
         room = min(item.order for item in batch)
         alone = not self._dialect.reads_in_transactions if room is LockOrder.READING else _commits_itself(batch)
         if alone and self._connection is not None and self._dialect.was_closed(self._connection):
-            self._disconnect()  # nothing is begun that would be told of it, and done again
+            self._disconnect()  # without a transaction no BEGIN would find the loss before the work
         if self._connection is None:
             self._connection = self._dialect.connect(writes=self._writes)
         with closing(self._connection.cursor()) as cursor:
@@ -168,7 +168,7 @@ class DatabaseThread:
             return results
 
     def _without_transaction(self, session: Session, batch: Sequence[Item], room: LockOrder) -> list[Any]:
-        """Do work that only reads, or that ends with its one statement that writes: that is a transaction by itself."""
+        """Run work that only reads, or whose last statement is its only write: that statement is a transaction by itself."""
         try:
             return _results(session, batch, room)
         except BaseException as error:
@@ -207,7 +207,7 @@ class DatabaseThread:
             self._disconnect()
 
     def _settle(self, batch: Sequence[Item], results: Sequence[Sequence[Any]] = (), error: BaseException | None = None) -> None:
-        """Wake everybody whose work is done, with one call into each event loop."""
+        """Wake all callers of finished work, with one call into each event loop."""
         by_loop: dict[asyncio.AbstractEventLoop, list[_Answered]] = {}
         for place, item in enumerate(batch):
             if item.futures:
@@ -216,7 +216,7 @@ class DatabaseThread:
         for loop, answered in by_loop.items():
             try:
                 loop.call_soon_threadsafe(self._wake, answered)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+            except RuntimeError:  # the event loop is closed, so nobody waits
                 for item, answers, _ in answered:
                     if opposite := _opposite(item, list(zip(item.facts, answers, strict=False))):
                         self._do_all([opposite])
@@ -246,18 +246,18 @@ class DatabaseThread:
 
 
 _LEFT_OUT = object()
-"""The answer to a fact whose caller was cancelled before its work was begun."""
+"""The answer to a fact whose caller was cancelled before its work started."""
 
 
 def _divided(batch: Sequence[Item]) -> list[list[Item]]:
-    """Put what only reads before the rest, and by itself: a commit that fails is none of its own."""
+    """Separate reads from writes, reads first: a failing commit must not fail a read."""
     reading = [item for item in batch if item.order is LockOrder.READING]
     writing = [item for item in batch if item.order is not LockOrder.READING]
     return [part for part in (reading, writing) if part]
 
 
 def _commits_itself(batch: Sequence[Item]) -> bool:
-    """Is all of this the same work, and does it write by one statement? See `LockOrder.EXECUTIONS`."""
+    """Tell whether a batch is one and the same work that writes by one statement. See `LockOrder.EXECUTIONS`."""
     return batch[0].order is LockOrder.EXECUTIONS and all(item.work is batch[0].work for item in batch)
 
 
@@ -266,13 +266,13 @@ def _commit_unknown(error: BaseException) -> CommitUnknown:
 
 
 def _apart(item: Item) -> list[Item]:
-    """Divide work into one piece for each of its facts."""
+    """Split work into one item for each fact."""
     futures = [[future] for future in item.futures] or [[]] * len(item.facts)
     return [item._replace(facts=[fact], futures=waiting) for fact, waiting in zip(item.facts, futures, strict=True)]
 
 
 def _results(session: Session, batch: Sequence[Item], room: LockOrder) -> list[list[Any]]:
-    """Do all the work of a batch in its order, from the room on that it is in, the same work once; answer each item's facts in order."""
+    """Run a batch in the order of its rooms, each work once for all its facts. Return the answers of each item's facts in order."""
     results: list[list[Any]] = [[_LEFT_OUT] * len(item.facts) for item in batch]
     same: dict[BulkWork, list[tuple[int, int]]] = {}
     for place in sorted(range(len(batch)), key=lambda place: batch[place].order):
@@ -299,7 +299,7 @@ class _Answered(NamedTuple):
 
 
 def _opposite(item: Item, done: Sequence[tuple[Any, Any]]) -> Item | None:
-    """Return the work that undoes what was done, facts with answers; None: there is nothing to undo."""
+    """Return the work that undoes finished facts, given with their answers; None if there is nothing to undo."""
     if item.undo is None:
         return None
     facts = [fact for asked, answer in done if answer is not _LEFT_OUT and (fact := item.undo(asked, answer)) is not None]
