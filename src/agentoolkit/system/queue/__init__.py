@@ -1,4 +1,4 @@
-"""The queue: named queues of JSON messages, taken for a limited time and acknowledged."""
+"""The queue: named queues of JSON messages. Consumers lease messages and acknowledge them."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Taking messages and running an AgenTool with each: acknowledged when it succeeds, given back when it fails."""
+"""Run an AgenTool with each message of a queue: acknowledge the message after a success, return it after a failure."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
 
 MAX_BACKOFF = 60.0
-"""Seconds. Failed messages come back after 1, 2, 4, … seconds, unless the caller says otherwise."""
+"""Longest delay in seconds. By default failed messages come back after 1, 2, 4, … seconds."""
 
 
 class Executed(NamedTuple):
-    """The outcome of one message. Both `result` and `error` may be None: a target may return nothing."""
+    """The outcome of one message. Both `result` and `error` may be None: an AgenTool may return None."""
 
     message: QueueMessage
     result: JsonValue = None
     error: BaseException | None = None
     given_back: bool = False
-    """False where the AgenTool ended well, even if its result or its acknowledgement was lost, and where nacking failed."""
+    """True if the message was returned to the queue: the AgenTool failed, and nacking succeeded."""
     ran: bool = False
     """Did the AgenTool end well, with this result?"""
 
 
 @dataclass(frozen=True, slots=True)
 class AutoExecution:
-    """Which AgenTool runs, and what happens to a message that it fails on.
+    """The AgenTool to run with each message, and the delay of failed messages.
 
     Args:
-        queue: Where messages come from.
-        injector: Where the AgenTool is found.
-        agentool_name: Its name. It is the caller's word alone: nothing in a message can change it.
-        delay: Seconds until a message that failed is available again; None: more with each failure.
+        queue: The queue of the messages.
+        injector: The injector that has the AgenTool.
+        agentool_name: Its name. Only the caller chooses it: nothing in a message can change it.
+        delay: Seconds until a failed message is available again; None to grow with each failure.
     """
 
     queue: QueueService
@@ -49,11 +49,11 @@ class AutoExecution:
     delay: float | None = None
 
     async def run(self, taking: DequeueRequest) -> list[Executed]:
-        """Take messages one after another, so that each has the whole visibility timeout, and run each to its end.
+        """Take and run messages one by one, so that each has the whole visibility timeout.
 
         Raises:
-            UnknownAgenTool: Nothing was taken.
-            QueueNotFound: There is no such queue.
+            UnknownAgenTool: No AgenTool has this name; no message was taken.
+            QueueNotFound: The queue does not exist.
         """
         self.injector.get(self.agentool_name)
         executed: list[Executed] = []
@@ -77,7 +77,7 @@ class AutoExecution:
             if not isinstance(payload, dict):
                 remedy = "With auto_execute a message is the input of the AgenTool."
                 raise InvalidInput(f"{excerpt(payload)} is not a JSON object.", field="message", value=payload, remedy=remedy)
-            # What may be put into the queue must not look up values of the one who empties it.
+            # A message's sender must not look up values with the consumer's rights.
             output = await self.injector.run(self.agentool_name, inert(payload))
         except asyncio.CancelledError as error:
             given_back = await self._nack(message, error)
@@ -99,7 +99,7 @@ class AutoExecution:
         return Executed(message, result, lost, ran=not isinstance(lost, UnrecordableResult))
 
     async def _nack(self, message: QueueMessage, error: BaseException) -> bool:
-        """Give a message back, and tell whether that was done."""
+        """Return a message to the queue, and tell whether that succeeded."""
         delay = min(2.0**message.attempts, MAX_BACKOFF) if self.delay is None else self.delay
         try:
             await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {error}")

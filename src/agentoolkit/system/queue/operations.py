@@ -46,11 +46,11 @@ async def manage_queue(ctx: Context, operation: str, **kwargs: Any) -> QueueOutp
 
 
 async def queue_enqueue(ctx: Context, queue_name: str, message: JsonValue, **options: Unpack[EnqueueOptions]) -> QueueOutput:
-    """Add a message to a queue, which is made if it does not exist. An id that was here before adds nothing.
+    """Add a message to a queue; a missing queue is created. A known message id adds nothing.
 
     Raises:
         InvalidInput: The message is not JSON, or the times contradict each other.
-        QueueFull: The queue holds as many messages as it may.
+        QueueFull: The queue is full.
     """
     request = EnqueueRequest(queue_name, message, **options)
     held, duplicate = await ctx.deps.enqueue(request)
@@ -72,7 +72,7 @@ async def queue_dequeue(
     delay: float | None = None,
     **options: Unpack[DequeueOptions],
 ) -> QueueOutput:
-    """Take messages for a limited time, to be acknowledged; or run an AgenTool with each of them.
+    """Lease messages, which must be acknowledged in time; or run an AgenTool with each.
 
     Raises:
         QueueNotFound: There is no such queue.
@@ -93,7 +93,7 @@ async def queue_dequeue(
 
 
 async def queue_ack(ctx: Context, queue_name: str, receipt: str | None = None, message_id: str | None = None) -> QueueOutput:
-    """Remove a message that is dealt with. By its id alone it is removed even if another consumer has it, dead letters included.
+    """Remove a processed message. By its id alone it is removed even if another consumer holds it, dead letters included.
 
     Raises:
         QueueNotFound, MessageNotFound: It is not there, or not any more.
@@ -112,7 +112,7 @@ async def queue_nack(
     delay: float | None = None,
     reason: str | None = None,
 ) -> QueueOutput:
-    """Give back a message that was not dealt with: a failed attempt. After the last one it is dead.
+    """Return an unprocessed message, as a failed attempt. After the last attempt it becomes a dead letter.
 
     Raises:
         QueueNotFound, MessageNotFound: It is not there, or not any more.
@@ -137,7 +137,7 @@ async def queue_move_to_dlq(
 
 
 async def queue_get_dlq(ctx: Context, queue_name: str, limit: int | None = None) -> QueueOutput:
-    """List dead letters, the first to die first, and say how many were dropped for want of room.
+    """List dead letters, first dead first, and the number of those dropped because of the limit.
 
     Raises:
         QueueNotFound: There is no such queue.
@@ -154,9 +154,9 @@ async def queue_requeue(
     message: JsonValue | None = None,
     fingerprint: str | None = None,
 ) -> QueueOutput:
-    """Make one dead letter, or the oldest of them, or those that died of the same, ready again with no failed attempts.
+    """Make dead letters ready again, with no failed attempts: one, the oldest, or those with the same reason.
 
-    One may be given another payload.
+    A single one can get a new payload.
 
     Raises:
         QueueNotFound, MessageNotFound: There is no such dead letter.
@@ -174,7 +174,7 @@ async def queue_requeue(
 
 
 async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) -> QueueOutput:
-    """Show the messages that would be taken next, and take none.
+    """Show the messages that would be taken next, without taking them.
 
     Raises:
         QueueNotFound: There is no such queue.
@@ -184,7 +184,7 @@ async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) ->
 
 
 async def queue_get_message(ctx: Context, queue_name: str, message_id: str) -> QueueOutput:
-    """Show a message: its payload, where it stands, attempts and times.
+    """Show a message: its payload, state, attempts and times.
 
     Raises:
         QueueNotFound, MessageNotFound: It is not there, or not any more.
@@ -194,7 +194,7 @@ async def queue_get_message(ctx: Context, queue_name: str, message_id: str) -> Q
 
 
 async def queue_size(ctx: Context, queue_name: str) -> QueueOutput:
-    """Count a queue's messages by where they are.
+    """Count a queue's messages by state.
 
     Raises:
         QueueNotFound: There is no such queue.
@@ -204,7 +204,7 @@ async def queue_size(ctx: Context, queue_name: str) -> QueueOutput:
 
 
 async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = None) -> QueueOutput:
-    """Remove all messages but the dead letters, or those in one state. Ids stay remembered.
+    """Remove all messages except dead letters, or those in one state. Ids stay remembered.
 
     Raises:
         QueueNotFound: There is no such queue.
@@ -214,7 +214,7 @@ async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = N
 
 
 async def queue_create_queue(ctx: Context, queue_name: str, **options: Unpack[QueueOptions]) -> QueueOutput:
-    """Make a queue with limits of its own. The same again is fine.
+    """Create a queue with its own limits. Repeating the same call changes nothing.
 
     Raises:
         QueueExists: A queue of this name has other settings.
@@ -235,7 +235,7 @@ async def queue_delete_queue(ctx: Context, queue_name: str) -> QueueOutput:
 
 
 async def queue_list_queues(ctx: Context, limit: int | None = None) -> QueueOutput:
-    """List queues by name, with their limits and how many messages they hold."""
+    """List queues by name, with their limits and numbers of messages."""
     found = await ctx.deps.queues()
     result = QueueList(queues=[views.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
     return _answer("list_queues", f"{counted(result.count, 'queue')}.", result)

@@ -1,4 +1,4 @@
-"""The queue's seam, written as obligations. A back end is done when the contract suite passes on it."""
+"""The port of queue back ends, written as obligations. A back end is complete when it passes the contract suite."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ class Created(NamedTuple):
     """The answer to one `create`."""
 
     queue: Queue
-    """The one that is kept."""
+    """The queue as it is stored."""
     created: bool
-    """False if it was there already."""
+    """False if it existed already."""
 
 
 class AddedMessage(NamedTuple):
     """The answer to one `add`."""
 
     message: QueueMessage | None
-    """As the queue holds it; None if it was here before and is gone."""
+    """The message as stored; None if it was in the queue before and is gone."""
     duplicate: bool
 
 
 class Lease(NamedTuple):
-    """How messages are to be taken."""
+    """The options of a taking."""
 
     token: str
-    """New for every taking."""
+    """The lease's token, new for every taking."""
     limit: int = 1
-    """Messages at most."""
+    """Largest number of messages."""
     seconds: float | None = None
-    """How long they are hidden from others; None: the queue's visibility timeout."""
+    """Duration of the lease; None for the queue's visibility timeout."""
 
 
 class Taken(NamedTuple):
@@ -51,7 +51,7 @@ class Taken(NamedTuple):
 
     messages: Sequence[QueueMessage]
     next_change_at: datetime | None
-    """The earliest instant at which time alone changes a message of this queue; None if nothing is under way."""
+    """Time of the queue's next change by time; None if there is none."""
 
 
 class DeadLetters(NamedTuple):
@@ -61,19 +61,19 @@ class DeadLetters(NamedTuple):
     total: int
     """How many there are."""
     dropped: int
-    """How many were dropped so far, the oldest ones, because there was no more room."""
+    """Number of dead letters dropped so far, oldest first, because of the limit."""
 
 
 class Requeue(NamedTuple):
-    """Which dead letters are to live again."""
+    """The dead letters to requeue."""
 
     message_id: str | None = None
-    """None: all, the oldest first."""
+    """None for all, oldest first."""
     limit: int | None = None
     body: str | None = None
-    """JSON text in place of the payload."""
+    """JSON text that replaces the payload."""
     fingerprint: str | None = None
-    """Of all, only those whose reason has it."""
+    """Only dead letters whose reason has this fingerprint."""
 
     def most_read(self, dead: int) -> int:
         """Return how many of so many dead letters have to be looked at."""
@@ -86,17 +86,17 @@ class Requeue(NamedTuple):
 
 
 class QueueContents(NamedTuple):
-    """All there is of a queue, to be kept outside of it."""
+    """The whole content of a queue, for a backup."""
 
     queue: Queue
     messages: Sequence[QueueMessage]
-    """Those alive in order of arrival, then dead letters, the first to die first."""
+    """Live messages in order of arrival, then dead letters, first dead first."""
     remembered: Sequence[tuple[str, datetime]]
-    """Ids and until when, the oldest first."""
+    """Remembered ids with the end of their remembering, oldest first."""
     arrivals: int = 0
-    """Messages that were ever added."""
+    """Number of all messages ever added."""
     dropped: int = 0
-    """Dead letters that were dropped."""
+    """Number of dropped dead letters."""
 
     def ids(self) -> set[str]:
         """Return every message id that is held or remembered."""
@@ -107,38 +107,38 @@ class Restored(NamedTuple):
     """The answer to one `restore`."""
 
     made: Sequence[str]
-    """Names of the queues that were made, in order."""
+    """Names of the created queues, sorted."""
     messages: int
-    """Messages that were added."""
+    """Number of added messages."""
 
 
 class QueueBackend(Protocol):
-    """Holds queues and messages. Every method is one transaction: all of it happens, or none.
+    """Stores queues and messages. Every method is one transaction.
 
-    What time alone does to a message (see `decisions.changed`) shows in every answer, whenever it was last asked. Every
-    method that takes a `queue_name` raises `QueueNotFound` where there is no such queue. Facts go in and out;
-    payloads are JSON text, and nothing asks a clock.
+    Every answer includes all changes due by time (see `decisions.changed`). Every
+    method that takes a `queue_name` raises `QueueNotFound` if the queue does not exist. Facts go in and out;
+    payloads are JSON text, and no method reads a clock.
     """
 
     survives_restart: bool
 
     looks_every: float | None
-    """Seconds after which who waits must look again, because other processes add messages; None: none does."""
+    """Seconds after which a waiter must poll, because other processes add messages; None if no other process does."""
 
     async def open(self) -> None:
-        """Make ready for use. Idempotent."""
+        """Open the back end. Idempotent."""
         ...
 
     async def close(self) -> None:
-        """Give back what `open` took. Idempotent."""
+        """Close the back end. Idempotent."""
         ...
 
     async def create(self, queue: Queue) -> Created:
-        """Keep a new queue, unless one has its name."""
+        """Add a queue, unless its name exists."""
         ...
 
     async def delete(self, queue_name: str, now: datetime) -> Counts:
-        """Forget a queue, its messages, dead letters and remembered ids. Return what it held. Many go in portions, as in `clear`."""
+        """Delete a queue, its messages, dead letters and remembered ids. Return what it held. Many go in portions, as in `clear`."""
         ...
 
     async def queues(self, now: datetime) -> Sequence[QueueStatus]:
@@ -146,17 +146,17 @@ class QueueBackend(Protocol):
         ...
 
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:
-        """Return a queue and how many messages are where, in constant time or nearly."""
+        """Return a queue and the number of messages in each state, in about constant time."""
         ...
 
     async def add(self, message: QueueMessage, remember_until: datetime | None) -> AddedMessage:
-        """Keep a new message as of its `enqueued_at`; if its queue does not exist, make it with default settings.
+        """Add a message as of its `enqueued_at`; create a missing queue with default settings.
 
         An id that the queue holds, dead letters included, or remembers adds nothing. With `remember_until` the id is
         remembered so long, the newest `REMEMBERED_IDS` of them, also when the message is gone.
 
         Raises:
-            QueueFull: As many messages as `max_size` are held.
+            QueueFull: The queue holds `max_size` messages.
         """
         ...
 
@@ -176,7 +176,7 @@ class QueueBackend(Protocol):
         ...
 
     async def messages(self, queue_name: str, now: datetime) -> Sequence[QueueMessage]:
-        """Return every message, dead or alive, in order of arrival."""
+        """Return every message, dead letters included, in order of arrival."""
         ...
 
     async def contents(self, queue_name: str, now: datetime) -> QueueContents:
@@ -192,7 +192,7 @@ class QueueBackend(Protocol):
         ...
 
     async def message(self, queue_name: str, message_id: str, now: datetime) -> QueueMessage:
-        """Return a message, dead or alive. Raise `MessageNotFound` if the queue does not hold it."""
+        """Return a message or dead letter. Raise `MessageNotFound` if the queue does not hold it."""
         ...
 
     async def remove(self, queue_name: str, receipt: Receipt, now: datetime) -> QueueMessage:
@@ -206,30 +206,30 @@ class QueueBackend(Protocol):
     async def dead_letter(self, queue_name: str, receipt: Receipt, reason: str, now: datetime) -> QueueMessage:
         """Move a message to the dead letters, see `messages.dead_lettered`. Check the receipt with `checks.check_current`.
 
-        Of more than `DEAD_LETTERS` the oldest are dropped, and counted, however they died.
+        Dead letters beyond `DEAD_LETTERS` are dropped, oldest first, and counted.
         """
         ...
 
     async def dead_letters(self, queue_name: str, limit: int, now: datetime) -> DeadLetters:
-        """Return dead letters, the first to die first."""
+        """Return dead letters, first dead first."""
         ...
 
     async def requeue(self, queue_name: str, wanted: Requeue, now: datetime) -> Sequence[QueueMessage]:
         """Make dead letters ready again, see `messages.requeued`, in the order they died.
 
         Raises:
-            MessageNotFound: The one asked for is not among them.
-            QueueFull: Not all of them have room; none is moved.
+            MessageNotFound: The requested one is not a dead letter.
+            QueueFull: They do not all fit; none is moved.
         """
         ...
 
     async def clear(self, queue_name: str, states: Collection[State], now: datetime) -> Counts:
-        """Remove all messages in these states; return how many there were in each. Remembered ids stay.
+        """Remove all messages in these states; return their numbers by state. Remembered ids stay.
 
-        Many are removed in portions, each in a transaction, so that nobody waits long. What arrives meanwhile stays.
+        Many are removed in portions, each in a transaction, so that no other call waits long. Later arrivals stay.
         """
         ...
 
     async def damaged(self, limit: int) -> Sequence[str]:
-        """Describe messages whose rows cannot be read: at most `limit`, among a thousand."""
+        """Describe at most `limit` messages with unreadable rows, among the first thousand."""
         ...

@@ -1,4 +1,4 @@
-"""The queue's use cases, over its port. Operations, and every other door, end here."""
+"""The queue service, on top of the port. Operations and all other doors call it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from agentoolkit.system.queue.waiters import Waiters, earliest
 from agentoolkit.time_source import TimeSource
 
 LIVE = frozenset(State) - {State.DEAD}
-"""What ``clear`` removes unless told otherwise."""
+"""States that ``clear`` removes by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class DequeueRequest:
-    """How messages are to be taken from a queue. Meanings and units: see `schemas.QueueInput`."""
+    """Options of a ``dequeue``. Meanings and units: see `schemas.QueueInput`."""
 
     queue_name: str
     timeout: float = 0.0
@@ -33,12 +33,12 @@ class DequeueRequest:
 
 
 class QueueService:
-    """All queues of one back end. It keeps nothing between calls but who waits.
+    """All queues of one back end. Between calls it holds only the waiting consumers.
 
     Args:
-        backend: Where queues and messages live.
+        backend: Stores queues and messages.
         time: The time source.
-        dedup_window: Seconds that the id a caller gave a message is remembered.
+        dedup_window: Seconds for which a message id given by a caller is remembered.
         largest_message: Characters of a payload as JSON.
     """
 
@@ -54,16 +54,16 @@ class QueueService:
 
     @property
     def is_open(self) -> bool:
-        """Was it used, and not closed since?"""
+        """True if it was used and not closed since."""
         return self._open
 
     async def close(self) -> None:
-        """Give back the back end, also while it is being opened. The next use opens it again."""
+        """Close the back end, even while it is being opened. The next use opens it again."""
         self._open = False
         await self.backend.close()
 
     async def create(self, queue_name: str, settings: Mapping[str, Any]) -> Created:
-        """Make a queue. With one of this name, agree if it has the settings that are given.
+        """Create a queue. Do nothing if it exists with the given settings.
 
         Raises:
             QueueExists: A queue of this name has other settings.
@@ -81,7 +81,7 @@ class QueueService:
         return made
 
     async def delete(self, queue_name: str) -> Counts:
-        """Forget a queue with all it holds, and tell those who wait for it. Raises `QueueNotFound`."""
+        """Delete a queue with everything in it, and wake its waiting consumers. Raises `QueueNotFound`."""
         await self._ready()
         counts = await self.backend.delete(queue_name, self._time.now())
         self._waiters.call_all(queue_name)
@@ -93,17 +93,17 @@ class QueueService:
         return await self.backend.queues(self._time.now())
 
     async def status(self, queue_name: str) -> QueueStatus:
-        """Return a queue, and how many messages are where. Raises `QueueNotFound`."""
+        """Return a queue, and the number of messages in each state. Raises `QueueNotFound`."""
         await self._ready()
         return await self.backend.status(queue_name, self._time.now())
 
     async def enqueue(self, request: EnqueueRequest) -> AddedMessage:
-        """Add a message; a queue that does not exist is made. An id that was here before adds nothing.
+        """Add a message, and create a missing queue. A known message id adds nothing.
 
         Raises:
             InvalidInput: The payload is not JSON, or the times contradict each other.
-            MessageTooLarge: The payload is larger than is allowed.
-            QueueFull: There is no room.
+            MessageTooLarge: The payload is too large.
+            QueueFull: The queue is full.
         """
         await self._ready()
         now = self._time.now()
@@ -114,10 +114,10 @@ class QueueService:
         return added
 
     async def dequeue(self, taking: DequeueRequest) -> Sequence[QueueMessage]:
-        """Take messages; with a timeout, wait for the first so long, and for a queue that does not exist yet.
+        """Take messages. With a timeout, wait for the first message, and for a queue that does not exist yet.
 
         Raises:
-            QueueNotFound: There is no such queue, or it was deleted meanwhile.
+            QueueNotFound: The queue does not exist, or was deleted meanwhile.
         """
         await self._ready()
         if not taking.timeout:
@@ -155,7 +155,7 @@ class QueueService:
         return await self.backend.remove(queue_name, receipt, self._time.now())
 
     async def nack(self, queue_name: str, receipt: Receipt, delay: float, reason: str) -> QueueMessage:
-        """Return a message that was not dealt with, after a delay in seconds. Raises as `ack`."""
+        """Return an unprocessed message to the queue, after a delay in seconds. Raises as `ack`."""
         await self._ready()
         now = self._time.now()
         message = await self.backend.nack(queue_name, receipt, now + timedelta(seconds=delay), reason, now)
@@ -168,26 +168,26 @@ class QueueService:
         return await self.backend.dead_letter(queue_name, receipt, reason, self._time.now())
 
     async def dead_letters(self, queue_name: str, limit: int) -> DeadLetters:
-        """Return dead letters, the first to die first. Raises `QueueNotFound`."""
+        """Return dead letters, first dead first. Raises `QueueNotFound`."""
         await self._ready()
         return await self.backend.dead_letters(queue_name, limit, self._time.now())
 
     async def requeue(
         self, queue_name: str, message_id: str | None, limit: int | None, message: JsonValue, fingerprint: str | None = None
     ) -> Sequence[QueueMessage]:
-        """Make one dead letter, or the oldest, ready again; `message`, unless None, replaces its payload.
+        """Make one dead letter, or the oldest ones, ready again. `message` replaces the payload unless it is None.
 
         Args:
-            queue_name: Whose.
-            message_id: The one; None: all.
-            limit: So many at most.
-            message: Another payload.
-            fingerprint: Only those whose reason has it.
+            queue_name: The queue.
+            message_id: The dead letter; None for all.
+            limit: Largest number of dead letters.
+            message: The new payload.
+            fingerprint: Only dead letters whose reason has this fingerprint.
 
         Raises:
-            QueueNotFound, MessageNotFound: There is no such dead letter.
-            MessageTooLarge: `message` is larger than is allowed.
-            QueueFull: Not all of them have room; none was moved.
+            QueueNotFound, MessageNotFound: The queue or the dead letter does not exist.
+            MessageTooLarge: `message` is too large.
+            QueueFull: They do not all fit; none was moved.
         """
         await self._ready()
         body = None if message is None else encoded(message, self._largest_message)

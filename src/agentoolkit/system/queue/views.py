@@ -1,4 +1,4 @@
-"""From facts to answers: times as ISO 8601 text in UTC, payloads as JSON values."""
+"""Turn messages and queues into answers: times as ISO 8601 text in UTC, payloads as JSON values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
 
 
 def message_info(message: QueueMessage) -> MessageInfo:
-    """A message with everything that is known of it."""
+    """Return a message with all its fields."""
     return MessageInfo(
         message_id=message.message_id,
         queue_name=message.queue_name,
@@ -109,7 +109,7 @@ def dead_letter_list(queue_name: str, letters: DeadLetters) -> DeadLetterList:
 
 
 def _payload(message: QueueMessage) -> JsonValue:
-    """Read a payload; None: it was damaged in the database, and costs no other message of a list."""
+    """Read a payload; None if it is damaged, so that the other messages of a list are still shown."""
     try:
         return decoded(message.body)
     except ValueError:

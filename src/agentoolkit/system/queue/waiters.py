@@ -1,4 +1,4 @@
-"""Those who wait for a message: called when one is added, by a time that has come, or by their own timeout."""
+"""Waiting consumers: woken by a new message, by the time of a change, or by their own timeout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentoolkit.time_source import Cancellable, TimeSource
 
 
 class Waiter:
-    """One call that waits, on the event loop it was made on.
+    """One waiting call, on its own event loop.
 
     Args:
         time: The time source.
@@ -25,14 +25,14 @@ class Waiter:
         self._loop = asyncio.get_running_loop()
         self._called = asyncio.Event()
         self.called = False
-        """Was it called, and has not looked yet? Set at once, also by a thread for which the event itself comes later."""
+        """True if it was woken and has not looked yet. Other threads set it at once; the event itself follows later."""
         self._alarm: Cancellable | None = None
         self._end = time.call_later(timeout, self._give_up)
         self.until: datetime | None = None
         self.over = False
 
     async def wait(self, until: datetime | None) -> None:
-        """Wait to be called, at the latest at an instant; None: until the timeout."""
+        """Wait for a wake-up, at most until an instant, or until the timeout for None."""
         self.until = until
         self._set_alarm()
         await self._called.wait()
@@ -40,7 +40,7 @@ class Waiter:
         self.called = False
 
     def call(self) -> None:
-        """Let it look again. May come from another event loop."""
+        """Wake it. May be called from another event loop."""
         self.called = True
         if self._loop is asyncio.get_running_loop():
             self._called.set()
@@ -49,7 +49,7 @@ class Waiter:
                 self._loop.call_soon_threadsafe(self._called.set)
 
     def leave(self) -> None:
-        """Cancel what would call it."""
+        """Cancel its timer."""
         self._end.cancel()
         self._stop_alarm()
 
@@ -78,7 +78,7 @@ class Waiter:
 
 
 class Waiters:
-    """Who waits for which queue, the longest first. Holds nothing between calls, and serves several event loops."""
+    """The waiters of each queue, longest waiting first. It serves several event loops, and is empty between calls."""
 
     def __init__(self, time: TimeSource) -> None:
         self._time = time
@@ -87,7 +87,7 @@ class Waiters:
 
     @contextmanager
     def waiter(self, queue_name: str, timeout: float) -> Generator[Waiter]:
-        """Wait inside a ``with`` block. A waiter that leaves calls the next, so that no call is lost with a cancelled one."""
+        """Register a waiter for a ``with`` block. A leaving waiter wakes the next, so that no wake-up is lost by a cancellation."""
         waiter = Waiter(self._time, timeout)
         with self._lock:
             self._waiting.setdefault(queue_name, {})[waiter] = None
@@ -103,18 +103,18 @@ class Waiters:
             self.call(queue_name)
 
     def call(self, queue_name: str, count: int = 1) -> None:
-        """Let as many look as there are messages more."""
+        """Wake one waiter for each new message."""
         with self._lock:
             idle = [waiter for waiter in self._waiting.get(queue_name, ()) if not waiter.called][:count]
             for waiter in idle:
                 waiter.call()
 
     def call_all(self, queue_name: str) -> None:
-        """Let everybody look."""
+        """Wake all waiters."""
         self.call(queue_name, sys.maxsize)
 
     def expect(self, queue_name: str, at: datetime) -> None:
-        """Let those look who would sleep past an instant at which there may be a message."""
+        """Wake the waiters that would sleep past an instant at which a message may become ready."""
         with self._lock:
             for waiter in self._waiting.get(queue_name, ()):
                 if waiter.until is None or at < waiter.until:
@@ -122,6 +122,6 @@ class Waiters:
 
 
 def earliest(first: datetime | None, now: datetime, seconds: float | None) -> datetime | None:
-    """Return an instant or, if that is earlier, the one so many seconds from now; None stands for never."""
+    """Return the earlier of an instant and a number of seconds from now; None means never."""
     second = None if seconds is None else now + timedelta(seconds=seconds)
     return min(filter(None, (first, second)), default=None)

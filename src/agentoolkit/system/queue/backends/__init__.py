@@ -1,1 +1,1 @@
-"""Where queues and messages live."""
+"""Back ends that store queues and messages."""

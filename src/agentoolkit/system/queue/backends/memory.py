@@ -1,4 +1,4 @@
-"""The back end that lives as long as its process."""
+"""The back end in memory, which lasts as long as the process."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class MemoryQueueBackend:
     """Queues in dictionaries and heaps. No method suspends, and a lock keeps threads apart, so each is one transaction.
 
     Args:
-        dead_letters: Kept per queue.
-        remembered_ids: Kept per queue.
+        dead_letters: Dead letters kept per queue.
+        remembered_ids: Message ids remembered per queue.
     """
 
     survives_restart: bool = False

@@ -1,4 +1,4 @@
-"""One queue of a process: its messages in dictionaries, in heaps by order and by time."""
+"""One queue in memory: messages in dictionaries, and in heaps by order and by time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from agentoolkit.system.queue.ports import AddedMessage, DeadLetters, Lease, Que
 
 
 class MemoryQueue:
-    """One queue: every change finds its message by id or on top of a heap, so none looks at all of them.
+    """One queue. Every change finds its message by id or at the top of a heap, and never scans all messages.
 
-    Call `settle` first; every other method supposes that time has done its part.
+    Call `settle` first: every other method assumes that the changes due by time are done.
     """
 
     def __init__(self, queue: Queue, dead_letters: int, remembered_ids: int) -> None:
@@ -35,7 +35,7 @@ class MemoryQueue:
         self._dropped = 0
 
     def settle(self, now: datetime) -> None:
-        """Let everything happen that time alone does until now."""
+        """Apply all changes due by now: delayed messages become ready, leases and messages expire."""
         while (first := self._timers.first()) and first[0][0] <= now:
             (due, _), message_id = first
             self._keep(changed(self._held[message_id], due, self.queue.settings.max_retries))
@@ -142,7 +142,7 @@ class MemoryQueue:
         return [message]
 
     def _keep(self, message: QueueMessage) -> QueueMessage:
-        """Put a message where its state says, and nowhere else."""
+        """Put a message into the collections of its state only."""
         message_id = message.message_id
         self._without(message_id)
         if message.state is State.DEAD:
@@ -160,7 +160,7 @@ class MemoryQueue:
         return message
 
     def _without(self, message_id: str) -> QueueMessage | None:
-        """Take a message out of wherever it is."""
+        """Remove a message from all collections."""
         message = self._held.pop(message_id, None)
         if message is None:
             return self._dead.pop(message_id, None)

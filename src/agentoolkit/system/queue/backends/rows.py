@@ -1,4 +1,4 @@
-"""Messages as rows of plain values, and rows as messages: what the back ends that keep them elsewhere have in common."""
+"""Convert messages to rows of plain values and back, for back ends outside of this process's memory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ MESSAGE_TYPES = {
 
 
 def damaged_message(message_id: str, queue_name: str, error: Exception) -> QueueMessage:
-    """Return what stands for a message that cannot be read: a dead letter that says so, and costs no other."""
+    """Return a dead letter in place of an unreadable message, so that the others can still be read."""
     reason = f"its row in the database is damaged: {error}"
     return QueueMessage(message_id, queue_name, "null", instant(0), instant(0), state=State.DEAD, reason=reason, died_at=instant(0))
 
 
 def read_message(row: Sequence[Any]) -> QueueMessage:
-    """Read the columns `MESSAGE_TYPES`. Raises `ValueError`, `TypeError` or `OverflowError` if they were damaged."""
+    """Read the columns `MESSAGE_TYPES`. Raises `ValueError`, `TypeError` or `OverflowError` if they are damaged."""
     id_, queue_name, body, enqueued, available, priority, expires, arrival, state, attempts, token, leased, reason, died = row
     return QueueMessage(
         id_,
@@ -56,7 +56,7 @@ def read_message(row: Sequence[Any]) -> QueueMessage:
 
 
 def row_of(message: QueueMessage, death: int | None = None) -> tuple[Any, ...]:
-    """Return the columns `MESSAGE_TYPES`, then when time alone changes it next, and the how manieth death of its queue it died."""
+    """Return the columns `MESSAGE_TYPES`, then the time of its next change by time, and its number among its queue's deaths."""
     return (
         message.message_id,
         message.queue_name,
@@ -78,5 +78,5 @@ def row_of(message: QueueMessage, death: int | None = None) -> tuple[Any, ...]:
 
 
 def storable(text: str) -> str:
-    """Write out what no database takes: lone surrogates, and the character zero for PostgreSQL."""
+    """Escape characters that databases refuse: lone surrogates, and, for PostgreSQL, the character zero."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

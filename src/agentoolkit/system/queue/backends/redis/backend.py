@@ -1,4 +1,4 @@
-"""The back end that keeps queues on a server of Redis, which several processes share."""
+"""The back end on a Redis server, shared by several processes."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from agentoolkit.system.queue.ports import (
 T = TypeVar("T")
 
 TRIES = 200
-"""How often a change is begun anew because another process has changed the queue meanwhile."""
+"""Tries of a change, if another process keeps changing the queue meanwhile."""
 _PAUSE = 0.005
 
 
 class RedisQueueBackend:
-    """Queues on a `RedisServer`, which its maker closes.
+    """Queues on a `RedisServer`, which its creator closes.
 
-    A change reads what it needs while it watches the queue, decides with the functions that every back end decides with,
-    and writes all or nothing: if another process was quicker, it begins anew.
+    A change watches the queue, reads what it needs, decides with the same functions as every back end,
+    and writes everything or nothing. If another process was quicker, it starts again.
 
     Args:
-        server: Where.
-        dead_letters: Kept per queue.
-        remembered_ids: Kept per queue.
+        server: The Redis server.
+        dead_letters: Dead letters kept per queue.
+        remembered_ids: Message ids remembered per queue.
     """
 
     survives_restart: bool = True
@@ -149,7 +149,7 @@ class RedisQueueBackend:
         return await self._server.run(lambda client: _damaged(client)[:limit])
 
     async def _take(self, queue_name: str, now: datetime, take: Callable[[WatchedQueue], Given]) -> Taken:
-        """Take; whoever goes away meanwhile has taken nothing, once the messages are back."""
+        """Take messages; a cancelled taker returns them."""
         taking = asyncio.ensure_future(self._ask(queue_name, now, take))
         try:
             return (await asyncio.shield(taking)).taken
@@ -172,8 +172,8 @@ class RedisQueueBackend:
     def _transact(
         self, client: Any, wanted: Mapping[str, Queue | None], now: datetime | None, work: Callable[[Sequence[WatchedQueue]], T]
     ) -> T:
-        """Do work on queues in one transaction. What time has done until now is written down before, in one of its own."""
-        with self._lock, client.pipeline() as pipe:  # threads of one process would only disturb each other
+        """Run work on queues in one transaction. Changes due by time are written before, in a transaction of their own."""
+        with self._lock, client.pipeline() as pipe:  # threads of one process would only invalidate each other's reads
             for _ in range(TRIES):
                 try:
                     pipe.watch(*(keys_of(queue_name).meta for queue_name in wanted))
@@ -190,7 +190,7 @@ class RedisQueueBackend:
 
 
 def _opened(pipe: Any, queue_name: str, kept: Kept, made: Queue | None) -> WatchedQueue:
-    """Return a queue. Raises `QueueNotFound` if there is none, and none is to be made."""
+    """Return a queue. Raises `QueueNotFound` if it does not exist and is not to be created."""
     queue = WatchedQueue(pipe, queue_name, kept, made)
     if not queue.exists and made is None:
         raise QueueNotFound.among(queue_name, sorted(pipe.smembers(NAMES)))
@@ -198,7 +198,7 @@ def _opened(pipe: Any, queue_name: str, kept: Kept, made: Queue | None) -> Watch
 
 
 def _write(pipe: Any, queues: Sequence[WatchedQueue]) -> None:
-    """Send all changes, which none is made of if a queue was changed since it was read; so too where only was read."""
+    """Send all changes in one transaction. None is made if a queue changed since it was read, not even after reads only."""
     writes = [write for queue in queues for write in queue.finish()]
     pipe.multi()
     for write in writes or [("EXISTS", queues[0].keys.meta)]:
@@ -207,7 +207,7 @@ def _write(pipe: Any, queues: Sequence[WatchedQueue]) -> None:
 
 
 def _damaged(client: Any) -> list[str]:
-    """Describe what cannot be read, of a thousand messages."""
+    """Describe unreadable messages among the first thousand."""
     found: list[str] = []
     texts = ((name, *entry) for name in sorted(client.smembers(NAMES)) for entry in client.hscan_iter(keys_of(name).messages))
     for (queue_name, message_id, text), _ in zip(texts, range(1_000), strict=False):

@@ -1,4 +1,4 @@
-"""How a queue lies in Redis: its keys, and messages as text and as members of sorted sets."""
+"""The layout of a queue in Redis: its keys, and messages as text and as members of sorted sets."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from agentoolkit.system.queue.decisions import next_change_at
 from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings, State
 
 NAMES = "agentool:queues"
-"""A set of the names of all queues."""
+"""The set of all queue names."""
 _DIGITS = 20
 _OFFSET = 2**63
 
 
 class Keys(NamedTuple):
-    """The keys of one queue. Each begins with what it is, so that no name of a queue reads as two."""
+    """The keys of one queue. Each begins with its kind, so that no two queues share a key."""
 
     meta: str
-    """Settings, counters and a version that every change raises; who changes the queue watches it."""
+    """Settings, counters, and a version that every change raises. Every change watches it."""
     messages: str
-    """Every message by its id."""
+    """All messages by id."""
     arrivals: str
     """Ids by arrival."""
     timers: str
-    """Messages by when time alone changes them next."""
+    """Messages by the time of their next change by time."""
     ready: str
-    """Messages in the order of taking."""
+    """Ready messages in the order of taking."""
     delayed: str
     in_flight: str
     dead: str
-    """Ids in the order of their deaths."""
+    """Ids of dead letters, first dead first."""
     remembered: str
-    """Until when, by id."""
+    """End of remembering, by id."""
     remembered_order: str
-    """Ids, the oldest first."""
+    """Remembered ids, oldest first."""
 
 
 def keys_of(queue_name: str) -> Keys:
@@ -45,7 +45,7 @@ def keys_of(queue_name: str) -> Keys:
 
 
 def queue_text(queue: Queue) -> str:
-    """Write a queue's settings down."""
+    """Return a queue's settings as text."""
     return json.dumps([*queue.settings, micros(queue.created_at)])
 
 
@@ -56,40 +56,40 @@ def queue_of(queue_name: str, text: str) -> Queue:
 
 
 def message_text(message: QueueMessage) -> str:
-    """Write a message down."""
+    """Return a message as text."""
     return json.dumps(row_of(message)[: len(MESSAGE_TYPES)])
 
 
 def message_of(text: str) -> QueueMessage:
-    """Read what `message_text` wrote. Raises `ValueError`, `TypeError` or `OverflowError` if it was damaged."""
+    """Read what `message_text` wrote. Raises `ValueError`, `TypeError` or `OverflowError` if the text is damaged."""
     message = read_message(json.loads(text))
     json.loads(message.body)
     return message
 
 
 def place_of(message: QueueMessage) -> str:
-    """Return a member of the sorted set of what is ready: it is in the order of taking."""
+    """Return a message's member of the sorted set of ready messages, which sorts in the order of taking."""
     return f"{_ordered(message.priority, micros(message.available_at), message.arrival)}{message.message_id}"
 
 
 def placed_id(member: str) -> str:
-    """Return whose place it is."""
+    """Return the message id in a place."""
     return member[3 * _DIGITS :]
 
 
 def timer_of(message: QueueMessage) -> str | None:
-    """Return a member of the sorted set of what time will change; None: nothing."""
+    """Return a message's member of the sorted set of timers; None if time does not change it."""
     due = micros(next_change_at(message))
     return None if due is None else f"{_ordered(due, message.arrival)}{message.message_id}"
 
 
 def timed_id(member: str) -> str:
-    """Return whose timer it is."""
+    """Return the message id in a timer."""
     return member[2 * _DIGITS :]
 
 
 def timers_until(now: int) -> str:
-    """Return the end of the timers that are due at an instant, in microseconds."""
+    """Return the upper bound of the timers due at an instant, in microseconds."""
     return f"({_ordered(now + 1)}"
 
 
@@ -99,5 +99,5 @@ def set_of(keys: Keys, state: State) -> str:
 
 
 def _ordered(*numbers: int | None) -> str:
-    """Write numbers so that their texts are in their order, negative ones too."""
+    """Return numbers as text that sorts in their order, negative ones too."""
     return "".join(f"{(number or 0) + _OFFSET:0{_DIGITS}d}" for number in numbers)

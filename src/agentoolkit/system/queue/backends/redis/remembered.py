@@ -1,4 +1,4 @@
-"""The ids of messages that a queue remembers, so that the same message is not added again."""
+"""The message ids that a queue remembers, so that the same message is not added again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from agentoolkit.system.queue.backends.redis.keys import Keys
 
 
 class RememberedIds:
-    """The ids of one queue inside one transaction: it reads at once, and adds what is to be written to the queue's writes.
+    """The remembered ids of one queue inside one transaction. Reads run at once; writes join the queue's writes.
 
     Args:
         pipe: A pipeline that watches the queue's `meta`.
-        keys: The queue's.
-        most: How many ids are kept.
-        number: How many were ever remembered: they are forgotten in this order.
-        writes: The queue's, which are sent together at the end.
+        keys: The queue's keys.
+        most: Largest number of ids.
+        number: Ids ever remembered; ids are forgotten in the order of their numbers.
+        writes: The queue's writes, which are sent together at the end.
     """
 
     def __init__(self, pipe: Any, keys: Keys, most: int, number: int, writes: list[tuple[Any, ...]]) -> None:
@@ -29,24 +29,24 @@ class RememberedIds:
         self._new: dict[str, None] = {}
 
     def knows(self, message_id: str, now: datetime) -> bool:
-        """Is this id still remembered?"""
+        """Tell whether an id is still remembered."""
         until = self._pipe.hget(self._keys.remembered, message_id)
         return until is not None and instant(int(until)) > now
 
     def everything(self) -> list[tuple[str, datetime]]:
-        """Return all ids, those that are forgotten first at the front, and until when they are remembered."""
+        """Return all ids, oldest first, with the end of their remembering."""
         until = self._pipe.hgetall(self._keys.remembered)
         return [(id_, instant(int(until[id_]))) for id_ in self._pipe.zrange(self._keys.remembered_order, 0, -1)]
 
     def add(self, message_id: str, until: datetime) -> None:
-        """Remember an id, as the newest."""
+        """Remember an id as the newest."""
         self.number += 1
         self._new[message_id] = None
         self._writes.append(("HSET", self._keys.remembered, message_id, micros(until)))
         self._writes.append(("ZADD", self._keys.remembered_order, self.number, message_id))
 
     def forget_oldest(self) -> None:
-        """Forget what is beyond the limit."""
+        """Forget the oldest ids beyond the limit."""
         if not self._new:
             return
         order = self._keys.remembered_order

@@ -1,4 +1,4 @@
-"""One queue inside one transaction: it reads at once, and what it writes is sent together at the end."""
+"""One queue inside one transaction: reads run at once, and all writes are sent together at the end."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ PORTION = 1_000
 
 
 class Kept(NamedTuple):
-    """What is kept per queue at most."""
+    """The limits of each queue."""
 
     dead_letters: int
     remembered_ids: int
 
 
 class Given(NamedTuple):
-    """What a taker was given, and what it was before."""
+    """A taken message, and its state before."""
 
     taken: Taken
     before: Sequence[QueueMessage]
 
 
 class WatchedQueue:
-    """A queue that is read while it is watched. Nothing is due by time when a method is called, but `settle`.
+    """A watched queue. Call `settle` first: the other methods assume that no change by time is due.
 
     Args:
         pipe: A pipeline that watches the queue's `meta`.
-        queue_name: The queue.
+        queue_name: The queue's name.
         kept: The limits.
-        made: The queue to be made if there is none.
+        made: The queue to create if it does not exist.
     """
 
     def __init__(self, pipe: Any, queue_name: str, kept: Kept, made: Queue | None = None) -> None:
@@ -76,7 +76,7 @@ class WatchedQueue:
         self._more_dead = 0
 
     def settle(self, now: datetime) -> bool:
-        """Do what time alone has done until now, a page of it, and tell whether there was anything."""
+        """Apply one page of the changes due by now, and tell whether there were any."""
         until = timers_until(micros(now) or 0)
         due = self._load(timed_id(timer) for timer in self._pipe.zrangebylex(self.keys.timers, "-", until, 0, PAGE))
         for change in decisions.after_time(due, now, self.queue.settings.max_retries):
@@ -84,7 +84,7 @@ class WatchedQueue:
         return bool(due)
 
     def finish(self) -> list[tuple[Any, ...]]:
-        """Drop what is beyond the limits, and return all that is to be written."""
+        """Drop messages beyond the limits, and return all writes."""
         if self._died:
             excess = self._pipe.zcard(self.keys.dead) + self._more_dead - self._kept.dead_letters
             if excess > 0:
@@ -99,7 +99,7 @@ class WatchedQueue:
         return self.writes
 
     def counts(self) -> Counts:
-        """Return how many messages are where."""
+        """Return the number of messages in each state."""
         pipe, keys = self._pipe, self.keys
         return Counts(pipe.zcard(keys.ready), pipe.scard(keys.delayed), pipe.scard(keys.in_flight), pipe.zcard(keys.dead))
 
@@ -132,7 +132,7 @@ class WatchedQueue:
         return Given(Taken(ready, self._next_change_at([], ready)), ready)
 
     def put_back(self, given: Given) -> None:
-        """Let messages be as if they had not been taken, unless somebody else has dealt with them since."""
+        """Restore taken messages to their earlier state, except those that changed since."""
         held = {message.message_id: message for message in self._load(message.message_id for message in given.before)}
         for before, taken in zip(given.before, given.taken.messages, strict=True):
             found = held.get(before.message_id)
@@ -193,7 +193,7 @@ class WatchedQueue:
         return [self._put(message, decisions.requeued(message, wanted.body, now)) for message in chosen]
 
     def clear(self, states: Collection[State], until: int | None, after: int) -> tuple[Counts, int, int | None]:
-        """Remove the next messages by arrival that are in these states. Return their numbers, until which and after which to go on."""
+        """Remove the next page of messages in these states, by arrival. Return their numbers, and the range of the next page."""
         until = self._numbers["arrivals"] if until is None else until
         portion = self._load(self._pipe.zrangebyscore(self.keys.arrivals, f"({after}", until, 0, PORTION))
         gone = [message for message in portion if message.state in states]
@@ -234,7 +234,7 @@ class WatchedQueue:
         return len(fresh)
 
     def _load(self, ids: Iterable[str]) -> list[QueueMessage]:
-        """Return those of these messages that are held, in this order. One that is damaged is a dead letter from now on."""
+        """Return the existing messages of these ids, in this order. A damaged one becomes a dead letter."""
         wanted = list(ids)
         texts: list[str | None] = self._pipe.hmget(self.keys.messages, wanted) if wanted else []
         return [self._read(id_, text) for id_, text in zip(wanted, texts, strict=True) if text is not None]
@@ -243,7 +243,7 @@ class WatchedQueue:
         try:
             return message_of(text)
         except (ValueError, TypeError, OverflowError) as error:
-            # Nothing that it says of itself tells in which set it is.
+            # Its own state cannot be trusted, so it is removed from every set.
             keys = self.keys
             for key, id_of in ((keys.ready, placed_id), (keys.timers, timed_id)):
                 found = [member for member, _ in self._pipe.zscan_iter(key, f"*{message_id}") if id_of(member) == message_id]
@@ -252,7 +252,7 @@ class WatchedQueue:
             return self._put(None, damaged_message(message_id, self.queue.queue_name, error))
 
     def _put(self, before: QueueMessage | None, after: QueueMessage) -> QueueMessage:
-        """Put a message where its state says, and nowhere else."""
+        """Put a message into the sets of its state only."""
         keys, id_, where = self.keys, after.message_id, set_of(self.keys, after.state)
         if before is not None:
             self._leave(before)
@@ -272,7 +272,7 @@ class WatchedQueue:
         self.writes += [("HDEL", self.keys.messages, message.message_id), ("ZREM", self.keys.arrivals, message.message_id)]
 
     def _leave(self, message: QueueMessage) -> None:
-        """Take a message out of the sets it is in."""
+        """Remove a message from its sets."""
         where = set_of(self.keys, message.state)
         member = place_of(message) if message.state is State.READY else message.message_id
         self._more_dead -= message.state is State.DEAD
@@ -285,7 +285,7 @@ class WatchedQueue:
         return self._numbers[counter]
 
     def _next_change_at(self, new: list[datetime], without: Sequence[QueueMessage]) -> datetime | None:
-        """Return when time alone changes a message next, with these instants, and no more by these messages."""
+        """Return the time of the next change by time, with these new instants and without these messages."""
         gone = {message.message_id for message in without}
         timers = self._pipe.zrange(self.keys.timers, 0, len(gone))
         rest = self._load([id_ for timer in timers if (id_ := timed_id(timer)) not in gone][:1])

@@ -1,4 +1,4 @@
-"""The back end that outlives its process, and that several processes share."""
+"""The back end in a SQL database, shared by several processes."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ T = TypeVar("T")
 class SqlQueueBackend:
     """Queues in SQLite or PostgreSQL, shared by every process that opens the database.
 
-    What many ask for at the same time is done together, by one statement for all of them.
+    Requests of many callers at the same time are handled together, by one statement for all.
 
     Args:
-        database: With the migrations of this package. It is opened at first use, and closed with the back end unless it is shared.
-        dead_letters: Kept per queue.
-        remembered_ids: Kept per queue.
+        database: With the migrations of this package. The first use opens it; closing the back end closes it unless it is shared.
+        dead_letters: Dead letters kept per queue.
+        remembered_ids: Message ids remembered per queue.
     """
 
     survives_restart: bool = True
@@ -147,7 +147,7 @@ class SqlQueueBackend:
         return await self._database.read(lambda session: statements.damaged(session, limit))
 
     async def _take(self, request: TakeRequest) -> Taken:
-        """Take, but only look where nothing was last time: who waits must not disturb those who write."""
+        """Take messages. If the last try found none, only read first: a waiting consumer must not slow writers down."""
         if request.queue_name in self._idle and (nothing := await self._database.read(lambda session: _nothing(session, request))):
             return nothing
         taken: Taken = await self._ask(request, undo=_put_back)
@@ -158,7 +158,7 @@ class SqlQueueBackend:
         return taken
 
     async def _look(self, queue_name: str, now: datetime, work: Callable[[Session, QueueRow], T]) -> T:
-        """Read; where time has changed something, only after that is written down."""
+        """Read a queue, after writing the changes due by time."""
 
         def look(session: Session) -> tuple[T] | None:
             row = _find(session, queue_name)
@@ -181,18 +181,18 @@ class SqlQueueBackend:
 
 
 def _settled(_: OpenQueue) -> None:
-    """Do nothing more: opening the queue did what was due."""
+    """Do nothing: opening the queue has applied the changes due."""
 
 
 def _put_back(request: TakeRequest, taken: Taken | QueueError) -> PutBackRequest | None:
-    """Return what undoes a taking."""
+    """Return the request that undoes a taking."""
     if isinstance(taken, Taken) and taken.messages:
         return PutBackRequest(request.queue_name, request.now, taken.messages, taken_out=request.lease is None)
     return None
 
 
 def _nothing(session: Session, request: TakeRequest) -> Taken | None:
-    """Return the answer to a taking where there is nothing to be taken."""
+    """Return the answer to a taking from a queue without ready messages."""
     row = _find(session, request.queue_name)
     if row.is_due(request.now) or statements.ready(session, request.queue_name, 1):
         return None

@@ -1,7 +1,7 @@
-"""Many requests in one transaction, with one order of locks, so that no two processes wait for each other.
+"""Handle many requests in one transaction, with one order of locks, so that no two processes deadlock.
 
-First all queues by name, each with the strongest lock that is asked for; then the messages that receipts name, by queue and
-id. Everything else takes only what nobody has locked. What is counted is written last.
+First all queues by name, each with the strongest requested lock; then the messages named by receipts, by queue and
+id. Everything else takes only unlocked rows. Counters are written last.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _RECEIPTS = (RemoveRequest, NackRequest, DeadLetterRequest)
 
 
 class _Locked(NamedTuple):
-    """A queue that is locked, and the messages of it that are."""
+    """A locked queue, and its locked messages."""
 
     row: QueueRow
     created: bool
@@ -43,7 +43,7 @@ class _Locked(NamedTuple):
 
 
 def do_together(session: Session, requests: Sequence[Request], kept: KeptPerQueue) -> list[Any]:
-    """Do what is asked, and answer in order. An error is an answer, so that it ends nobody else's request."""
+    """Handle requests and return their answers in order. An error is an answer too, so that the other requests go on."""
     places: dict[str, list[int]] = {}
     for place, request in enumerate(requests):
         places.setdefault(request.queue_name, []).append(place)
@@ -65,7 +65,7 @@ def do_together(session: Session, requests: Sequence[Request], kept: KeptPerQueu
 
 
 def _lock_all(session: Session, wanted: Mapping[str, Sequence[Request]]) -> tuple[dict[str, _Locked], dict[str, Exception]]:
-    """Lock what is wanted. A queue that somebody else keeps locked is refused, and the others go on without it."""
+    """Lock the queues and messages of all requests. Requests of a queue that stays locked elsewhere fail; the others go on."""
     refused: dict[str, Exception] = {}
     while True:
         session.save()
@@ -92,7 +92,7 @@ def _lock_all(session: Session, wanted: Mapping[str, Sequence[Request]]) -> tupl
 
 
 def _found_or_made(session: Session, queue_name: str, requests: Sequence[Request]) -> tuple[QueueRow, bool] | None:
-    """Return a queue, locked, and whether it was made; None: there is none, and nothing asks for it to be made."""
+    """Return a locked queue, and whether it was created; None if it does not exist and no request creates it."""
     lock = max(map(lock_for, requests))
     made = next((request for request in requests if isinstance(request, (CreateRequest, AddRequest))), None)
     created = False
@@ -105,14 +105,14 @@ def _found_or_made(session: Session, queue_name: str, requests: Sequence[Request
 
 
 def _ids(requests: Sequence[Request]) -> set[str]:
-    """Return the ids of the messages that are named."""
+    """Return the message ids in the requests."""
     named = {request.receipt.message_id for request in requests if isinstance(request, _RECEIPTS)}
     taken = [request for request in requests if isinstance(request, PutBackRequest) and not request.taken_out]
     return named | {message.message_id for request in taken for message in request.messages}
 
 
 def _do(queue: OpenQueue, locked: _Locked, requests: Sequence[Request]) -> list[Any]:
-    """Do what is asked of one queue: what makes room, then what is added, then what takes, then the rest one by one."""
+    """Handle the requests of one queue: removals first, then additions, then takings, then the rest one by one."""
     now = max(request.now for request in requests)
     held = locked.held
     if queue.settle(now) and held:
@@ -137,7 +137,7 @@ def _do(queue: OpenQueue, locked: _Locked, requests: Sequence[Request]) -> list[
 def _answer(
     answers: list[Any], requests: Sequence[Request], kinds: tuple[type[Any], ...], work: Callable[[Sequence[Any]], Sequence[Any]]
 ) -> None:
-    """Do all requests of some kinds at once."""
+    """Handle all requests of some kinds together."""
     places = [place for place, request in enumerate(requests) if isinstance(request, kinds)]
     if places:
         for place, answer in zip(places, work([requests[place] for place in places]), strict=True):

@@ -1,4 +1,4 @@
-"""One queue inside one transaction: what `MemoryQueue` is for a process, with the database in place of dictionaries."""
+"""One queue inside one transaction: as `MemoryQueue`, with a database in place of dictionaries."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ PORTION = 1_000
 
 
 class KeptPerQueue(NamedTuple):
-    """What is kept per queue at most."""
+    """The limits of each queue."""
 
     dead_letters: int
     remembered_ids: int
 
 
 class Cleared(NamedTuple):
-    """What one transaction of a `clear` removed."""
+    """The messages that one transaction of a `clear` removed."""
 
     counts: Counts
     until: int
     """Later arrivals stay."""
     after: str | None
-    """The last id that was looked at; None: there are no more."""
+    """The last examined id; None at the end."""
 
 
 class OpenQueue:
-    """A queue of which nobody else takes away what is locked. Call `settle` first, and `write_counts` last."""
+    """A queue with locked rows. Call `settle` first, and `write_counts` last."""
 
     def __init__(self, session: Session, row: QueueRow, kept: KeptPerQueue) -> None:
         self.queue: Queue = row.queue
@@ -60,7 +60,7 @@ class OpenQueue:
         self._changes = dict.fromkeys(COUNTED, 0)
 
     def settle(self, now: datetime) -> bool:
-        """Write down everything that time alone has done until now, and tell whether there was anything."""
+        """Write all changes due by now, and tell whether there were any."""
         if not self._row.is_due(now):
             return False
         woken = statements.wake(self.session, self.name, now)
@@ -71,18 +71,18 @@ class OpenQueue:
         return True
 
     def write_counts(self) -> None:
-        """Write down what was counted. Last of all, because others may wait for it until the commit."""
+        """Write the counters. Call it last: other transactions may wait for these rows until the commit."""
         if not self.deleted and any(self._changes.values()):
             queues.tally(self.session, self.name, self._changes)
 
     def counts(self) -> Counts:
-        """Return how many messages are where now."""
+        """Return the number of messages in each state."""
         if self._before is None:
             self._before, _ = queues.sums(self.session, self.name)
         return Counts(*(number + self._changes[state.value] for state, number in zip(State, self._before, strict=True)))
 
     def add(self, requests: Sequence[AddRequest]) -> list[AddedMessage | QueueError]:
-        """See `QueueBackend.add`, for many."""
+        """Add many messages; see `QueueBackend.add`."""
         known = statements.known(self.session, self.name, (request.message.message_id for request in requests))
         fresh: dict[str, KnownMessage] = {}
         answers = [self._add(request, known, fresh) for request in requests]
@@ -96,7 +96,7 @@ class OpenQueue:
         return answers
 
     def take(self, requests: Sequence[TakeRequest]) -> list[Taken]:
-        """See `QueueBackend.take` and `take_out`, for many."""
+        """Take for many callers; see `QueueBackend.take` and `take_out`."""
         ready = statements.ready(self.session, self.name, sum(request.limit for request in requests), lock=True)
         rest = iter(ready)
         shares = [[self._given(message, request) for message in islice(rest, request.limit)] for request in requests]
@@ -107,7 +107,7 @@ class OpenQueue:
         return [Taken(share, next_change) for share in shares]
 
     def end_leases(self, requests: Sequence[ReceiptRequest], held: Mapping[str, QueueMessage]) -> list[QueueMessage | QueueError]:
-        """See `QueueBackend.remove`, `nack` and `dead_letter`, for many, one after another."""
+        """Handle many receipts one by one; see `QueueBackend.remove`, `nack` and `dead_letter`."""
         left, changes, removed = dict(held), dict[str, QueueMessage](), list[QueueMessage]()
         answers: list[QueueMessage | QueueError] = []
         for request in requests:
@@ -128,7 +128,7 @@ class OpenQueue:
         return answers
 
     def put_back(self, requests: Sequence[PutBackRequest], held: Mapping[str, QueueMessage]) -> list[None]:
-        """Let messages be as if they had not been taken, unless somebody else has dealt with them since."""
+        """Restore taken messages to their earlier state, except those that changed since."""
         for request in requests:
             if request.taken_out:
                 known = statements.known(self.session, self.name, (message.message_id for message in request.messages))
@@ -150,7 +150,7 @@ class OpenQueue:
         return self._save([MessageChange(message, requeued(message, wanted.body, now)) for message in chosen])
 
     def clear(self, states: Collection[State], until: int | None, after: str) -> Cleared:
-        """Remove the next messages by id that are in these states, of those that arrived until then."""
+        """Remove the next messages in these states by id, up to an arrival number."""
         until = self._row.arrivals if until is None else until
         portion = statements.portion(self.session, self.name, after, PORTION)
         gone = [(message_id, state) for message_id, state, arrival in portion if arrival <= until and state in states]
@@ -206,7 +206,7 @@ class OpenQueue:
         return AddedMessage(message, duplicate=False)
 
     def _forget(self, more: int) -> None:
-        """Count ids that are remembered from now on, and forget the oldest beyond the limit."""
+        """Count newly remembered ids, and forget the oldest beyond the limit."""
         remembered = self._row.remembered + more
         if (excess := remembered - self._kept.remembered_ids) > 0:
             remembered -= queues.forget(self.session, self.name, excess)
@@ -219,7 +219,7 @@ class OpenQueue:
         return leased(message, request.lease.token, request.now + timedelta(seconds=seconds))
 
     def _after(self, message: QueueMessage, request: ReceiptRequest) -> QueueMessage | None:
-        """Return a message as a request wants it; None: gone."""
+        """Return a message changed as requested; None if it is removed."""
         if isinstance(request, NackRequest):
             check_in_flight(message, request.receipt)
             return nacked(message, request.available_at, request.reason, self.queue.settings.max_retries, request.now)

@@ -1,7 +1,7 @@
-"""The statements on queues, on what is counted of them, and on the ids they remember.
+"""The statements on queues, their counters and their remembered ids.
 
-Locks are PostgreSQL's; SQLite has one writer at a time. Adding to a queue excludes others that add, so that its limit,
-its order of arrival and its memory of ids are exact; taking excludes nobody.
+Locks exist on PostgreSQL; SQLite has one writer at a time. Adding to a queue excludes other adders, so that its limit,
+its order of arrival and its remembered ids are exact. Taking excludes nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from agentoolkit.system.queue.backends.sql.requests import Lock
 from agentoolkit.system.queue.messages import Counts, Queue, State
 
 COUNTED = (*(state.value for state in State), "dropped")
-"""What is counted per queue: messages in each state, and dead letters that were dropped."""
+"""The counters of a queue: messages in each state, and dropped dead letters."""
 
 _FIND = f"""
     SELECT {QUEUE}, arrivals, remembered,
@@ -49,7 +49,7 @@ _FORGET = """
 
 
 SLOTS = 64
-"""Rows over which what a queue holds is counted."""
+"""Rows that share a queue's counters."""
 _SLOT = f"SELECT n FROM generate_series(0, {SLOTS - 1}) AS n WHERE pg_try_advisory_lock(4920, n) LIMIT 1"  # noqa: S608  a number of ours
 _LOCKS = {Lock.DELETE: "FOR KEY SHARE OF q", Lock.GROW: "FOR NO KEY UPDATE OF q", Lock.ALL: "FOR UPDATE OF q"}
 
@@ -66,52 +66,52 @@ def names(session: Session) -> list[str]:
 
 
 def create(session: Session, queue: Queue) -> bool:
-    """Keep a queue, unless there is one of its name."""
+    """Insert a queue, unless its name exists."""
     return session.run(_CREATE, queue_parameters(queue)) == 1
 
 
 def delete(session: Session, queue_name: str) -> None:
-    """Forget all there is of a queue."""
+    """Delete a queue with everything in it."""
     for table in ("queue_messages", "queue_ids", "queue_counts", "queues"):
         session.run(f"DELETE FROM agentool_{table} WHERE queue_name = :queue_name", {"queue_name": queue_name})  # noqa: S608  tables of ours
 
 
 def sums(session: Session, queue_name: str) -> tuple[Counts, int]:
-    """Return how many messages are where, and how many dead letters were dropped."""
+    """Return the number of messages in each state, and of dropped dead letters."""
     *numbers, dropped = session.row(_SUMS, {"queue_name": queue_name}) or (0,) * len(COUNTED)
     return Counts(*numbers), dropped
 
 
 def tally(session: Session, queue_name: str, changes: Mapping[str, int]) -> None:
-    """Add to what is counted."""
+    """Add to the counters."""
     session.run(_TALLY, {"queue_name": queue_name, "slot": _own_slot(session), **changes})
 
 
 def note_growth(session: Session, queue_name: str, row: QueueRow) -> None:
-    """Write down how many messages ever came, and how many ids are remembered."""
+    """Write the number of all arrivals, and of remembered ids."""
     sql = "UPDATE agentool_queues SET arrivals = :arrivals, remembered = :remembered WHERE queue_name = :queue_name"
     session.run(sql, {"queue_name": queue_name, "arrivals": row.arrivals, "remembered": row.remembered})
 
 
 def remember(session: Session, queue_name: str, ids: Sequence[tuple[str, int, datetime]]) -> None:
-    """Remember ids until a time each, in the order of their numbers."""
+    """Store ids with the end of their remembering, in the order of their numbers."""
     rows = [(queue_name, message_id, number, micros(until)) for message_id, number, until in ids]
     session.from_rows(_REMEMBER, _REMEMBERED, rows)
 
 
 def remembered(session: Session, queue_name: str) -> list[tuple[str, datetime]]:
-    """Return the ids that are remembered, the oldest first, and until when."""
+    """Return the remembered ids, oldest first, with the end of their remembering."""
     sql = "SELECT message_id, remembered_until FROM agentool_queue_ids WHERE queue_name = :queue_name ORDER BY number, message_id"
     return [(message_id, instant(until)) for message_id, until in session.rows(sql, {"queue_name": queue_name})]
 
 
 def forget(session: Session, queue_name: str, number: int) -> int:
-    """Forget the ids that were remembered first, and return how many."""
+    """Delete the oldest ids, and return their number."""
     return session.run(_FORGET, {"queue_name": queue_name, "limit": number})
 
 
 def _own_slot(session: Session) -> int:
-    """Return where this connection counts: no other one does as long as it lasts, unless there are more than `SLOTS`."""
+    """Return this connection's own row of counters. Connections share rows only if there are more than `SLOTS`."""
     if session.dialect != "postgres":  # SQLite has one writer at a time anyway
         return 0
     if "queue_slot" not in session.kept:

@@ -1,4 +1,4 @@
-"""Facts as rows and rows as facts."""
+"""Convert queues and messages to rows and back."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings
 
 QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"
 ROW_TYPES = {**MESSAGE_TYPES, "change_at": "BIGINT", "death": "BIGINT"}
-"""All columns: also when time alone changes it next, and the how manieth death of its queue it died."""
+"""All columns: also the time of the next change by time, and the number among the queue's deaths."""
 
 
 class QueueRow(NamedTuple):
-    """A queue as the database has it."""
+    """A queue's row."""
 
     queue: Queue
     arrivals: int
-    """Messages that were ever added."""
+    """Number of all messages ever added."""
     remembered: int
-    """Ids that are remembered."""
+    """Number of remembered ids."""
     next_change_at: datetime | None
-    """When time alone changes a message next, or has already: then that is still to be written down."""
+    """Time of the next change of a message by time. In the past: the change is due and not yet written."""
 
     def is_due(self, now: datetime) -> bool:
-        """Has time changed a message, and it was not written down yet?"""
+        """Tell whether a change by time is due."""
         return self.next_change_at is not None and self.next_change_at <= now
 
 
 class KnownMessage(NamedTuple):
-    """What a queue knows of a message id."""
+    """A queue's knowledge of a message id."""
 
     message: QueueMessage | None = None
     remembered_until: datetime | None = None
 
     def recognises(self, message: QueueMessage) -> bool:
-        """Was this message here before?"""
+        """True if the message was in the queue before."""
         return self.message is not None or (self.remembered_until is not None and self.remembered_until > message.enqueued_at)
 
 
@@ -72,5 +72,5 @@ def message_of(row: Sequence[Any]) -> QueueMessage:
 
 
 def locked(session: Session, sql: str, lock: str) -> str:
-    """Add a lock to a query, where rows can be locked: SQLite has one writer at a time instead."""
+    """Add a row lock to a query on PostgreSQL. SQLite has one writer at a time instead."""
     return f"{sql} {lock}" if session.dialect == "postgres" else sql

@@ -1,4 +1,4 @@
-"""What is asked of queues at the same time, and done together."""
+"""Requests of queues that are handled together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from agentoolkit.system.queue.ports import Lease
 
 
 class Lock(IntEnum):
-    """What no other process may do to a queue until the transaction ends. Of a queue that is asked for much, the strongest."""
+    """A lock on a queue until the transaction ends. Several requests take the strongest of their locks."""
 
     DELETE = 1
     GROW = 2
