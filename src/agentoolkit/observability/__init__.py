@@ -1,1 +1,1 @@
-"""AgenTools that tell how things stand."""
+"""AgenTools and listeners that report the state of the toolkit."""

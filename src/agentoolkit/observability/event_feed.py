@@ -1,4 +1,4 @@
-"""What the scheduler does, on the event bus: by its documented names, with whatever a subscriber needs to look further."""
+"""Publish the scheduler's events on the event bus, under their documented names and with the ids to look up details."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.jobs import Execution
 
 MAX_TEXT = 500
-"""Characters of an error's message that an event tells; the history has all of it."""
+"""Characters of an error's message in an event; the history has the whole message."""
 
 
 class EventFeed:
-    """Publishes each event of the scheduler while somebody reads. Made to be given to ``scheduler.subscribe_to_portions``.
+    """Publishes each event of the scheduler while somebody reads. Pass it to ``scheduler.subscribe_to_portions``.
 
     Args:
-        bus: Where they are published.
+        bus: The event bus.
     """
 
     def __init__(self, bus: EventService) -> None:

@@ -1,4 +1,4 @@
-"""What the scheduler does, for those who read the log at DEBUG: one line for each change of a job or an execution."""
+"""Log each change of a job or an execution in one line at level DEBUG."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 def log_events(events: Sequence[Event]) -> None:
-    """Log events. Made to be given to ``scheduler.subscribe_to_portions``."""
+    """Log events. Pass it to ``scheduler.subscribe_to_portions``."""
     if logger.isEnabledFor(logging.DEBUG):
         for event in events:
             if not event.elsewhere:

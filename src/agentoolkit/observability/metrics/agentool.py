@@ -94,14 +94,14 @@ class MetricsExport(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What the operations work with."""
+    """The deps of the AgenTool ``metrics``."""
 
     registry: Registry = field(default_factory=Registry)
     collectors: list[Collect] = field(default_factory=list[Collect])
-    """Asked for present figures whenever some are shown."""
+    """Called for current values before metrics are shown."""
 
     async def fresh(self) -> Registry:
-        """Return the registry with present figures. A collector that fails leaves its own as they were."""
+        """Return the registry with current values. The metrics of a failing collector keep their last values."""
         for collect in self.collectors:
             try:
                 await collect(self.registry)
@@ -120,7 +120,7 @@ def _check_name(name: str) -> None:
 
 
 async def metrics_increment(ctx: Context, name: str, value: float = 1, labels: GivenLabels | None = None, help: str = "") -> Counted:
-    """Add to a counter, which begins at 0.
+    """Add to a counter, which starts at 0.
 
     Raises:
         InvalidInput, MetricConflict, TooManySeries: Nothing was counted.
@@ -147,7 +147,7 @@ async def metrics_set(ctx: Context, name: str, value: float, labels: GivenLabels
 async def metrics_observe(
     ctx: Context, name: str, value: float, labels: GivenLabels | None = None, buckets: list[Finite] | None = None, help: str = ""
 ) -> Counted:
-    """Add an observation to a histogram. Its buckets are those of the first one.
+    """Add an observation to a histogram. The first observation sets its buckets.
 
     Raises:
         MetricConflict, TooManySeries: Nothing was counted.
@@ -174,7 +174,7 @@ async def metrics_get(ctx: Context, name: str, labels: GivenLabels | None = None
     """Show a metric: the series with exactly these labels, or all.
 
     Raises:
-        MetricNotFound: There is no such metric or series.
+        MetricNotFound: The metric or series does not exist.
     """
     metric = (await ctx.deps.fresh()).find(name)
     if labels is None:
@@ -197,10 +197,10 @@ async def metrics_list(ctx: Context) -> MetricList:
 
 
 async def metrics_reset(ctx: Context, name: str | None = None) -> MetricsReset:
-    """Forget a metric, or all.
+    """Delete a metric, or all.
 
     Raises:
-        MetricNotFound: There is no metric of this name.
+        MetricNotFound: The metric does not exist.
     """
     return MetricsReset(count=ctx.deps.registry.reset(name))
 
@@ -226,11 +226,11 @@ HANDLERS = {
 
 
 def create_metrics_agent(metrics: Metrics | None = None, *, injector: Injector | None = None) -> AgenTool[Metrics]:
-    """Make the AgenTool ``metrics`` and register it; where there is one already, return that.
+    """Create the AgenTool ``metrics`` and register it, or return the registered one.
 
     Args:
-        metrics: What it works with; an empty registry by default.
-        injector: Where to register; the current one by default.
+        metrics: The deps; by default an empty registry.
+        injector: The injector to register in; by default the current one.
     """
     injector = injector or get_injector()
     if metrics is None and NAME in injector:

@@ -1,4 +1,4 @@
-"""The scheduler's and the queue's own figures, among the metrics."""
+"""Metrics of the scheduler and the queues."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobSta
 logger = logging.getLogger(__name__)
 
 Collect = Callable[[Registry], Awaitable[None]]
-"""Brings figures up to date before they are shown."""
+"""Updates metrics before they are shown."""
 
 EXECUTIONS = "agentool_executions_total"
 DURATION = "agentool_execution_duration_seconds"
@@ -23,13 +23,13 @@ LATENESS = "agentool_execution_lateness_seconds"
 RETRIES = "agentool_execution_retries_total"
 JOBS = "agentool_jobs"
 QUEUE = "agentool_queue_messages"
-_RUNNING, _RETRYING = ExecutionStatus.RUNNING, ExecutionStatus.RETRYING  # an enum is slow to look into
+_RUNNING, _RETRYING = ExecutionStatus.RUNNING, ExecutionStatus.RETRYING  # attribute access on an enum is slow
 OTHERS = "(others)"
-"""The label of AgenTools beyond the number of labels there may be."""
+"""The label for AgenTools beyond the limit of labels."""
 
 
 class SchedulerFigures:
-    """Counts executions as the scheduler tells of them. Made to be given to ``scheduler.subscribe_to_portions``."""
+    """Counts executions from the scheduler's events. Pass it to ``scheduler.subscribe_to_portions``."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -37,14 +37,14 @@ class SchedulerFigures:
         self._forget()
 
     def __call__(self, events: Sequence[Event]) -> None:
-        """Count events of one moment."""
+        """Count a portion of events."""
         if self._resets != self._registry.resets:
             self._forget()
         for event in events:
             if event.execution is not None:
                 try:
                     self._count(event.execution, elsewhere=event.elsewhere)
-                except TooManySeries:  # others of this moment are counted all the same
+                except TooManySeries:  # the other events of the portion are still counted
                     logger.exception("%s is not counted", event.execution.execution_id)
 
     def _count(self, execution: Execution, *, elsewhere: bool) -> None:
@@ -63,7 +63,7 @@ class SchedulerFigures:
             self._lateness.observe((started_at - execution.scheduled_at).total_seconds())
 
     def _forget(self) -> None:
-        """Ask for the series anew: what was kept of them counts for nothing any more."""
+        """Look all series up again, because the cached ones are no longer in the registry."""
         self._resets = self._registry.resets
         self._names: set[str] = set()
         self._counters: dict[tuple[ExecutionStatus, str], Number] = {}
@@ -88,7 +88,7 @@ class SchedulerFigures:
 
 
 def job_figures(count_jobs: Callable[[], Awaitable[Mapping[JobStatus, int]]]) -> Collect:
-    """Make what counts jobs by state."""
+    """Create the collector of the gauge that counts jobs by status."""
 
     async def collect(registry: Registry) -> None:
         counts = await count_jobs()
@@ -99,7 +99,7 @@ def job_figures(count_jobs: Callable[[], Awaitable[Mapping[JobStatus, int]]]) ->
 
 
 def queue_figures(queues: Callable[[], Awaitable[Sequence[QueueStatus]]]) -> Collect:
-    """Make what tells how many messages are in which queue."""
+    """Create the collector of the gauge that counts messages by queue."""
 
     async def collect(registry: Registry) -> None:
         rows = (

@@ -1,4 +1,4 @@
-"""Counters, gauges and histograms. Plain objects of one thread, because every event of the scheduler passes here."""
+"""Counters, gauges and histograms. Plain objects without locks, for one thread, because every event of the scheduler passes here."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Labels = tuple[tuple[str, str], ...]
 """Sorted by name."""
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Upper bounds; made for seconds."""
+"""Default upper bounds of buckets, in seconds."""
 MAX_SERIES = 1_000
-"""Combinations of labels of one metric."""
+"""Most combinations of labels of one metric."""
 MAX_METRICS = 1_000
 RESERVED = "agentool_"
-"""How the names of the toolkit's own metrics begin. They are not counted among those there may be."""
+"""Prefix of the toolkit's own metrics, which do not count towards the limit of metrics."""
 _PARTS = ("_bucket", "_sum", "_count")
-"""What a histogram's name ends with where it is exported."""
+"""Suffixes of a histogram's exported names."""
 
 
 class Number:
@@ -46,7 +46,7 @@ class Histogram:
     def __init__(self, bounds: Sequence[float]) -> None:
         self._bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
-        """By upper bound, each by itself; the last one is what is above all of them."""
+        """Observations of each bucket alone, by upper bound; the last bucket is unbounded."""
         self.total = 0.0
 
     def observe(self, value: float) -> None:
@@ -79,18 +79,18 @@ class Registry:
 
     Args:
         most_series: Combinations of labels that one metric may have.
-        most_metrics: Metrics there may be.
+        most_metrics: Largest number of metrics.
     """
 
     def __init__(self, most_series: int = MAX_SERIES, most_metrics: int = MAX_METRICS) -> None:
         self.most_series = most_series
         self.resets = 0
-        """Whoever keeps a series asks anew after each of them."""
+        """Raised by each reset. Code that caches a series must look it up again after a change."""
         self._most_metrics = most_metrics
         self._metrics: dict[str, Metric] = {}
 
     def counter(self, name: str, labels: Mapping[str, str] | None = None, help: str = "") -> Number:
-        """Return a counter, made if it is not there; the holder may add to it without asking again.
+        """Return a counter; create a missing one. The caller may cache it and add to it.
 
         Raises:
             MetricConflict, TooManySeries: See their descriptions.
@@ -98,13 +98,13 @@ class Registry:
         return self._series(self._metric(Metric(name, "counter", help)), labels, Number)
 
     def gauge(self, name: str, labels: Mapping[str, str] | None = None, help: str = "") -> Number:
-        """Return a gauge, made if it is not there. Raises as `counter`."""
+        """Return a gauge; create a missing one. Raises as `counter`."""
         return self._series(self._metric(Metric(name, "gauge", help)), labels, Number)
 
     def histogram(
         self, name: str, labels: Mapping[str, str] | None = None, help: str = "", buckets: Sequence[float] | None = None
     ) -> Histogram:
-        """Return a histogram, made if it is not there; without buckets, with those it has, else `BUCKETS`. Raises as `counter`."""
+        """Return a histogram; create a missing one, by default with `BUCKETS`. Raises as `counter`."""
         there = self._metrics.get(name)
         bounds = tuple(buckets) if buckets is not None else there.buckets if there else BUCKETS
         metric = self._metric(Metric(name, "histogram", help, bounds))
@@ -122,7 +122,7 @@ class Registry:
         return [self._metrics[name] for name in sorted(self._metrics)]
 
     def reset(self, name: str | None = None) -> int:
-        """Forget a metric, or all; tell how many. Raises `MetricNotFound`."""
+        """Delete a metric, or all; return their number. Raises `MetricNotFound`."""
         self.resets += 1
         if name is not None:
             del self._metrics[self.find(name).name]
@@ -132,7 +132,7 @@ class Registry:
         return number
 
     def replace(self, name: str, help: str, rows: Iterable[tuple[Mapping[str, str], float]]) -> None:
-        """Put the present figures of a gauge in the place of all earlier ones; no more than fit are kept."""
+        """Replace all series of a gauge by current values, up to the limit of series."""
         metric = self._metric(Metric(name, "gauge", help))
         metric.series.clear()
         for labels, value in islice(rows, self.most_series):
@@ -154,7 +154,7 @@ class Registry:
         return metric
 
     def _check_exported_names(self, wanted: Metric) -> None:
-        """Refuse a metric that is exported under a name that another one is exported under."""
+        """Refuse a metric whose exported name another metric has."""
         name = wanted.name
         taken = [f"{name}{part}" for part in _PARTS if wanted.kind == "histogram" and f"{name}{part}" in self._metrics]
         bases = (name.removesuffix(part) for part in _PARTS if name.endswith(part))
@@ -175,12 +175,12 @@ class Registry:
 
 
 def sorted_labels(labels: Mapping[str, str] | None) -> Labels:
-    """Return labels in the form that the same ones always have. To Prometheus an empty label is the same as none."""
+    """Return labels in a canonical form. To Prometheus an empty label is the same as none."""
     return tuple(sorted((name, value) for name, value in labels.items() if value)) if labels else ()
 
 
 def cumulated(histogram: Histogram, buckets: Sequence[float]) -> list[tuple[float, int]]:
-    """Return how many observations are at most each bound, infinity last."""
+    """Return the number of observations up to each bound, infinity last."""
     so_far = 0
     rows: list[tuple[float, int]] = []
     for bound, count in zip((*buckets, math.inf), histogram.counts, strict=True):

@@ -22,7 +22,7 @@ followed."""
 def create_storage_fs_agent(
     settings: FileSettings | Mapping[str, Path | str] | None = None, *, injector: Injector | None = None
 ) -> AgenTool[FileService]:
-    """Make the AgenTool ``storage_fs`` and register it; where there is one already, return that.
+    """Create the AgenTool ``storage_fs`` and register it, or return the registered one.
 
     Args:
         settings: Folders by what paths into them begin with, by default none, and every path is refused; and what one call

@@ -1,4 +1,4 @@
-"""Where files may be: folders, by what paths into them begin with."""
+"""The allowed roots: folders by the beginning of their paths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Location:
     """A place below a root."""
 
     path: str
-    """As the caller wrote it, tidied."""
+    """The caller's path, normalised."""
     folder: Path
     """The root's."""
     parts: tuple[str, ...]
@@ -33,13 +33,13 @@ class Location:
 
     @contextmanager
     def opened(self) -> Generator[Folder]:
-        """Open the folder that is here."""
+        """Open the folder at this path."""
         with ExitStack() as stack:
             yield self._descended(stack, self.parts)
 
     @contextmanager
     def parent(self) -> Generator[Folder]:
-        """Open the folder that this is in. Raises `PathNotAllowed` for a root, which cannot be changed itself."""
+        """Open the parent folder. Raises `PathNotAllowed` for a root, which cannot be changed itself."""
         if not self.parts:
             raise PathNotAllowed("It is a root.", field="path", value=self.path, remedy="Name something below it.")
         with ExitStack() as stack:

@@ -20,19 +20,19 @@ SETTING = "the setting `files` (AGENTOOL_FILES), which maps what paths begin wit
 
 
 class FileError(AgenToolError, OSError):
-    """A file could not be dealt with."""
+    """Base of the errors of the file storage."""
 
 
 class PathNotAllowed(FileError, PermissionError):
-    """The path leads out of what was declared, or is not permitted by the system."""
+    """The path leads out of the roots, or the system does not permit access."""
 
 
 class PathNotFound(FileError, FileNotFoundError):
-    """Nothing is there."""
+    """Nothing exists at the path."""
 
 
 class PathTaken(FileError, FileExistsError):
-    """Something is there already."""
+    """Something exists at the path already."""
 
 
 class WrongKind(FileError):
@@ -60,7 +60,7 @@ _MEANINGS: dict[int, tuple[type[FileError], str, str]] = {
 
 
 def explained(error: OSError, path: str) -> FileError:
-    """Turn what the system said about a path into an error that says what it means."""
+    """Turn the system's error about a path into a `FileError`."""
     kind, meaning, remedy = _MEANINGS.get(error.errno or 0, (FileError, f"{error.strerror or error}: {{path}}", ""))
     name = error.filename if isinstance(error.filename, str) else ""
     # A name with a slash is one of this machine, not one of the caller's.

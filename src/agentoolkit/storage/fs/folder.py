@@ -1,7 +1,7 @@
-"""An open folder, in which names are looked up without ever following a link. Which folders are open is decided in `allowed_paths`.
+"""An open folder, in which names are looked up without following links. `allowed_paths` decides which folders are opened.
 
-Everything goes by an open folder and one name in it, step by step from a root. So nobody can put a link in the way
-between the check of a path and its use: there is no such time.
+Every access uses an open folder and one name in it, step by step from a root. So no link can be placed
+between the check of a path and its use.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Versions = Mapping[tuple[int, int], tuple[int, int]]
 """Files by device and inode: their size, and their time of change in nanoseconds."""
 
 SUPPORTED = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
-"""Can this system do it? Linux and macOS can."""
+"""Tell whether this system supports it, as Linux and macOS do."""
 
 
 def kind_of(status: os.stat_result) -> Kind:
-    """Tell what a thing in a folder is."""
+    """Return the kind of an entry."""
     kinds: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "folder", stat.S_IFLNK: "link"}
     return kinds.get(stat.S_IFMT(status.st_mode), "special")
 
 
 def readable(name: str) -> str:
-    """Show a name as text: bytes of it that are no UTF-8 as escapes, because neither JSON nor a database holds them."""
+    """Return a name as text, with bytes that are not UTF-8 as escapes: neither JSON nor a database can hold them."""
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
@@ -49,7 +49,7 @@ class Folder:
 
     @classmethod
     def at(cls, path: os.PathLike[str]) -> Folder:
-        """Open a root. It may be a link itself: the owner of the application named it."""
+        """Open a root. A root may itself be a link, because the application named it."""
         return cls(os.open(path, _FOLDER & ~getattr(os, "O_NOFOLLOW", 0)))
 
     def __enter__(self) -> Self:
@@ -68,20 +68,20 @@ class Folder:
             raise
 
     def status(self, name: str | None = None) -> os.stat_result:
-        """Return the facts about a thing in this folder, or about the folder itself."""
+        """Return the status of an entry, or of the folder itself."""
         if name is None:
             return os.fstat(self._handle)
         return os.stat(name, dir_fd=self._handle, follow_symlinks=False)
 
     def kind(self, name: str) -> Kind | None:
-        """Tell what a thing is; None: it is not there."""
+        """Return the kind of an entry; None if it does not exist."""
         try:
             return kind_of(self.status(name))
         except FileNotFoundError:
             return None
 
     def names(self) -> Sequence[str]:
-        """Return the names of all things in this folder, in order."""
+        """Return the names of all entries, sorted."""
         return sorted(os.listdir(self._handle))
 
     def make(self, name: str) -> None:
@@ -96,9 +96,9 @@ class Folder:
             os.unlink(name, dir_fd=self._handle)
 
     def remove_unchanged(self, name: str, versions: Versions) -> bool:
-        """Remove a file if it is one of these, and was not written since. Else it stays, and the answer is False.
+        """Remove a file if it is one of these versions and unchanged. Otherwise it stays, and the answer is False.
 
-        It gets another name first: what is written under its name from then on is another file.
+        It is renamed first, so that later writes under its name create another file.
         """
         aside = f".{token_hex(8)}.part"
         self.rename(name, self, aside)
@@ -110,25 +110,25 @@ class Folder:
         return False
 
     def rename(self, name: str, other: Folder, new_name: str, *, overwrite: bool = True) -> None:
-        """Move a thing to another folder on the same disk. What is there is replaced, or ``EEXIST``, in one step."""
+        """Move an entry to another folder on the same disk, in one step. An existing entry is replaced, or the error is ``EEXIST``."""
         if overwrite:
             os.rename(name, new_name, src_dir_fd=self._handle, dst_dir_fd=other._handle)
         else:
             rename_new(self._handle, name, other._handle, new_name)
 
     def reading(self, name: str) -> BinaryIO:
-        """Open a file to be read."""
+        """Open a file for reading."""
         return self._file(name, os.O_RDONLY, "rb")
 
     def appending(self, name: str) -> BinaryIO:
-        """Open a file to be added to; one that is not there is made."""
+        """Open a file for appending; create a missing one."""
         return self._file(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, "ab")
 
     @contextmanager
     def replacing(self, name: str, *, overwrite: bool = True) -> Generator[BinaryIO]:
-        """Write a file beside its place, and put it there at the end: readers see the old one or the new one, whole.
+        """Write a temporary file and move it to its place at the end: readers see the whole old file or the whole new one.
 
-        Without `overwrite` it is ``EEXIST`` if something is there then, whenever it came.
+        Without `overwrite` the error is ``EEXIST`` if something exists there at the end.
         """
         kind = self.kind(name)
         self._refuse_other_than_file(kind, name)

@@ -1,4 +1,4 @@
-"""Copying, removing and listing what is in folders, with limits, and in a way that can be stopped."""
+"""Copy, remove and list the contents of folders, with limits and stoppable."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _MAX_NAMED = 20
 
 
 class Stopped(Exception):
-    """The caller does not wait for it any more."""
+    """The caller no longer waits for it."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How much was done, and how much more may be."""
+    """The work done so far, and its limits."""
 
     most_entries: int
     most_bytes: int
@@ -49,7 +49,7 @@ class Progress:
             raise FileTooLarge(f"There are more than {limits}.", field="path", remedy="Take one part after the other.")
 
     def skip(self, path: str) -> None:
-        """Note what was left out."""
+        """Record a skipped entry."""
         self.skipped_count += 1
         if len(self.skipped) < _MAX_NAMED:
             self.skipped.append(readable(path))
@@ -118,14 +118,14 @@ def _taken(name: str) -> PathTaken:
 
 
 def made(parent: Folder, name: str) -> Folder:
-    """Open a folder in another one; make it if it is not there."""
+    """Open a folder inside another; create a missing one."""
     with suppress(FileExistsError):
         parent.make(name)
     return parent.child(name)
 
 
 def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Iterator[FileEntry]:
-    """Yield what is in a folder, each folder before what it holds."""
+    """Yield all entries below a folder, each folder before its contents."""
     refuse_deep(depth)
     for name in folder.names():
         try:
@@ -140,7 +140,7 @@ def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Ite
 
 
 def matches(found: FileEntry, pattern: str) -> bool:
-    """Does a thing fit a pattern? One with a slash is about its path, others are about its name."""
+    """Tell whether an entry matches a pattern. A pattern with a slash is compared with the path, any other with the name."""
     return fnmatchcase(found.path if "/" in pattern else PurePosixPath(found.path).name, pattern)
 
 
@@ -156,7 +156,7 @@ def empty(folder: Folder, progress: Progress, depth: int = 0) -> None:
 
 
 def remove_copied(folder: Folder, name: str, copied: Versions, path: str = "") -> list[str]:
-    """Remove a file or a folder that was copied, and return the paths of what was written or came meanwhile: that stays."""
+    """Remove a copied file or folder. Entries that changed or appeared meanwhile stay, and their paths are returned."""
     path = f"{path}{name}"
     kind = folder.kind(name)
     if kind != "folder":
@@ -178,6 +178,6 @@ def remove_copied(folder: Folder, name: str, copied: Versions, path: str = "") -
 
 
 def refuse_deep(depth: int) -> None:
-    """Raise `WrongKind` where folders are nested beyond all reason."""
+    """Raise `WrongKind` for folders that are nested too deeply."""
     if depth > DEEPEST:
         raise WrongKind(f"Folders are nested more than {DEEPEST} deep.", field="path")

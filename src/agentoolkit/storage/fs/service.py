@@ -1,4 +1,4 @@
-"""What can be done with files below the roots. Every method blocks, and is called in a thread."""
+"""The file service: operations on files below the roots. Every method blocks, and is called in a thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FileService:
         self._limits = settings
 
     def progress(self) -> Progress:
-        """Begin to count what one call does."""
+        """Return a new counter for one call."""
         return Progress(self._limits.tree_entries, self._limits.tree_size)
 
     def read(self, location: Location) -> bytes:
@@ -54,7 +54,7 @@ class FileService:
             return new
 
     def info(self, location: Location) -> FileEntry:
-        """Tell what is there."""
+        """Return the facts about a path."""
         with _told(location):
             if not location.parts:
                 with location.opened() as root:
@@ -64,7 +64,7 @@ class FileService:
                 return FileEntry(location.path, kind_of(status), status)
 
     def found(self, location: Location, matching: Callable[[FileEntry], bool], limit: int, recursive: bool) -> list[FileEntry]:
-        """Return what is in a folder, at most `limit` entries."""
+        """Return the first `limit` entries of a folder."""
         with _told(location), location.opened() as folder:
             return list(islice(filter(matching, folder_contents.walk(folder, recursive)), limit))
 
@@ -123,7 +123,7 @@ class FileService:
         return kind
 
     def _move_between_disks(self, source: Location, destination: Location, copying: Copying) -> None:
-        """Copy, then remove what was copied. What somebody writes at the source meanwhile stays there."""
+        """Copy, then remove the copied files. Files that change at the source meanwhile stay there."""
         self.copy(source, destination, copying)
         if skipped := copying.progress.skipped:
             remedy = "What could be copied was; nothing was deleted."
@@ -159,7 +159,7 @@ class FileService:
 
 @contextmanager
 def _told(location: Location) -> Generator[None]:
-    """Turn what the system says into an error that names the path."""
+    """Turn the system's errors into errors that name the path."""
     try:
         yield
     except FileError:

@@ -18,7 +18,7 @@ AgenTools' input can refer to a value: '!ref:storage_kv:key'."""
 
 
 def create_storage_kv_agent(service: KvService | None = None, *, injector: Injector | None = None) -> AgenTool[KvService]:
-    """Make the AgenTool ``storage_kv`` and register it; where there is one already, return that.
+    """Create the AgenTool ``storage_kv`` and register it, or return the registered one.
 
     Args:
         service: What it works with; by default values that live in memory.

@@ -1,4 +1,4 @@
-"""The seam of the key-value storage, written as obligations. A back end is done when the contract suite passes on it."""
+"""The port of key-value back ends, written as obligations. A back end is complete when it passes the contract suite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class StoredValue(NamedTuple):
     text: str
     """The value as JSON text."""
     expires_at: datetime | None = None
-    """From this instant on the entry is not there; None: never."""
+    """Time at which the entry expires; None for never."""
 
 
 ValueChange = Callable[[StoredValue | None], StoredValue | None]
@@ -29,7 +29,7 @@ class KeptValue(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What a change found, and what it left."""
+    """The entry before and after a change."""
 
     before: StoredValue | None
     after: StoredValue | None
@@ -43,9 +43,9 @@ class KeyValueStore(Protocol):
         ...
 
     async def change(self, namespace: str, key: str, change: ValueChange, now: datetime) -> Changed:
-        """Replace an entry by what the function makes of it.
+        """Replace an entry by the function's result.
 
-        Nobody else changes the entry meanwhile. What the function raises is raised, and nothing is changed.
+        The change is atomic. If the function raises, nothing is changed and the error is raised.
         """
         ...
 
@@ -62,5 +62,5 @@ class KeyValueStore(Protocol):
         ...
 
     async def damaged(self, limit: int) -> Sequence[str]:
-        """Describe values that cannot be read: at most `limit`, among a thousand."""
+        """Describe at most `limit` unreadable values, among the first thousand."""
         ...

@@ -1,4 +1,4 @@
-"""Values by key: the use cases, over the port."""
+"""The key-value service, on top of the port."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentoolkit.time_source import TimeSource
 MAX_VALUE_SIZE = 1_000_000
 """Characters, as JSON."""
 RESERVED = frozenset({"agentool.saved_views", "agent-changes", "task_files"})
-"""Namespaces in which other AgenTools and doors keep what is theirs; only administrators reach them here."""
+"""Namespaces of other AgenTools and doors; here only administrators reach them."""
 _NEAREST_OF = 1_000
 
 

@@ -57,10 +57,10 @@ class ConfigList(BaseModel):
 
 
 async def config_get(ctx: RunContext[Layers], key: str, namespace: str | None = None, default: JsonValue | None = None) -> ConfigValue:
-    """Look up a value, and say which layer it is from.
+    """Return a value and its layer.
 
     Raises:
-        ConfigKeyNotFound: No layer has one, and no default was given.
+        ConfigKeyNotFound: No layer has the key, and no default was given.
     """
     full = _full(namespace, key)
     if default is not None and ctx.deps.find(full) is None:
@@ -70,20 +70,20 @@ async def config_get(ctx: RunContext[Layers], key: str, namespace: str | None = 
 
 
 async def config_set(ctx: RunContext[Layers], key: str, value: JsonValue, namespace: str | None = None) -> ConfigValue:
-    """Let a value count from now on, before every other layer, until the process ends."""
+    """Set a value that overrides every other layer until the process ends."""
     full = _full(namespace, key)
     ctx.deps.set(full, value)
     return ConfigValue(key=full, value=_shown(full, value), layer="runtime")
 
 
 async def config_delete(ctx: RunContext[Layers], key: str, namespace: str | None = None) -> ConfigDeleted:
-    """Take back what was set at run time, so that the other layers count again."""
+    """Delete a value that was set at run time, so that the other layers apply again."""
     full = _full(namespace, key)
     return ConfigDeleted(key=full, deleted=ctx.deps.delete(full))
 
 
 async def config_list(ctx: RunContext[Layers], prefix: str = "", namespace: str | None = None) -> ConfigList:
-    """List keys with the values that count and their layers. What has the name of a secret is not shown."""
+    """List keys with their effective values and layers. Values with a secret's name are not shown."""
     begin = _full(namespace, prefix)
     values = [
         ConfigValue(key=key, value=_shown(key, answer.value), layer=answer.layer)
@@ -100,13 +100,13 @@ def create_config_agent(
     environment: Mapping[str, str] | None = None,
     injector: Injector | None = None,
 ) -> AgenTool[Layers]:
-    """Make the AgenTool ``config`` and register it; where there is one already, return that.
+    """Create the AgenTool ``config`` and register it, or return the registered one.
 
     Args:
-        files: TOML, YAML or JSON files; a later one counts before an earlier one.
-        layers: What it works with; made from the files and the environment by default.
-        environment: The variables that are looked at; this process's by default.
-        injector: Where to register; the current one by default.
+        files: TOML, YAML or JSON files; a later file overrides an earlier one.
+        layers: The layers; by default created from the files and the environment.
+        environment: The variables; by default this process's.
+        injector: The injector to register in; by default the current one.
 
     Raises:
         InvalidConfigFile: A file cannot be read.

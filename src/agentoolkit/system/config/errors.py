@@ -12,7 +12,7 @@ class ConfigKeyNotFound(AgenToolError, KeyError):
 
     @classmethod
     def among(cls, key: str, known: Iterable[str]) -> ConfigKeyNotFound:
-        """Name the nearest of the keys there are, or those below the key where it is a section."""
+        """Name the nearest keys, or the keys of the section if the key is a section."""
         keys = list(known)
         inside = [name for name in keys if name.startswith(f"{key}.")]
         near = f"It is a section, with {', '.join(inside[:20])}." if inside else did_you_mean(key, keys)
@@ -21,4 +21,4 @@ class ConfigKeyNotFound(AgenToolError, KeyError):
 
 
 class InvalidConfigFile(ConfigurationError, ValueError):
-    """A configuration file is missing, or cannot be read as what its name says it is."""
+    """A configuration file is missing, or does not fit its suffix."""

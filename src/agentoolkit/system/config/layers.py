@@ -1,4 +1,4 @@
-"""The layers of a configuration, and which of them answers."""
+"""The layers of a configuration, and the order in which they override each other."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from agentoolkit.system.config.errors import ConfigKeyNotFound
 from agentoolkit.system.config.files import flattened, read_file
 
 PREFIX = "AGENTOOL_CONFIG__"
-"""Environment variables of this beginning are configuration: ``AGENTOOL_CONFIG__SMTP__HOST`` is ``smtp.host``."""
+"""Prefix of environment variables that are configuration: ``AGENTOOL_CONFIG__SMTP__HOST`` is ``smtp.host``."""
 
 Layer = Literal["runtime", "environment", "file", "default"]
 
 
 class LayeredValue(NamedTuple):
-    """A value, and which layer it is from."""
+    """A value and its layer."""
 
     value: Any
     layer: Layer
 
 
 class Layers:
-    """Values by dotted key. What was set at run time counts before the environment, and that before files.
+    """Values by dotted key. Values set at run time override the environment, which overrides files.
 
     Args:
-        files: TOML, YAML or JSON; a later one counts before an earlier one. They are read once, here.
-        environment: This process's by default, looked at anew with each call.
+        files: TOML, YAML or JSON; a later file overrides an earlier one. They are read once, here.
+        environment: By default this process's, read again at each call.
 
     Raises:
         InvalidConfigFile: A file cannot be read.
@@ -43,7 +43,7 @@ class Layers:
             self._files.update(read_file(path))
 
     def find(self, key: str) -> LayeredValue | None:
-        """Return the value that counts, if there is one. A section set as a whole hides what other layers have in it."""
+        """Return the effective value; None if there is none. A section set as a whole hides the keys of lower layers in it."""
         for name, inner in _splits(key):
             if name in self._runtime:
                 return _inside(self._runtime[name], inner, "runtime")
@@ -54,13 +54,13 @@ class Layers:
         return LayeredValue(self._files[key], "file") if key in self._files else None
 
     def get(self, key: str) -> LayeredValue:
-        """Return the value that counts. Raises `ConfigKeyNotFound`."""
+        """Return the effective value. Raises `ConfigKeyNotFound`."""
         if (found := self.find(key)) is None:
             raise ConfigKeyNotFound.among(key, self.all())
         return found
 
     def set(self, key: str, value: Any) -> None:
-        """Put a value into the uppermost layer, where it stays as long as the process lives. It replaces a whole section."""
+        """Set a value in the top layer until the process ends. It replaces a whole section."""
         self._runtime = {name: kept for name, kept in self._runtime.items() if not name.startswith(f"{key}.")}
         for name, inner in _splits(key):
             if inner and name in self._runtime:
@@ -69,7 +69,7 @@ class Layers:
         self._runtime[key] = value
 
     def delete(self, key: str) -> bool:
-        """Take a value out of the uppermost layer; tell whether it was there."""
+        """Delete a value from the top layer, and tell whether it existed."""
         for name, inner in _splits(key):
             if name in self._runtime and _inside(self._runtime[name], inner, "runtime") is not None:
                 if inner:
@@ -80,7 +80,7 @@ class Layers:
         return False
 
     def all(self) -> dict[str, LayeredValue]:
-        """Return every key that is known, in order, with the value that counts: what `find` answers for it."""
+        """Return every known key, sorted, with its effective value."""
         known = {*self._files, *flattened(self._runtime)}
         variables = {variable(key) for key in known}
         unnamed = {name: text for name, text in self._environment.items() if name.startswith(PREFIX) and name not in variables and text}
@@ -124,7 +124,7 @@ def variable(key: str) -> str:
 
 
 def typed(text: str) -> Any:
-    """Read a variable's text: as JSON if it is that, else as it is. ``true`` is a boolean, ``a`` is text."""
+    """Read a variable's text as JSON, or as plain text if it is not JSON. ``true`` is a boolean, ``a`` is text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -10,8 +10,8 @@ from agentool.errors import AgenToolError, InvalidInput
 
 
 class EventError(AgenToolError, RuntimeError):
-    """The event bus could not do what was asked."""
+    """Base of the errors of the event bus."""
 
 
 class InvalidEvent(EventError, InvalidInput):
-    """A name, a pattern or a payload cannot be that of an event."""
+    """A name, a pattern or a payload is invalid."""

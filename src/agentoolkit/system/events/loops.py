@@ -1,4 +1,4 @@
-"""The event loop on which the bus does its work: the one that did so before, else the running one, else one of its own."""
+"""The event loop of the bus: the one it used before, else the running one, else its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class BusLoop:
-    """Calls functions on the bus's event loop, from wherever. It may be used from several threads."""
+    """Calls functions on the bus's event loop, from any thread."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -22,11 +22,11 @@ class BusLoop:
 
     @property
     def works(self) -> bool:
-        """Is there a loop that runs?"""
+        """True if the bus has a running event loop."""
         return self._loop is not None and self._loop.is_running()
 
     def take(self) -> asyncio.AbstractEventLoop:
-        """Make the running loop the bus's, and return it."""
+        """Adopt the running event loop for the bus, and return it."""
         self._loop = asyncio.get_running_loop()
         return self._loop
 
@@ -48,7 +48,7 @@ class BusLoop:
         return make() if _running_loop() is not None else self.wait_for(_called(make))
 
     def wait_for(self, work: Awaitable[T]) -> T:
-        """Do work on the bus's event loop and wait for it, from a thread without one.
+        """Run a coroutine on the bus's event loop and wait for it, from a thread without a loop.
 
         Raises:
             ConfigurationError: An event loop runs here, which must not wait.
@@ -63,7 +63,7 @@ class BusLoop:
         return asyncio.run_coroutine_threadsafe(_awaited(work), loop).result()
 
     def close(self) -> None:
-        """Forget the loop, and end the one of its own."""
+        """Give up the event loop, and end it if it is the bus's own."""
         self._loop = None
         self._background.stop()
 

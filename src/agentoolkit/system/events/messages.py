@@ -1,4 +1,4 @@
-"""Events as facts, their names, and the patterns that choose among them."""
+"""Events, their names, and the patterns that select them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_TYPE_LENGTH = 200
 MAX_PAYLOAD = 100_000
 """Characters of a payload, as JSON."""
 SCHEDULER = "scheduler"
-"""The source of what the scheduler tells, and the first word of its names. Nobody else may publish under it."""
+"""The source of the scheduler's events, and the first word of their names. Only the scheduler may publish under it."""
 
 ALIASES: Mapping[str, str] = {
     "scheduler.task.scheduled": "task.scheduled",
@@ -62,7 +62,7 @@ class EventMessage(BaseModel):
 
 
 class EventRecord(NamedTuple):
-    """An event as it is written down, of facts that are put into words only where somebody may read them: every execution makes two."""
+    """An event before its payload is made. Every execution makes two, so the payload is made only if somebody may read it."""
 
     event_type: str
     source_agent: str
@@ -70,16 +70,16 @@ class EventRecord(NamedTuple):
     published_at: datetime
     facts: Any
     describe: Callable[[Any], dict[str, Any]]
-    """Makes the payload of the facts."""
+    """Makes the payload from the facts."""
     target_agent: str | None = None
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What there is to know."""
+        """The facts of the event."""
         return self.describe(self.facts)
 
     def described(self) -> EventRecord:
-        """Return it with its payload in place of the facts, which may be large."""
+        """Return a copy with the payload instead of the facts, which may be large."""
         return self._replace(facts=self.payload, describe=_as_it_is)
 
 
@@ -88,7 +88,7 @@ def _as_it_is(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def message_of(record: EventRecord | EventMessage, event_id: int) -> EventMessage:
-    """Return an event as subscribers see it."""
+    """Return an event in the form that subscribers get."""
     return EventMessage.model_construct(
         event_id=event_id,
         event_type=record.event_type,
@@ -101,7 +101,7 @@ def message_of(record: EventRecord | EventMessage, event_id: int) -> EventMessag
 
 
 def checked_type(event_type: str) -> str:
-    """Return the name of an event if it can be one.
+    """Return the name of an event if it is valid.
 
     Raises:
         InvalidEvent: It is empty, too long, or not made of words with dots between them.
@@ -113,7 +113,7 @@ def checked_type(event_type: str) -> str:
 
 
 def unreserved(event_type: str) -> str:
-    """Return a name unless it is one that the scheduler alone uses. Raises `InvalidEvent`."""
+    """Return a name if it is not reserved for the scheduler. Raises `InvalidEvent`."""
     folded = event_type.casefold()  # in capitals it would be taken for the scheduler's all the same
     if folded.partition(".")[0] == SCHEDULER or folded in ALIASES.values():
         problem = f"{excerpt(event_type)} is the scheduler's own name."
@@ -122,7 +122,7 @@ def unreserved(event_type: str) -> str:
 
 
 def checked_pattern(pattern: str) -> str:
-    """Return a pattern if it can be one.
+    """Return a pattern if it is valid.
 
     Raises:
         InvalidEvent: It is empty, too long, or not made of words and stars with dots between them.
@@ -152,12 +152,12 @@ def checked_payload(payload: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def matching(message: EventMessage, pattern: str, agent_name: str | None = None) -> EventMessage | None:
-    """Return an event as a subscriber is told of it, under the name that its pattern means; None: it is not for them.
+    """Return an event for a subscriber, under the name that its pattern uses; None if it does not match.
 
     Args:
         message: The event.
         pattern: A name, or one with stars; a star stands for any text, dots included.
-        agent_name: Who listens: events for others are left out. None: whoever.
+        agent_name: The subscribing agent; events for other agents do not match. None for any agent.
     """
     if agent_name is not None and message.target_agent not in (None, agent_name):
         return None

@@ -22,7 +22,7 @@ WAIT = 10.0
 async def events_publish(
     ctx: Context, event_type: str, payload: dict[str, Any] | None = None, target_agent: str | None = None
 ) -> EventsOutput:
-    """Publish an event in the caller's name, to everybody or to one agent.
+    """Publish an event in the caller's name, to all subscribers or to one agent.
 
     Raises:
         InvalidEvent: The name is the scheduler's, or name or payload cannot be an event's.
@@ -32,7 +32,7 @@ async def events_publish(
 
 
 async def events_read(ctx: Context, event_type: str = "*", after: int = 0, limit: int = PAGE) -> EventsOutput:
-    """Return the events after a cursor that are kept and that the caller may see, the oldest first."""
+    """Return the stored events after a cursor that the caller may see, oldest first."""
     wanted = EventFilter(checked_pattern(event_type))
     missed = max(0, (await ctx.deps.bounds()).oldest - after - 1) if after else 0
     found: list[EventMessage] = []
@@ -48,7 +48,7 @@ async def events_read(ctx: Context, event_type: str = "*", after: int = 0, limit
 
 
 async def events_listen(ctx: Context, event_type: str = "*", after: int | None = None, timeout: float = WAIT) -> EventsOutput:
-    """Wait for events: those after a cursor, or those that come from now on. No events: there were none in time."""
+    """Wait for events after a cursor, or from now on. The list is empty after the timeout."""
     wanted = checked_pattern(event_type)
     subscription = ctx.deps.subscribe(wanted)
     try:
@@ -65,7 +65,7 @@ async def events_listen(ctx: Context, event_type: str = "*", after: int | None =
 
 
 def may_see(caller: Caller, message: EventMessage) -> bool:
-    """May a caller be told of an event: is it theirs, for everybody, or are they an administrator?"""
+    """Tell whether a caller may see an event: it is the caller's or for all, or the caller is an administrator."""
     if caller.is_admin:
         return True
     if message.source_agent == SCHEDULER:
@@ -74,7 +74,7 @@ def may_see(caller: Caller, message: EventMessage) -> bool:
 
 
 def check_event(service: EventService, call: EventsInput) -> None:
-    """Refuse a name or a pattern that none can be, before the time comes. What a reference stands for is not known yet."""
+    """Refuse an invalid name or pattern when the call is scheduled. References are skipped: their values are not known yet."""
     if call.event_type is None or has_references(call.event_type):
         return
     if call.operation == "publish":

@@ -1,4 +1,4 @@
-"""What the event bus asks of a back end, written as obligations. A back end is done when the contract suite passes on it."""
+"""The port of event back ends, written as obligations. A back end is complete when it passes the contract suite."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from typing import NamedTuple, Protocol
 from agentoolkit.system.events.messages import EventMessage, EventRecord
 
 KEEP = 10_000
-"""Events that are kept, the newest ones, unless set otherwise."""
+"""Default number of newest events that are kept."""
 
 
 class KeptIds(NamedTuple):
-    """Which events are kept."""
+    """The range of stored events."""
 
     oldest: int
-    """The id of the oldest; one more than `newest` if there is none."""
+    """The id of the oldest event; `newest` plus one if there is none."""
     newest: int
-    """The id of the newest there ever was; 0: there was none."""
+    """The highest id ever given; 0 if none was."""
 
 
 class EventStore(Protocol):
-    """Keeps the newest events, in one order for all who read."""
+    """Stores the newest events, in one order for all readers."""
 
     shared: bool
-    """Can other processes add events too?"""
+    """True if other processes can add events too."""
 
     async def append(self, messages: Sequence[EventRecord | EventMessage]) -> int:
-        """Add events, and return the id of the last one. Ids rise by one, and none appears below one that was seen."""
+        """Add events, and return the id of the last one. Ids rise by one; no id appears after a higher one was visible."""
         ...
 
     async def read(self, after: int, limit: int) -> Sequence[EventMessage]:
-        """Return the events after an id, the oldest first, at most so many."""
+        """Return the first `limit` events after an id, oldest first."""
         ...
 
     async def bounds(self) -> KeptIds:
-        """Return which events are kept."""
+        """Return the range of stored events."""
         ...
 
     async def cursor(self, name: str) -> int | None:
-        """Return how far a subscriber of this name has come; None: it is new."""
+        """Return the stored cursor of a subscriber; None for a new one."""
         ...
 
     async def save_cursor(self, name: str, event_id: int) -> None:
-        """Note how far a subscriber of this name has come."""
+        """Store the cursor of a subscriber."""
         ...
 
     async def note_reader(self, until: datetime) -> None:
-        """Somebody reads, and is expected to come back until then."""
+        """Record a reader that is expected to read again until then."""
         ...
 
     async def has_readers(self, now: datetime) -> bool:
-        """Return whether there is a subscriber with a name, or whether somebody that was noted may come back still."""
+        """Tell whether a named subscriber exists, or a recorded reader is still expected."""
         ...

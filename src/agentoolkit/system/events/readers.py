@@ -1,4 +1,4 @@
-"""Whether anybody reads events: only then are the scheduler's, of which there are many, written down."""
+"""Find out whether anybody reads events. The scheduler's many events are stored only then."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from agentoolkit.system.events.ports import EventStore
 from agentoolkit.time_source import TimeSource
 
 READER_LIFE = timedelta(minutes=10)
-"""How long somebody who has read is expected to come back: until then the scheduler's events are kept for them."""
+"""Time for which a reader is expected to come back. Until then the scheduler's events are stored."""
 ASKED_SECONDS = 1.0
-"""How often the store is asked whether another process has a reader."""
+"""Seconds between two queries whether another process has a reader."""
 
 
 class Readers:
-    """Knows whether somebody reads, here or in another process.
+    """Knows whether this or another process has a reader.
 
     Args:
-        store: Where all processes note it.
+        store: The store in which all processes record readers.
         time: The time source.
     """
 
@@ -25,28 +25,28 @@ class Readers:
         self._store = store
         self._time = time
         self._noted_until = datetime.fromtimestamp(0, UTC)
-        """Until when the store knows that somebody here reads."""
+        """End of the recorded reading of this process."""
         self._none_until = 0.0
-        """Until when it holds that nobody reads, by the monotonic clock."""
+        """Monotonic time until which the answer "no readers" is reused."""
 
     @property
     def none(self) -> bool:
-        """Is it known that nobody reads?"""
+        """True if it is known that nobody reads."""
         return self._time.monotonic() < self._none_until
 
     def expect(self) -> None:
-        """Take it that somebody reads from now on."""
+        """Assume from now on that somebody reads."""
         self._none_until = 0.0
 
     async def note(self) -> None:
-        """Let all processes know that somebody reads, before half of the time is over that they know it for."""
+        """Record this process's reader in the store, and renew the record when half of its time is over."""
         self.expect()
         if (now := self._time.now()) > self._noted_until - READER_LIFE / 2:
             await self._store.note_reader(now + READER_LIFE)
             self._noted_until = now + READER_LIFE
 
     async def find(self) -> bool:
-        """Tell whether somebody reads; if not, that holds for `ASKED_SECONDS`."""
+        """Tell whether somebody reads. The answer no is reused for `ASKED_SECONDS`."""
         if self._here or await self._store.has_readers(self._time.now()) or self._here:  # it may have begun meanwhile
             return True
         self._none_until = self._time.monotonic() + ASKED_SECONDS

@@ -1,4 +1,4 @@
-"""The event bus: whatever is published is written down in order, and then read by each subscriber at its own pace."""
+"""The event bus: it stores published events in order, and each subscriber reads them at its own pace."""
 
 from __future__ import annotations
 
@@ -24,35 +24,35 @@ from agentoolkit.time_source import TimeSource
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 10_000
-"""Events that wait to be written down; of more, the newest are dropped, and counted."""
+"""Most events that wait to be stored. Beyond it the newest are dropped, and counted."""
 BATCH = 1_000
 POLL_SECONDS = 1.0
-"""How often it is looked whether another process has published something, while somebody listens."""
+"""Seconds between two polls for events of other processes, while somebody listens."""
 CLOSE_SECONDS = 2.0
 _FIRST_RETRY_SECONDS, _RETRY_SECONDS = 0.02, 0.5
-"""After which a write that the store refused is tried again, doubled each time: it may only have met the end of another's use.
+"""Seconds before retries of a refused write, doubled each time: the store may just have been closed by another user.
 
-The longest is a quarter of what a close waits for what is still to be written.
+The longest is a quarter of the time that a close waits for unwritten events.
 """
 
 
 class EventService:
-    """Publishes and tells. It may be used from several threads and event loops.
+    """Publishes events and delivers them. It may be used from several threads and event loops.
 
     Args:
-        store: Where events are kept.
-        time: Where the time comes from.
-        injector: The one that is current in its work: what it reports belongs to that one's log.
+        store: Stores the events.
+        time: The time source.
+        injector: The current injector of its tasks, whose log gets their messages.
     """
 
     def __init__(self, store: EventStore, time: TimeSource, injector: Injector) -> None:
         self.store = store
         self.dropped = 0
-        """Events that were never written down, because the store could not keep up."""
+        """Number of events that were never stored, because the store could not keep up."""
         self._time = time
         self._injector = injector
         self._pending: deque[EventRecord | EventMessage | Subscription] = deque()
-        """What is to be written down, and who subscribed meanwhile: such a one is told of what comes after it."""
+        """Events to store, and new subscribers between them: a subscriber gets the events after its place."""
         self._subscriptions: list[Subscription] = []
         self._lock = Lock()
         self.loop = BusLoop()
@@ -60,12 +60,12 @@ class EventService:
         self._pump: asyncio.Task[None] | None = None
         self._poller: asyncio.Task[None] | None = None
         self._known = 0
-        """The newest event of whatever process that subscribers were told of."""
+        """Id of the newest event of any process that subscribers know of."""
         self._reads: dict[tuple[asyncio.AbstractEventLoop, int], asyncio.Task[Sequence[EventMessage]]] = {}
 
     @property
     def listeners(self) -> int:
-        """How many subscribers there are."""
+        """Number of subscribers."""
         return len(self._subscriptions)
 
     def publish(
@@ -76,10 +76,10 @@ class EventService:
         target_agent: str | None = None,
         owner: str = "",
     ) -> EventMessage:
-        """Publish an event and return it, not yet with its id. It never waits.
+        """Publish an event and return it, without its id yet. It never waits.
 
         Raises:
-            InvalidEvent: The name or the payload cannot be an event's.
+            InvalidEvent: The name or the payload is invalid.
         """
         message = EventMessage(
             event_type=checked_type(event_type),
@@ -94,11 +94,11 @@ class EventService:
 
     @property
     def unread(self) -> bool:
-        """Is it known that nobody reads? Asked before each event of an execution: who makes one for nobody makes it for nothing."""
+        """True if it is known that nobody reads. Checked before each event of an execution, to save making useless ones."""
         return not self._subscriptions and self._readers.none
 
     def put(self, record: EventRecord) -> None:
-        """Publish an event of which there are many, and which is written down only if somebody reads."""
+        """Publish a frequent event, which is stored only if somebody reads."""
         self._put(record)
 
     def now(self) -> datetime:
@@ -114,17 +114,17 @@ class EventService:
         name: str | None = None,
         after: int | None = None,
     ) -> Subscription:
-        """Tell somebody of events from now on.
+        """Subscribe to events.
 
         Args:
             pattern: A name, or one with stars.
-            handler: Called with each event, one after the other; None: ask with `Subscription.next`.
-            agent_name: Who listens: events for others are left out.
-            name: Where it goes on after a restart; None: it begins anew.
-            after: Tell of what is kept after this event as well; None: of what comes from now on.
+            handler: Called with each event, one after the other; None to wait with `Subscription.next`.
+            agent_name: The subscribing agent; events for other agents are left out.
+            name: The name of its stored cursor, from which it continues after a restart; None for no cursor.
+            after: The id after which it starts, within the stored events; None for new events only.
 
         Raises:
-            InvalidEvent: The pattern cannot be one.
+            InvalidEvent: The pattern is invalid.
             ConfigurationError: The handler cannot be called with an event.
         """
         if handler is not None:
@@ -151,16 +151,16 @@ class EventService:
         return bool(ended)
 
     async def read(self, after: int, limit: int = PAGE) -> Sequence[EventMessage]:
-        """Return the events after an id that are kept, the oldest first."""
+        """Return the stored events after an id, oldest first."""
         await self._readers.note()
         return await self.store.read(after, limit)
 
     async def bounds(self) -> KeptIds:
-        """Return which events are kept."""
+        """Return the range of stored events."""
         return await self.store.bounds()
 
     async def read_after(self, after: int) -> Sequence[EventMessage]:
-        """Return a page of events after an id. All who ask for one page at the same time share one question to the store."""
+        """Return a page of events after an id. Concurrent callers for the same page share one query."""
         key = (asyncio.get_running_loop(), after)
         reading = self._reads.get(key)
         if reading is None:
@@ -175,14 +175,14 @@ class EventService:
         await self.store.save_cursor(name, event_id)
 
     async def wait_idle(self, seconds: float = CLOSE_SECONDS) -> None:
-        """Wait until everything is written down and handlers have nothing to do, for so many seconds at most."""
+        """Wait until all events are stored and handlers are idle, at most `seconds`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._pending or any(not each.idle for each in self._subscriptions):  # noqa: ASYNC110  changed by other threads too
                     await asyncio.sleep(0.001)
 
     async def close(self) -> None:
-        """Write down what was published, and end every subscription."""
+        """Store the published events, and end every subscription."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 while self._pending:  # noqa: ASYNC110  changed by other threads too
@@ -241,7 +241,7 @@ class EventService:
             self._wake_all()
 
     def _next_batch(self) -> list[EventRecord | EventMessage]:
-        """Return the events at the front that nobody subscribed between."""
+        """Return the first waiting events, up to the next new subscriber."""
         batch: list[EventRecord | EventMessage] = []
         with self._lock:
             for entry in self._pending:
@@ -251,13 +251,13 @@ class EventService:
         return batch
 
     async def _wanted(self, batch: Sequence[EventRecord | EventMessage]) -> Sequence[EventRecord | EventMessage]:
-        """Return what of a batch is written down: all of it, or without the scheduler's part where nobody reads."""
+        """Return the events of a batch to store: without the scheduler's if nobody reads."""
         if self._subscriptions or await self._readers.find() or self._subscriptions:  # somebody may have begun meanwhile
             return batch
         return [each for each in batch if isinstance(each, EventMessage)]
 
     async def _poll(self) -> None:
-        """Look whether other processes have published something, as long as somebody listens."""
+        """Poll for events of other processes, as long as somebody listens."""
         while self._subscriptions:
             await asyncio.sleep(POLL_SECONDS)
             try:

@@ -1,6 +1,6 @@
 """One subscriber: a cursor, a pattern, and a handler that is called with one event after the other.
 
-A subscriber reads from the store at its own pace. So one that fails, hangs or never reads holds up nothing but itself.
+A subscriber reads from the store at its own pace, so a failing, hanging or idle subscriber delays no other.
 """
 
 from __future__ import annotations
@@ -25,38 +25,38 @@ Handler = Callable[[EventMessage], Any]
 """A function or a coroutine function. A function is called in a thread of its own."""
 
 HANDLER_SECONDS = 30.0
-"""After which a handler is given up, and the next event is its turn."""
+"""Seconds after which a handler's call is given up and the next event is delivered."""
 PAGE = 100
-"""Events that are read at once."""
+"""Events in one page."""
 RETRY_SECONDS = 1.0
-"""After which events are read again, where the store has failed."""
+"""Seconds before the next read after the store has failed."""
 
 
 class Source(Protocol):
-    """Where a subscriber reads."""
+    """The source of a subscriber's events."""
 
     async def read_after(self, after: int) -> Sequence[EventMessage]:
         """Return events after an id."""
         ...
 
     async def load_cursor(self, name: str) -> int | None:
-        """Return how far a subscriber of this name has come."""
+        """Return the stored cursor of a subscriber."""
         ...
 
     async def save_cursor(self, name: str, event_id: int) -> None:
-        """Note how far a subscriber of this name has come."""
+        """Store the cursor of a subscriber."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events a subscriber wants."""
+    """The events that a subscriber wants."""
 
     pattern: str = "*"
     agent_name: str | None = None
 
     def of(self, message: EventMessage) -> EventMessage | None:
-        """Return an event as the subscriber is told of it; None: it is not wanted."""
+        """Return an event for the subscriber; None if it is not wanted."""
         return matching(message, self.pattern, self.agent_name)
 
 
@@ -64,10 +64,10 @@ class Subscription:
     """A subscriber. It ends by `cancel`, or with its event loop.
 
     Args:
-        source: Where it reads.
-        wanted: Which events.
-        handler: Called with each; None: whoever holds the subscription asks with `next`.
-        name: Under which its cursor is kept, so that it goes on where it was after a restart.
+        source: The source of its events.
+        wanted: The wanted events.
+        handler: Called with each event; None if events are read with `next`.
+        name: The name of its stored cursor, from which it continues after a restart.
     """
 
     def __init__(self, source: Source, wanted: EventFilter, handler: Handler | None = None, name: str | None = None) -> None:
@@ -75,14 +75,14 @@ class Subscription:
         self.handler = handler
         self.name = name
         self.failures = 0
-        """Events at which the handler failed, or was given up."""
+        """Number of events for which the handler failed or was given up."""
         self._source = source
         self._cursor: int | None = None
         self._ready: list[EventMessage] = []
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
         self._wakes = deque[None]()
-        """One for each call of `wake` until the event loop has heard it."""
+        """One entry for each call of `wake` that the event loop has not handled yet."""
         self._threads = FunctionThreads(most=10)
         self._idle = True
         self._ended = False
@@ -90,27 +90,27 @@ class Subscription:
 
     @property
     def alive(self) -> bool:
-        """Is its event loop still there, and was it not cancelled?"""
+        """True if it was not cancelled and its event loop is still open."""
         return not self._ended and not self._loop.is_closed() and (self._task is None or not self._task.done())
 
     @property
     def idle(self) -> bool:
-        """Has it nothing to do?"""
+        """True if it has nothing to do."""
         return self._task is None or not self.alive or (self._idle and not self._wakes and not self._woken.is_set())
 
     def begin(self, newest: int) -> None:
-        """Let it read what comes after this event; called once, from any thread."""
+        """Start reading after this event. Called once, from any thread."""
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._begin, newest)
 
     def wake(self) -> None:
-        """Tell it that there may be something to read, from any thread."""
+        """Wake it, from any thread, because there may be new events."""
         self._wakes.append(None)
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._hear)
 
     def cancel(self) -> None:
-        """End it, from any thread. A handler that runs is cancelled; who waits for the next event is told that there is none."""
+        """End it, from any thread. A running handler is cancelled; a waiting `next` returns None."""
         self._ended = True
         self.wake()
         if self._task is not None:
@@ -118,18 +118,18 @@ class Subscription:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def next(self, timeout: float | None = None) -> EventMessage | None:
-        """Wait for the next event, for so many seconds at most; None: there was none."""
+        """Wait at most `seconds` for the next event; None after that."""
         await self._fill(timeout)
         return self._ready.pop(0) if self._ready else None
 
     async def next_page(self, timeout: float | None = None) -> list[EventMessage]:
-        """Wait for the next event, and return it with those that are there already; none: there was none in time."""
+        """Wait for the next event, and return all available events; an empty list after the timeout."""
         await self._fill(timeout)
         page, self._ready = self._ready, []
         return page
 
     async def _fill(self, timeout: float | None) -> None:
-        """Wait until there is an event, for so many seconds at most."""
+        """Wait at most `seconds` until there is an event."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._ready and not self._ended:
@@ -189,7 +189,7 @@ class Subscription:
             if (task := asyncio.current_task()) is None or task.cancelling():
                 raise
             self._failed(message)
-        except BaseException as error:  # also what means to end somebody: a handler ends nothing but its own call
+        except BaseException as error:  # SystemExit too: a handler may end nothing but its own call
             if is_interrupt(error):
                 raise_from_loop(error)
             self._failed(message)

@@ -1,4 +1,4 @@
-"""What this package reports by Python's ``logging``, handed to the toolkit's log: one tree of loggers."""
+"""Pass this package's messages of Python's ``logging`` on to the toolkit's log."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class LowestLevel(Protocol):
 
 
 class PackageLog(logging.Handler):
-    """Listens to the package's loggers until `end`, or until nobody has the log any more.
+    """Listens to the package's loggers until `end`, or until the log is garbage collected.
 
     Args:
         log: A bound method, held weakly.
         lowest: A bound method, held weakly.
-        injector: Whose reports these are; those of no listening injector are everybody's.
+        injector: The injector whose messages are logged. Messages without a listening injector go to every log.
     """
 
     _listening: ClassVar[list[PackageLog]] = []

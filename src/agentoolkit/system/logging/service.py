@@ -1,4 +1,4 @@
-"""The log: what is let through, what is remembered, and where it is written."""
+"""The log: filters records by level, keeps the latest in memory, and writes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentoolkit.system.logging.writing import Output, newest_first, rotating
 from agentoolkit.time_source import TimeSource
 
 NOTIFICATIONS = "agentoolkit.notifications"
-"""The logger of what is sent to people. It has a level of its own, so that a quiet log does not swallow what it was asked to tell."""
+"""The logger of notifications. It has its own level, so that a quiet log does not drop them."""
 
 
 class LogService:
@@ -47,7 +47,7 @@ class LogService:
 
     @property
     def dropped(self) -> int:
-        """Records that were not written, because the console or the disk did not keep up."""
+        """Number of records that were not written, because the console or the disk was too slow."""
         return self._output.dropped
 
     def log(self, level: Level, logger_name: str, message: str, data: Mapping[Any, Any], *, on_console: bool = True) -> bool:
@@ -90,11 +90,11 @@ class LogService:
         PackageLog.adjust_levels()
 
     def remembered(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
-        """Return the last records that are remembered, the oldest first."""
+        """Return the last records in memory, oldest first."""
         return _last(reversed(self._memory), wanted, limit)
 
     async def from_file(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
-        """Return the last records of the file, the oldest first. Raises `InvalidInput` where there is no file."""
+        """Return the last records of the file, oldest first. Raises `InvalidInput` if there is no file."""
         path = self._file
         if path is None:
             remedy = "Read from memory, or set `log_file` (AGENTOOL_LOG_FILE)."

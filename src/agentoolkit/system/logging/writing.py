@@ -1,4 +1,4 @@
-"""Lines on their way out: a queue, a thread, and the standard library's handlers behind it."""
+"""Write records: a queue, a thread, and the standard library's handlers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentool.errors import ConfigurationError
 from agentoolkit.system.logging.records import NUMBERS, Format, LogRecord, Record, line
 
 MAX_WAITING = 10_000
-"""Records that wait for a slow disk; what comes beyond that is counted, not written."""
+"""Most records that wait for a slow disk. Further ones are counted and not written."""
 
 
 class Output:

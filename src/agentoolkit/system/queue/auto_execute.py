@@ -29,7 +29,7 @@ class Executed(NamedTuple):
     given_back: bool = False
     """True if the message was returned to the queue: the AgenTool failed, and nacking succeeded."""
     ran: bool = False
-    """Did the AgenTool end well, with this result?"""
+    """True if the AgenTool succeeded with this result."""
 
 
 @dataclass(frozen=True, slots=True)

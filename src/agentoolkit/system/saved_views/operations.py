@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.search import Subject, read_search
 from agentoolkit.time_source import TimeSource
 
 NAMESPACE = "agentool.saved_views"
-"""Where they are kept in the key-value storage: all of an owner's under its name."""
+"""Their namespace in the key-value storage. The key is the owner's name."""
 MAX_VIEWS = 100
 """Views of one owner."""
 
@@ -34,7 +34,7 @@ Context = RunContext[SavedViews]
 
 
 async def saved_views_save(ctx: Context, page: Subject, name: str, query: str, is_default: bool = False) -> SavedViewsOutput:
-    """Keep a search under a name, in place of what has that name on this page.
+    """Save a search under a name; replace the page's view with this name.
 
     Raises:
         InvalidInput: The query cannot be read.
@@ -61,10 +61,10 @@ async def saved_views_list(ctx: Context, page: Subject | None = None) -> SavedVi
 
 
 async def saved_views_delete(ctx: Context, page: Subject, name: str) -> SavedViewsOutput:
-    """Forget a view.
+    """Delete a view.
 
     Raises:
-        NoSuchView: There is none of this name.
+        NoSuchView: No view has this name.
     """
 
     def change(views: Sequence[SavedView]) -> list[SavedView]:

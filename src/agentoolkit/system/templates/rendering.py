@@ -1,6 +1,6 @@
-"""Renders templates in processes of their own, each of which is killed if it takes too long.
+"""Render templates in separate processes, which are killed if they take too long.
 
-A thread could not be: a multiplication such as ``'a' * 10**10`` cannot be interrupted, and keeps Python's global lock.
+A thread could not be killed: a multiplication such as ``'a' * 10**10`` cannot be interrupted, and holds Python's global lock.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class Ended(Exception):
 
 
 class Expired(Ended):
-    """It was ended, because it took too long."""
+    """The process was killed, because it took too long."""
 
 
 class Worker:
-    """A rendering process, spoken to by one thread at a time."""
+    """A rendering process, used by one thread at a time."""
 
     def __init__(self, memory: int) -> None:
         command = [sys.executable, "-I", str(_SANDBOX), str(memory)]
@@ -64,7 +64,7 @@ class Worker:
         return self._process.poll() is None
 
     def ask(self, request: str, load: Load, seconds: float) -> Message:
-        """Let it render, and give it the further templates that it needs. Raises `Ended`, `Expired`."""
+        """Send it a request, and the sources of further templates that it asks for. Raises `Ended`, `Expired`."""
         with Deadline(seconds, self._expire):
             self._send(request)
             while "need" in (answer := self._receive()):
@@ -72,7 +72,7 @@ class Worker:
             return answer
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """Kill it."""
         self._process.kill()
 
     def _expire(self) -> None:
@@ -114,7 +114,7 @@ class Renderer:
         self._busy: set[Worker] = set()
 
     async def render(self, name: str | None, source: str, variables: Message, load: Load) -> str:
-        """Return the text that a template becomes.
+        """Return the rendered text.
 
         Raises:
             InvalidTemplate, RenderingFailed: The template or its variables are wrong.
@@ -175,7 +175,7 @@ class Renderer:
             self._busy.discard(worker)
 
     def _ready(self) -> Worker:
-        """Return a process that waits for work. One that was ended from outside meanwhile is passed over."""
+        """Return an idle process. A process that has died meanwhile is skipped."""
         while self._idle:
             worker = self._idle.pop()
             if worker.is_alive:
@@ -185,7 +185,7 @@ class Renderer:
 
 
 def _said(answer: Message) -> str:
-    """Return what a process said of a failure, and how long that was where it has only sent the beginning."""
+    """Return a process's message of a failure, with its whole length if only the beginning was sent."""
     said, length = answer["said"], answer["length"]
     return said.rstrip(".") if len(said) == length else f"{without_cut_end(said)}… ({length:,} characters)"
 

@@ -16,7 +16,7 @@ class MemoryEventStore:
     """The newest events, in a list. Several threads may use it.
 
     Args:
-        keep: How many.
+        keep: Number of events.
     """
 
     shared = False

@@ -1,6 +1,6 @@
 """Events in a stream of Redis, shared by every process that reaches the server.
 
-The number of an event is that of its entry in the stream, so one key holds both the events and how far they have come.
+An event's id is the id of its entry in the stream, so one key holds both the events and the newest id.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ READERS = "agentool:events:readers"
 _UNTIL = "until"
 _START = datetime.fromtimestamp(0, UTC)
 _MICROSECOND = timedelta(microseconds=1)
-# A script is one step for all who read: nobody finds a number before a lower one. The newest entry is never trimmed.
+# A script is atomic for readers: no id becomes visible before a lower one. The newest entry is never trimmed.
 _APPEND = """
     local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
     local newest = last and tonumber(string.match(last[1], '^%d+')) or 0
@@ -33,11 +33,11 @@ _APPEND = """
 
 
 class RedisEventStore:
-    """Events on a `RedisServer`, which its maker closes.
+    """Events on a `RedisServer`, which its creator closes.
 
     Args:
-        server: Where.
-        keep: How many events, the newest ones.
+        server: The Redis server.
+        keep: Number of newest events that are kept.
     """
 
     shared = True
@@ -83,7 +83,7 @@ def _number(key: str) -> int:
 
 
 def _text(message: EventRecord | EventMessage) -> str:
-    """Write an event down in ASCII, so that a lone surrogate is kept as well."""
+    """Return an event as ASCII text, which can also hold a lone surrogate."""
     at = message.published_at.isoformat()
     return json.dumps([message.event_type, message.source_agent, message.target_agent, message.owner, message.payload, at])
 

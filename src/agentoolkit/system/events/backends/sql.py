@@ -25,7 +25,7 @@ _COLUMNS = {
     "published_at": "BIGINT",
 }
 _NAMES = ", ".join(_COLUMNS)
-# The counter is a row, not a sequence of the database: whoever reads after an id must never find a lower one later.
+# The counter is a row, not a sequence: after an id is visible, no lower id may appear.
 _COUNT = "UPDATE agentool_counters SET value = value + :number WHERE name = 'events' RETURNING value"
 _ADD = f"INSERT INTO agentool_events ({_NAMES}) SELECT {', '.join(f'r.{name}' for name in _COLUMNS)} FROM r"  # noqa: S608  names of ours
 _PRUNE = "DELETE FROM agentool_events WHERE event_id <= :last"
@@ -47,11 +47,11 @@ _READERS = (
 
 
 class SqlEventStore:
-    """Events in a `Database`, which its first use opens and its maker closes.
+    """Events in a `Database`. The first use opens it; its creator closes it.
 
     Args:
-        database: Where.
-        keep: How many events, the newest ones.
+        database: The database.
+        keep: Number of newest events that are kept.
     """
 
     shared = True
@@ -106,7 +106,7 @@ class SqlEventStore:
 
 
 def _append(session: Session, messages: Sequence[EventRecord | EventMessage], keep: int) -> int:
-    # Written out here, in the database's thread: the event loop has others waiting.
+    # Serialised here, in the database's thread, to spare the event loop.
     rows = [
         (each.event_type, each.source_agent, each.target_agent or "", each.owner, _text(each.payload), micros(each.published_at))
         for each in messages

@@ -198,7 +198,7 @@ def _opened(pipe: Any, queue_name: str, kept: Kept, made: Queue | None) -> Watch
 
 
 def _write(pipe: Any, queues: Sequence[WatchedQueue]) -> None:
-    """Send all changes in one transaction. None is made if a queue changed since it was read, not even after reads only."""
+    """Send all changes in one transaction. It fails if a queue changed since it was read, even if this one only reads."""
     writes = [write for queue in queues for write in queue.finish()]
     pipe.multi()
     for write in writes or [("EXISTS", queues[0].keys.meta)]:
