@@ -118,7 +118,7 @@ class Subscription:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     async def next(self, timeout: float | None = None) -> EventMessage | None:
-        """Wait at most `seconds` for the next event; None after that."""
+        """Wait at most `timeout` seconds for the next event; None after that."""
         await self._fill(timeout)
         return self._ready.pop(0) if self._ready else None
 
@@ -129,7 +129,7 @@ class Subscription:
         return page
 
     async def _fill(self, timeout: float | None) -> None:
-        """Wait at most `seconds` until there is an event."""
+        """Wait at most `timeout` seconds until there is an event."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._ready and not self._ended:
