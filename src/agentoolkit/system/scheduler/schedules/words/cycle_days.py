@@ -103,7 +103,12 @@ def position_comes_again(cursor: Cursor) -> bool:
         return False
     while cursor.peek(index).text in POSITIONS or cursor.peek(index).kind == "ordinal" or cursor.peek(index).text in ("and", ",", "the"):
         index += 1
+    several = any(cursor.peek(place).text in ("and", ",") for place in range(index))
     index += cursor.peek(index).text == "business"
+    if several and weekday_of(cursor.peek(index).text) is not None and cursor.peek(index + 1).text not in ("of", "in"):
+        return True  # first and third monday
+    if several and cursor.peek(index - 1).kind == "ordinal" and cursor.peek(index).text in ("", "at"):
+        return True  # 1st and 15th
     if cursor.peek(index).text != "of":
         index += 1
     of, again, span = (cursor.peek(index + ahead).text for ahead in range(3))

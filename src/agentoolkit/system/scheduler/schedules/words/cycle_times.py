@@ -11,14 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import time
 from fractions import Fraction
 
+from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import CycleBounds
-from agentoolkit.system.scheduler.schedules.words.cycle_days import EVERY_DAY, Days
+from agentoolkit.system.scheduler.schedules.words.cycle_days import EVERY_DAY, Days, weekdays_of
 from agentoolkit.system.scheduler.schedules.words.small_hours import night_of_days
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 
 _MINUTE_OF_HOUR = re.compile(
     r"(?:at )?(?:a )?(?:([0-5]?\d|quarter|half)(?: minutes?)? (?:past|after)(?: (?:the|every|each) hour\b| *$)"
-    r"|(?<=at ): ([0-5]\d)\b|([0-5]?\d) (?:past|after) (?:the|every|each) hour\b)|on the hour\b"
+    r"|: ([0-5]\d)\b|([0-5]?\d) (?:past|after) (?:the|every|each) hour\b)|on the hour\b"
 )
 _MAX_WORDS = 7
 """Number of words of the longest match."""
@@ -36,7 +37,7 @@ class Cycle:
         weeks: The number of weeks between two weeks that count.
         count: How often a day or an hour: ``twice a day``.
         limits: Its start and end.
-        minute: The minute of each hour; None if not given.
+        minute: The minutes of each hour, as a crontab has them; None if not given.
         unless_given: ``minute hour`` if no clock times are given.
         unit: The unit by which it repeats: ``month`` of ``monthly``; None if there is none, or days in it are named.
         head: The places of the first token that names it, and of the first one after.
@@ -49,7 +50,7 @@ class Cycle:
     weeks: int = 1
     count: int = 1
     limits: CycleBounds = field(default_factory=CycleBounds)
-    minute: int | None = None
+    minute: str | None = None
     unless_given: str = "0 0"
     unit: str | None = None
     head: tuple[int, int] = (0, 0)
@@ -74,27 +75,42 @@ def crontab_of_length(seconds: Fraction) -> str | None:
     return "0 0 * * *" if seconds == 86_400 else None
 
 
-def minute_of_hour(cursor: Cursor) -> int | None:
-    """Take ``15 minutes past the hour``, ``at :15``, ``at quarter past`` or ``on the hour``, or return None and take nothing."""
+def minutes_of_hour(cursor: Cursor) -> str | None:
+    """Take ``15 minutes past the hour`` or ``at :15 and :45`` as a crontab's field; None, and nothing taken, elsewhere."""
+    if (first := _minute_of_hour(cursor)) is None:
+        return None
+    minutes = {first}
+    while cursor.peek().text in ("and", ",") and (cursor.sees(cursor.peek().text, "at") or cursor.peek(1).text == ":"):
+        here = cursor.place
+        cursor.next()
+        if (another := _minute_of_hour(cursor)) is None:
+            cursor.place = here
+            break
+        minutes.add(another)
+    return ",".join(map(str, sorted(minutes)))
+
+
+def _minute_of_hour(cursor: Cursor) -> int | None:
+    """Take ``15 minutes past the hour``, ``at :15``, ``at quarter past`` or ``on the hour``; None, and nothing taken, elsewhere."""
     ahead = " ".join(cursor.peek(index).text for index in range(_MAX_WORDS))
     shape = _MINUTE_OF_HOUR.match(ahead)
     if shape is None:
         return None
     cursor.place += len(shape[0].split())
-    said = shape[1] or shape[2] or shape[3] or "0"
+    said = next((part for part in shape.groups() if part is not None), "0")
     return {"quarter": 15, "half": 30}.get(said) or int(said)
 
 
 def starts_minute_of_hour(cursor: Cursor) -> bool:
     """Tell whether ``15 minutes past every hour`` comes next."""
     here = cursor.place
-    found = minute_of_hour(cursor) is not None and cursor.peek(-1).text == "hour" and cursor.peek(-2).text != "on"
+    found = _minute_of_hour(cursor) is not None and cursor.peek(-1).text == "hour" and cursor.peek(-2).text != "on"
     cursor.place = here
     return found
 
 
-def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | None) -> Cycle:
-    """Return a length of time as a crontab if days, hours or a minute of the hour were named; else unchanged.
+def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: list[int] | None) -> Cycle:
+    """Return a length of time as a crontab, where days, hours or a minute of the hour were named; else as it is.
 
     Raises:
         InvalidSchedule: A time of day was named with it, or no crontab has that length.
@@ -106,6 +122,8 @@ def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | Non
         raise cursor.refusal("a length of time cannot hold a time of day when clocks change", remedy)
     if found.days is None and hours is None and found.minute is None:
         return found
+    if found.every is None and hours is not None:
+        raise _refuse_mere_hours(cursor, found, hours)
     crontab = crontab_of_length(found.every or Fraction())
     if crontab == "0 0 * * *":
         problem = "a length of a day does not repeat within days or hours"
@@ -114,11 +132,50 @@ def stepping(cursor: Cursor, found: Cycle, times: list[time], hours: range | Non
         problem = "that length does not divide an hour or a day, so no crontab can say it"
         raise cursor.refusal(problem, "Use e.g. 'every 15 minutes on weekdays'.")
     minute, hour, *_ = crontab.split()
-    minute = minute if found.minute is None else str(found.minute)
-    if hours is not None:
-        span = f"{hours.start}-{hours.stop - 1}" if len(hours) > 1 else f"{hours.start}"
-        hour = span if hour == "*" else f"{span}{hour.removeprefix('*')}" if "-" in span else span
-    return replace(found, every=None, days=found.days or EVERY_DAY, minutes=(f"{minute} {hour}",))
+    minute = found.minute or minute
+    if hours is None:
+        return replace(found, every=None, days=found.days or EVERY_DAY, minutes=(f"{minute} {hour}",))
+    chosen = hours[:: int(hour.partition("/")[2] or 1)] if hour.startswith("*") else hours[:1]
+    if hours[-1] < hours[0] and found.days not in (None, EVERY_DAY):
+        raise _refuse_nights(cursor, minute, chosen, found.days)
+    return replace(found, every=None, days=found.days or EVERY_DAY, minutes=(f"{minute} {_hour_field(hours, chosen)}",))
+
+
+def _hour_field(hours: list[int], chosen: list[int]) -> str:
+    """Write hours as a crontab does: ``9-16``, ``8-17/2``, ``22-23,0-5``."""
+    step = (chosen[1] - chosen[0]) % 24 if len(chosen) > 1 else 1
+    if step > 1 and hours[0] <= hours[-1]:
+        return f"{hours[0]}-{hours[-1]}/{step}"
+    if step > 1 or len(chosen) == 1:
+        return ",".join(map(str, sorted(chosen)))
+    if hours[0] <= hours[-1]:
+        return f"{hours[0]}-{hours[-1]}"
+    evening = "23" if hours[0] == 23 else f"{hours[0]}-23"
+    return f"{evening},{f'0-{hours[-1]}' if hours[-1] else '0'}"
+
+
+def _refuse_nights(cursor: Cursor, minute: str, chosen: list[int], days: Days) -> InvalidSchedule:
+    """Return the refusal of hours through the night of some weekdays: those after midnight are of the same day, or of the next one."""
+    evening, morning = ([hour for hour in chosen if (hour >= chosen[0]) is late] for late in (True, False))
+    listed_hours = [",".join(map(str, hours)) for hours in (evening, morning)]
+    same = f"{minute} {listed_hours[1]},{listed_hours[0]} {' '.join(days)}"
+    weekdays = weekdays_of(days)
+    if weekdays is None or not morning:
+        return cursor.either("hours after midnight are of the next day, and no crontab says that of these days", same)
+    following = ",".join(str((day + 1) % 7) for day in sorted(weekdays))
+    nights = f"{minute} {listed_hours[0]} {' '.join(days)}; {minute} {listed_hours[1]} * * {following}"
+    return cursor.either("the hours after midnight may be those of these days, or of the days after them", same, nights)
+
+
+def _refuse_mere_hours(cursor: Cursor, found: Cycle, hours: list[int]) -> InvalidSchedule:
+    """Return the refusal of ``every weekday from 9 to 17``, which does not say how often within these hours."""
+    start, end = found.head
+    span = f"from {hours[0]}:00 to {(hours[-1] + 1) % 24}:00"
+    cycle = cursor.words(start, end)
+    days = cycle.removeprefix("every ").removeprefix("each ").removeprefix("on ")
+    days = f"{days}s" if days in ("weekday", "weekend", "business day") else days
+    every_hour = "every hour" if weekdays_of(found.days or EVERY_DAY) == set(range(7)) else f"every hour on {days}"
+    return cursor.either(f"'{cycle} {span}' does not say how often within these hours", f"{every_hour} {span}", f"{cycle} at {hours[0]}:00")
 
 
 def at_times(cursor: Cursor, found: Cycle, times: list[time]) -> Cycle:

@@ -32,13 +32,14 @@ from agentoolkit.system.scheduler.schedules.words.cycle_days import (
     weekdays_of,
 )
 from agentoolkit.system.scheduler.schedules.words.cycle_on_days import with_days
-from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, at_times, minute_of_hour, starts_minute_of_hour, stepping
+from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, at_times, minutes_of_hour, starts_minute_of_hour, stepping
 from agentoolkit.system.scheduler.schedules.words.cycle_units import ADVERBS, LAST_DAYS, SECONDS, UNITS
 from agentoolkit.system.scheduler.schedules.words.dates import day_number
-from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit, starts_quantity, whole_number
-from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
+from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, starts_quantity, whole_number
+from agentoolkit.system.scheduler.schedules.words.suggestions import every_months
+from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_bare_hour, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, MONTHS, ORDINALS, TIMES
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, ORDINALS, PARTS_AGAIN, TIMES, UNIT_MONTHS
 
 _MAX_WEEKS = 52
 _HOURLY = Cycle(Fraction(3_600), EVERY_DAY, ("0 *",))
@@ -56,7 +57,24 @@ def starts_cycle(cursor: Cursor) -> bool:
         return True
     if text.endswith("s") and weekday_of(text[:-1]) is not None and len(text) > 4:
         return True
+    if _starts_parts_again(cursor):
+        return True
     return position_comes_again(cursor)
+
+
+def _starts_parts_again(cursor: Cursor) -> bool:
+    """Whether ``mornings`` or ``monday and thursday evenings`` comes next."""
+    ahead = 0
+    while weekday_of(cursor.peek(ahead).text) is not None or cursor.peek(ahead).text in (
+        "and",
+        ",",
+        "weekday",
+        "weekend",
+        "business",
+        "day",
+    ):
+        ahead += 1
+    return cursor.peek(ahead).text in PARTS_AGAIN
 
 
 def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
@@ -71,9 +89,9 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
     while not cursor.at_end():
         if starts_hours(cursor):
             hours = hours_between(cursor)
-        elif _is_hours(found) and (minute := minute_of_hour(cursor)) is not None:
+        elif _is_hours(found) and (minute := minutes_of_hour(cursor)) is not None:
             found = replace(found, minute=minute)
-        elif starts_clock(cursor) or _starts_bare_hour(cursor, found):
+        elif starts_clock(cursor) or (_takes_bare_hour(found) and starts_bare_hour(cursor)):
             times += clocks(cursor)
         else:
             found = _clause(cursor, found, timezone)
@@ -86,14 +104,9 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
     return at_times(cursor, found, times)
 
 
-def _starts_bare_hour(cursor: Cursor, found: Cycle) -> bool:
-    """Tell whether an hour comes next without ``at``: ``every day 9``, ``mondays 9 and 17``, but not ``every month 15``."""
-    hour, following = cursor.peek(), cursor.peek(1)
-    if hour.kind != "number" or not hour.text.isdigit() or len(hour.text) > 2 or found.days is None:
-        return False
-    if found.unit not in (None, "day") or weekdays_of(found.days) is None:
-        return False
-    return following.kind in ("end", "word") and not is_unit(following.text) and following.text not in ("to", "times", "of", *MONTHS)
+def _takes_bare_hour(found: Cycle) -> bool:
+    """Tell whether a number alone is an hour beside it: ``every day 9``, but not ``every month 15``."""
+    return found.days is not None and found.unit in (None, "day") and weekdays_of(found.days) is not None
 
 
 def _clause(cursor: Cursor, found: Cycle, timezone: str) -> Cycle:
@@ -127,13 +140,15 @@ def _cycle(cursor: Cursor) -> Cycle:
             raise cursor.unexpected()
         return Cycle(days=LAST_DAYS[unit], unless_given="59 23")
     if starts_minute_of_hour(cursor):
-        return Cycle(every=Fraction(3_600), minute=minute_of_hour(cursor))
+        return Cycle(every=Fraction(3_600), minute=minutes_of_hour(cursor))
     if cursor.take("fortnightly"):
         return _of_length(cursor, Fraction(SECONDS["fortnight"]))
     if (adverb := cursor.take_one_of(*ADVERBS)) is not None:
         return _HOURLY if adverb == "hourly" and cursor.at_end() else _unit(ADVERBS[adverb])
     if cursor.take_one_of("every", "each"):
         return _thing(cursor)
+    if cursor.peek().text in PARTS_AGAIN:
+        return Cycle(days=EVERY_DAY)
     return Cycle(days=positions(cursor) or weekdays(cursor))
 
 
@@ -167,7 +182,8 @@ def _times_a_unit(cursor: Cursor, count: int) -> Cycle:
     said = f"{said} {cursor.next().text}" if cursor.sees("times") else said
     if cursor.take("daily"):
         return Cycle(days=EVERY_DAY, count=count)
-    cursor.take_one_of("a", "an", "per", "every", "each")
+    if cursor.take_one_of("a", "an", "per", "every", "each") in ("every", "each") and count == 1:
+        return _thing(cursor)
     unit = cursor.take_one_of("hour", "day", "week", "month", "year")
     if unit is None:
         raise cursor.unexpected()
@@ -198,11 +214,12 @@ def _thing(cursor: Cursor) -> Cycle:
         return Cycle(days=days)
     if cursor.peek().text in SECONDS and cursor.peek(1).text == "and":
         return Cycle(every=_seconds(cursor, duration(cursor, unsaid=Fraction(1))))
-    unit = cursor.take_one_of(*SECONDS, "month", "quarter", "year")
+    is_part = cursor.sees("quarter", "of") or cursor.sees("quarter", "hour")
+    unit = None if is_part else cursor.take_one_of(*UNITS)
     if unit:
         return _of_length(cursor, Fraction(SECONDS[unit])) if unit == "fortnight" else _unit(unit)
     if starts_quantity(cursor):
-        return _of_length(cursor, _seconds(cursor, duration(cursor)))
+        return _of_number(cursor, duration(cursor))
     return Cycle(days=weekdays(cursor))
 
 
@@ -212,6 +229,11 @@ def _of_length(cursor: Cursor, seconds: Fraction) -> Cycle:
     if weeks.denominator != 1 or not 1 < weeks <= _MAX_WEEKS or not (cursor.sees("on") or starts_clock(cursor)):
         return Cycle(every=seconds)
     return Cycle(weeks=int(weeks))
+
+
+def _of_number(cursor: Cursor, length: Length) -> Cycle:
+    """Return the cycle of a number of units; one month is every month, for it is as long as that."""
+    return _unit("month") if length == Length(months=1) else _of_length(cursor, _seconds(cursor, length))
 
 
 def _every_nth(cursor: Cursor) -> Cycle | None:
@@ -239,11 +261,11 @@ def _every_other(cursor: Cursor) -> Cycle:
     what = cursor.peek().text
     if weekday_of(what) is not None:
         return Cycle(days=weekdays(cursor), weeks=2)
-    if what in ("month", "year", "weekday", "weekend"):
-        remedy = (
-            "Write '0 9 1 */2 *' for every other month." if what == "month" else "Name the weekday, e.g. 'every other saturday at 9:00'."
-        )
-        raise cursor.refusal(f"no crontab says 'every other {what}'", remedy)
+    if what in ("month", "quarter", "year"):
+        raise cursor.refusal(f"no crontab says 'every other {what}'", every_months(2 * UNIT_MONTHS[what]))
+    if what in ("weekday", "weekend"):
+        remedy = "'every other saturday and sunday at 9:00'" if what == "weekend" else "'every monday, wednesday and friday at 9:00'"
+        raise cursor.refusal(f"no crontab says 'every other {what}'", f"Name the days, e.g. {remedy}.")
     unit = cursor.take_one_of(*SECONDS)
     if unit is None:
         raise cursor.unexpected()
@@ -252,8 +274,7 @@ def _every_other(cursor: Cursor) -> Cycle:
 
 def _seconds(cursor: Cursor, length: Length) -> Fraction:
     if length.months:
-        remedy = "Count in days, e.g. 'every 30 days', or give a crontab, e.g. '0 9 1 */3 *' for every third month."
-        raise cursor.refusal("months and years differ in length", remedy)
+        raise cursor.refusal("months and years differ in length", every_months(length.months))
     return length.seconds
 
 

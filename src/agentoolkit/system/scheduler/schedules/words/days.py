@@ -212,6 +212,8 @@ def _weekday(cursor: Cursor, today: date) -> Day | None:
     if cursor.peek().text in ("next", "this") and cursor.peek(1).text == "week":
         on = cursor.peek(2).text == "on"
         return _weekday_of_week(cursor, today, cursor.peek(2 + on).text, 3 + on, cursor.peek().text)
+    if cursor.sees("the") and (cursor.peek(2).text, cursor.peek(3).text) == ("after", "next"):
+        cursor.next()
     ahead = 1 if cursor.peek().text in ("on", "this", "next", "last", "coming") else 0
     ahead += 1 if ahead and cursor.peek(1).text in ("this", "next", "coming") else 0
     name = cursor.peek(ahead).text

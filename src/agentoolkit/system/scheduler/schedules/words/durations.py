@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import NUMBERS, UNIT_MONTHS, UNIT_SECONDS
 
 _HALF = Fraction(1, 2)
+_CLOCK = re.compile(r"([01]?\d|2[0-3])(?:\.?([0-5]\d))?")
 _FRACTION = re.compile(r"([1-9])/([1-9])")
 
 
@@ -41,7 +42,14 @@ def starts_quantity(cursor: Cursor) -> bool:
     """Tell whether a number, or a word for one, comes next."""
     token = cursor.peek()
     is_fraction = token.kind == "slash" and is_unit(cursor.peek(1).text)
-    return token.kind == "number" or is_fraction or token.text in ("a", "an", "half") or whole_number(token.text) is not None
+    return (
+        token.kind == "number"
+        or is_fraction
+        or token.text in ("a", "an", "half", "couple")
+        or cursor.sees("quarter", "of")
+        or cursor.sees("quarter", "hour")
+        or whole_number(token.text) is not None
+    )
 
 
 def fixed_length(cursor: Cursor, length: Length) -> Fraction:
@@ -51,7 +59,10 @@ def fixed_length(cursor: Cursor, length: Length) -> Fraction:
         InvalidSchedule: It counts months or years.
     """
     if length.months:
-        raise cursor.refusal("months and years differ in length", "Count in days, e.g. '30 days', or use '@monthly'.")
+        days = round(length.months * 365 / 12)
+        count = f"Count in days, e.g. '{days} days'" if length.months <= 120 else "The longest interval is ten years, '3650 days'"
+        remedy = f"{count}; or write e.g. 'every month on the 1st'."
+        raise cursor.refusal("months and years differ in length", remedy)
     return length.seconds
 
 
@@ -78,7 +89,7 @@ def duration(cursor: Cursor, unsaid: Fraction | None = None) -> Length:
         size = UNIT_SECONDS.get(unit, 0) or UNIT_MONTHS.get(unit, 0) * 2_592_000
         if not size:
             cursor.place -= 1
-            _refuse_unit(cursor, count)
+            _refuse_unit(cursor, count, smallest)
         if cursor.sees("and", "a", "half") and not is_unit(cursor.peek(3).text):
             cursor.place += 3
             count += _HALF
@@ -103,9 +114,11 @@ def quantity(cursor: Cursor) -> Fraction:
         return Fraction(1, 4)
     if cursor.take("three-quarters", "of", "an") or cursor.take("three", "quarters", "of", "an"):
         return Fraction(3, 4)
-    if cursor.take("a", "couple"):
+    if cursor.take("a", "couple") or cursor.take("couple"):
         cursor.take("of")
         return Fraction(2)
+    if cursor.take("quarter", "of", "an") or (cursor.sees("quarter", "hour") and cursor.take("quarter")):
+        return Fraction(1, 4)
     if cursor.take_one_of("a", "an"):
         return _HALF if cursor.take("half") else Fraction(1)
     count = _number(cursor)
@@ -145,8 +158,20 @@ def _another_part(cursor: Cursor) -> bool:
     return is_part
 
 
-def _refuse_unit(cursor: Cursor, count: Fraction) -> None:
-    number = f"{float(count):g}" if count < 10**9 else "the number"
+def _with_unit(before: str, number: str, smallest: int | None) -> list[str]:
+    """Return what a number without a unit may be: a length, shorter than the one before it, or a time of day."""
+    units = [unit for unit, size in (("minutes", 60), ("hours", 3_600)) if smallest is None or size < smallest] or ["seconds"]
+    lengths = [f"{before} {number} {unit}".strip() for unit in units]
+    clock = _CLOCK.fullmatch(number) if before in ("", "every", "each") else None
+    if clock is None:
+        return lengths
+    return [f"{'every day at' if before else 'at'} {f'{clock[1]}:{clock[2]}' if clock[2] else number}", lengths[0]]
+
+
+def _refuse_unit(cursor: Cursor, count: Fraction, smallest: int | None) -> None:
     if cursor.at_end():
-        raise cursor.refusal(f"{number} of what? A unit is missing", f"Write e.g. '{number} minutes' or '{number} hours'.")
+        number = cursor.peek(-1).text if cursor.peek(-1).kind == "number" else f"{float(count):g}"
+        before = cursor.words(0, cursor.place - 1).partition(f"{number} ")[0].strip()
+        texts = _with_unit(before, number, smallest) if count < 10**9 else ["5 minutes"]
+        raise cursor.either(f"{number if count < 10**9 else 'the number'} of what? A unit is missing", *texts)
     raise cursor.unexpected()

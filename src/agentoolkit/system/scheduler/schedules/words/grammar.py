@@ -13,12 +13,13 @@ from datetime import datetime
 from fractions import Fraction
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.schedules.after import REBOOT, START, Upstream, required_upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.after import REBOOT, required_upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
 from agentoolkit.system.scheduler.schedules.interval import checked_seconds, interval_text
 from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
+from agentoolkit.system.scheduler.schedules.words.after_job import after_phrase
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
 from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
 from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, crontab_of_length
@@ -38,10 +39,10 @@ from agentoolkit.system.scheduler.schedules.words.moments import (
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
-from agentoolkit.system.scheduler.schedules.words.suggestions import as_list, fixed_answer, nearest_text
+from agentoolkit.system.scheduler.schedules.words.suggestions import as_list, fixed_answer, nearest_text, with_at
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, VAGUE
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, PARTS_AGAIN, VAGUE
 from agentoolkit.system.scheduler.schedules.zones import instead_of_offset, is_abbreviation, load_zone, zone_named
 
 _ARTICLES = {
@@ -76,7 +77,7 @@ def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, pa
         def reads(other: str) -> bool:
             return _is_phrase(other, now, timezone)
 
-        answer = fixed_answer(text) or as_list(text, reads) or nearest_text(text, reads)
+        answer = fixed_answer(text) or with_at(text, reads) or as_list(text, reads) or nearest_text(text, reads)
         if answer is None:
             raise
         raise InvalidSchedule(answer.problem or refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
@@ -102,26 +103,13 @@ def moment_in_words(text: str, *, now: datetime, timezone: str, is_end: bool) ->
 def _understand(text: str, now: datetime, kind: Kind | None, timezone: str, parts: DayParts) -> Phrase:
     before = required_upstream(text) if kind == "after" else upstream_in(text)
     if before is not None:
-        return _after_phrase(before, text, now, timezone)
+        return after_phrase(before, text, lambda other: _is_phrase(other, now, timezone))
     if (phrase := program_phrase(text, now, timezone)) is not None:
         return phrase
     if not text.isascii():
         strange = next(character for character in text if not character.isascii())
         raise InvalidSchedule(f"{strange!r} is not a plain ASCII character.", field="schedule", value=text, remedy=EXAMPLES)
     return _worded_phrase(text, now, kind, timezone, parts)
-
-
-def _after_phrase(before: Upstream, text: str, now: datetime, timezone: str) -> Phrase:
-    """Return the phrase of an upstream job. An unquoted length of time is refused: ``after 5 minutes`` may mean ``in 5 minutes``."""
-    if before.job_id == START:
-        remarks = ("runs once at each start of the scheduler, first at the next one; not when another process takes over",)
-        return Phrase("after", before.text, remarks, needs_zone=False)
-    said = text.strip()[len("after") :].strip()
-    for what, moment in (("a length of time", f"in {said}"), ("a day", f"the day after {said}")):
-        if said == before.job_id and _is_phrase(moment, now, timezone):
-            remedy = f"Write '{moment}', or 'after {said} succeeded' if that is a job's name."
-            raise InvalidSchedule(f"{said!r} may be {what} or a job.", field="schedule", value=text, remedy=remedy)
-    return Phrase("after", before.text, needs_zone=False)
 
 
 def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
@@ -147,11 +135,20 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
         if ":" not in said:
             cursor.remark(f"'{said}' without am or pm is read on the 24-hour clock, as {each:%H:%M}")
     if isinstance(meaning, datetime):
+        _refuse_parts_again(cursor)
         return once_phrase(meaning, text, now, tuple(cursor.remarks), zone=zone, needs_zone=not (cursor.is_elapsed or offset))
     if offset:
         problem = f"{offset.removeprefix('UTC')} is an offset, and what comes again needs a zone"
         raise cursor.refusal(problem, instead_of_offset(offset))
     return _cycle_phrase(meaning, cursor, kind, zone)
+
+
+def _refuse_parts_again(cursor: Cursor) -> None:
+    """Refuse ``tomorrow mornings``: one day has one morning."""
+    part = next((token.text for token in cursor.tokens if token.text in PARTS_AGAIN), None)
+    if part is not None:
+        one = part.removesuffix("s")
+        raise cursor.either(f"{part!r} come again, and that day does not", cursor.words().replace(part, one), f"every {one}")
 
 
 def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
@@ -266,5 +263,5 @@ def _cycle_phrase(found: Cycle, cursor: Cursor, kind: Kind | None, zone: str | N
         remarks = (f"read as cron {texts[0]!r}", *cursor.remarks)
         return Phrase("cron", texts[0], remarks, zone, start_at=limits.start, end_at=limits.end)
     text = interval_text(checked_seconds(length or Fraction(), cursor.source))
-    remarks = (f"read as an interval of {text}",) if found.spoken else ()
+    remarks = (*((f"read as an interval of {text}",) if found.spoken else ()), *cursor.remarks)
     return Phrase("interval", text, remarks, zone, needs_zone=limits != type(limits)(), start_at=limits.start, end_at=limits.end)

@@ -34,7 +34,21 @@ def relative(cursor: Cursor, timezone: str) -> datetime:
         chosen = months_from(cursor, length.months)
         days = timedelta(seconds=int(length.seconds))
         return placed(cursor, Day(chosen.date + days), only_clock(cursor), timezone)
+    if length.is_whole_days and (wanted := weekday_of(cursor.peek(int(cursor.sees("on"))).text)) is not None:
+        return _on_weekday(cursor, length, wanted, timezone)
     return _elapsed(cursor, length, timezone)
+
+
+def _on_weekday(cursor: Cursor, length: Length, wanted: int, timezone: str) -> datetime:
+    """Take the weekday of ``in 2 weeks on monday``, which the day that far ahead must be: another has two readings."""
+    end = add_months(cursor.now.date(), length.months) + timedelta(seconds=int(length.seconds))
+    cursor.place += 1 + cursor.sees("on")
+    if end.weekday() == wanted:
+        return placed(cursor, Day(end), only_clock(cursor) if starts_clock(cursor) else None, timezone)
+    after = end + timedelta(days=(wanted - end.weekday()) % 7)
+    problem = f"{cursor.source.strip()!r} may be the one before {end} or the one after"
+    rest = cursor.words(cursor.place)
+    raise cursor.either(problem, *(f"{each} {rest}".strip() for each in (after - timedelta(days=7), after)))
 
 
 def from_now(cursor: Cursor, length: Length, timezone: str) -> datetime:

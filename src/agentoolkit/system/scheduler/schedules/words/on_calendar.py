@@ -20,10 +20,13 @@ _NAMED = {
     "hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 1", "monthly": "0 0 1 * *",
     "yearly": "0 0 1 1 *", "annually": "0 0 1 1 *",
 }  # fmt: skip
-"""Read only after ``OnCalendar=``: as a word, ``weekly`` means crontab's Sunday."""
+"""Read after ``OnCalendar=`` only: as a word, ``weekly`` is crontab's, on Sunday."""
+_ITS_OWN = ("minutely", "semiannually")
+"""Words of systemd that are nobody else's."""
 _PREFIX = re.compile(r"\s*OnCalendar=\s*", re.IGNORECASE)
 _DAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _DAYS = re.compile(rf"{_DAY}(?:(?:,|\.\.){_DAY})*", re.IGNORECASE)
+_SHORT_DAYS = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)(?:,(?:mon|tue|wed|thu|fri|sat|sun))+", re.IGNORECASE)
 _DATE = re.compile(r"(?:(\*|\d{4})-)?([\d*,./]+)([-~])([\d*,./]+)")
 _TIME = re.compile(r"([\d*,./]+):([\d*,./]+)(?::0?0)?")
 _ZONE = re.compile(r"[A-Za-z_]+(?:/[A-Za-z0-9_+-]+)*")
@@ -36,13 +39,16 @@ _REMEDY = "Write e.g. 'Mon..Fri *-*-* 09:00:00', or a crontab, e.g. '0 9 * * 1-5
 def is_on_calendar(text: str) -> bool:
     """Tell whether a text is a calendar event of systemd, and no other kind of schedule."""
     said = text.strip()
-    if _PREFIX.match(said) or said.casefold() == "minutely":
+    if _PREFIX.match(said) or said.casefold() in _ITS_OWN:
         return True
     words = said.split()
     if len(words) > _MAX_WORDS:
         return False
-    has_range = ".." in words[0] and _DAYS.fullmatch(words[0].rstrip(",")) is not None
-    return has_range or any(_DATE.fullmatch(word) and "*" in word for word in words)
+    if _DAYS.fullmatch(words[0].rstrip(",")) is not None and ".." in words[0]:
+        return True
+    if _SHORT_DAYS.fullmatch(words[0]) is not None and any(_TIME.fullmatch(word) for word in words[1:]):
+        return True
+    return any("*" in word and (_DATE.fullmatch(word) or _TIME.fullmatch(word)) for word in words)
 
 
 def on_calendar_phrase(text: str) -> Phrase:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from datetime import time
 
-from agentoolkit.system.scheduler.schedules.words.durations import whole_number
+from agentoolkit.system.scheduler.schedules.words.durations import is_unit, whole_number
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, TextToken
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, HALVES
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, HALVES, MONTHS, PARTS_AGAIN
 
 _NAMED = ("noon", "midday", "midnight")
 _HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 19), "evening": range(16, 24), "night": range(18, 24)}
@@ -22,6 +22,14 @@ _HOURS_OF_PART = {"morning": range(12), "afternoon": range(12, 19), "evening": r
 def starts_clock(cursor: Cursor) -> bool:
     """Tell whether a time of day comes next."""
     return cursor.peek().text == "at" or _part_ahead(cursor) is not None or _is_clock(cursor, 0)
+
+
+def starts_bare_hour(cursor: Cursor) -> bool:
+    """Whether an hour in digits comes next that nothing makes a length, a date or a span."""
+    hour, following = cursor.peek(), cursor.peek(1)
+    if hour.kind != "number" or not hour.text.isdigit() or len(hour.text) > 2 or following.kind not in ("end", "word"):
+        return False
+    return not is_unit(following.text) and following.text not in ("to", "times", "of", *MONTHS)
 
 
 def clocks(cursor: Cursor) -> list[time]:
@@ -61,7 +69,7 @@ def take_part(cursor: Cursor) -> str | None:
     if ahead is None:
         return None
     cursor.place += ahead + 1
-    return cursor.peek(-1).text
+    return cursor.peek(-1).text.removesuffix("s")
 
 
 def within_part(cursor: Cursor, said: time, part: str) -> time:
@@ -87,7 +95,7 @@ def _part_ahead(cursor: Cursor) -> int | None:
     starts = ((), ("in", "the"), ("at",))
     for start in starts:
         part = cursor.peek(len(start)).text
-        if cursor.sees(*start) and part in DAY_PARTS and (start != ("at",) or part == "night"):
+        if cursor.sees(*start) and part in (*DAY_PARTS, *PARTS_AGAIN) and (start != ("at",) or part == "night"):
             return len(start)
     return None
 
@@ -98,8 +106,12 @@ def _is_clock(cursor: Cursor, ahead: int) -> bool:
         return True
     if _hour_of(token) is None:
         return False
+    if following in _NAMED and _hour_of(token) == 12:
+        return True
     if _spoken_minutes(token, cursor.peek(ahead + 1)) is not None:
-        following = cursor.peek(ahead + 2).text
+        # 'three twenty' alone may be a number.
+        is_alone = cursor.place + ahead == 0 and cursor.peek(2).kind == "end"
+        return not is_alone and (_hour_of(token) or 0) < 24 and not is_unit(cursor.peek(ahead + 2).text)
     if following in ("tomorrow", "tonight", "today") or (following == "this" and cursor.peek(ahead + 2).text in DAY_PARTS):
         return True
     if following == "at" and cursor.peek(ahead + 2).text == "night":
@@ -129,6 +141,8 @@ def _time(cursor: Cursor) -> time:
     if hour is None:
         raise cursor.unexpected()
     cursor.next()
+    if hour == 12 and cursor.peek().text in _NAMED:
+        return _time(cursor)
     if (minutes := _spoken_minutes(token, cursor.peek())) is not None:
         return _checked(cursor, f"{token.text} {cursor.next().text}", hour, minutes, 0)
     if len(token.text) in (3, 4) and token.text.isdigit():  # 'at 1030'

@@ -55,6 +55,8 @@ POSITIONS = {
 }
 HALVES = ("am", "pm")
 DAY_PARTS = ("morning", "afternoon", "evening", "night")
+PARTS_AGAIN = tuple(f"{part}s" for part in DAY_PARTS)
+"""Of every day, or of the weekdays before them."""
 QUARTERS = ("quarter", "qtr")
 VAGUE = ("about", "around", "approximately", "roughly")
 EXACT = ("sharp", "exactly", "precisely", "please")
@@ -71,7 +73,7 @@ _OPENERS = ("every", "each", "now")
 VOCABULARY = frozenset(
     {
         *_OTHERS.split(), *WEEKDAYS, *(f"{day}s" for day in WEEKDAYS), *MONTHS, *UNIT_SECONDS, *UNIT_MONTHS, *NUMBERS, *ORDINALS,
-        *HALVES, *DAY_PARTS, *QUARTERS, *VAGUE, *EXACT, *TIMES, *_OPENERS,
+        *HALVES, *DAY_PARTS, *PARTS_AGAIN, *QUARTERS, *VAGUE, *EXACT, *TIMES, *_OPENERS,
     }
 )  # fmt: skip
 """All words of the grammar, which are never refused as unknown."""
