@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import ExecutionNotFound, InvalidJob
-from agentoolkit.system.scheduler.execution_ids import asked_execution_id, execution_id, origin_of
+from agentoolkit.system.scheduler.execution_ids import asked_execution_id, downstream_execution_id, execution_id, origin_of, upstream_of
 from agentoolkit.testing import toolkit
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -76,3 +76,13 @@ async def test_what_is_repeated_is_an_execution_of_the_job(ask: Ask) -> None:
             await ask("start_run", job_id="job", **wrong)
     with pytest.raises(InvalidJob):
         await ask("start_run", job_id="other", run_key="b", execution_id=other)
+
+
+@pytest.mark.parametrize("after_any", [False, True])
+def test_the_id_of_a_downstream_execution_tells_its_upstream(after_any: bool) -> None:
+    """Also that of one which came after another itself; a digest in its place, and a key of a caller, tell nothing."""
+    first = downstream_execution_id("b", "a@2030-01-01T00:00:00+00:00", after_any=after_any)
+    second = downstream_execution_id("c", first)
+    assert (upstream_of(second), upstream_of(first)) == (first, "a@2030-01-01T00:00:00+00:00")
+    assert upstream_of(downstream_execution_id("c", "0" * 32, after_any=after_any)) is None
+    assert upstream_of("c@requested-after-a@b") is None

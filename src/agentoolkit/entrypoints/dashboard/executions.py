@@ -13,7 +13,7 @@ from agentoolkit.agents.schemas import AgentOutput
 from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
-from agentoolkit.system.scheduler.execution_ids import origin_of
+from agentoolkit.system.scheduler.execution_ids import downstream_execution_id, origin_of, upstream_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 
 PAGE = 50
@@ -58,7 +58,7 @@ async def get_execution(view: Viewing, execution_id: str) -> Response:
         execution=execution,
         attempts=[*execution["attempts"], {name: execution[name] for name in ("attempt", "started_at", "finished_at", "error", "status")}],
         under_way=execution["status"] in UNFINISHED,
-        upstream=id_.partition("@after-")[2] if execution["trigger"] == "after" else "",
+        upstream=upstream_of(id_),
         downstream=await _started_by(view, execution),
         origin=origin_of(id_),
         repeats=[other for other in kept["history"] if origin_of(other["execution_id"]) == id_],
@@ -79,9 +79,18 @@ def _agent_run(execution: Mapping[str, Any]) -> AgentOutput | None:
 async def _started_by(view: View, execution: dict[str, Any]) -> list[str]:
     """Return the ids of the executions that this one started, if their jobs still exist."""
     try:
-        job = await view.scheduler("get_job", job_id=execution["job_id"])
-        found = await all_of(*(view.scheduler("list_executions", job_id=each, limit=100, with_results=False) for each in job["downstream"]))
+        downstream = (await view.scheduler("get_job", job_id=execution["job_id"]))["downstream"]
     except AgenToolError:
         return []
-    ids = {f"{each}@after-{execution['execution_id']}" for each in job["downstream"]}
-    return [execution["execution_id"] for data in found for execution in data["history"] if execution["execution_id"] in ids]
+    id_ = execution["execution_id"]
+    ids = [downstream_execution_id(job, id_, after_any=after_any) for job in downstream for after_any in (False, True)]
+    return [one for one, is_kept in zip(ids, await all_of(*(_is_kept(view, one) for one in ids)), strict=True) if is_kept]
+
+
+async def _is_kept(view: View, execution_id: str) -> bool:
+    """Tell whether there is a record of an execution that the viewer may see."""
+    try:
+        await view.scheduler("get_execution", execution_id=execution_id)
+    except AgenToolError:
+        return False
+    return True

@@ -13,8 +13,8 @@ from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.json_values import NothingThere, value_at
 from agentoolkit.system.scheduler import views
-from agentoolkit.system.scheduler.decisions.downstream import upstream_execution_id
 from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.execution_ids import upstream_of
 from agentoolkit.system.scheduler.ports import JobStore
 
 NAME = "after"
@@ -44,8 +44,8 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
         InvalidInput: The running execution has no upstream execution, or the record has no such value.
     """
     running = current_execution()
-    before = upstream_execution_id(running) if running is not None else ""
-    if not before:
+    before = upstream_of(running.execution_id) if running is not None else None
+    if before is None:
         remedy = "Use '!ref:after:…' in a job with a schedule like 'after extract'; to run it by hand, give input_data of its own."
         raise InvalidInput("Nothing runs here that comes after another execution.", field="key", value=key, remedy=remedy)
     if (found := await ctx.deps.execution(before)) is None:

@@ -14,6 +14,8 @@ _asked = count()
 _NOW = "now-"
 _RETRY = "retry-"
 _REPLAY = "-replay-"
+_AFTER = "after-"
+_AFTER_ANY = "any-"
 _MAX_MARK = 180
 _DIGEST = 32
 _REPEATS = re.compile(rf"(?:{_RETRY}|{_NOW}[0-9a-f]{{32}}{_REPLAY})(?P<mark>.+)", re.DOTALL)
@@ -50,6 +52,29 @@ def requested_execution_id(job_id: str, key: str) -> str:
 def retry_execution_id(job_id: str, origin: str) -> str:
     """Compute the id of the execution that repeats another one. It contains the other id, or a digest if that is too long."""
     return f"{job_id}@{_RETRY}{_mark_of(origin)}"
+
+
+def downstream_execution_id(job_id: str, upstream: str, *, after_any: bool = False) -> str:
+    """Compute the id of a job's execution after an upstream execution. Being unique, it cannot be created twice.
+
+    Args:
+        job_id: The job.
+        upstream: The id of the upstream execution, or a digest if that is too long.
+        after_any: True if the job comes after any job.
+    """
+    return f"{job_id}@{_AFTER_ANY if after_any else _AFTER}{upstream}"
+
+
+def upstream_of(execution_id: str) -> str | None:
+    """Return the id of the upstream execution of another one; None if there is none or it is unknown."""
+    rest = execution_id.partition("@")[2]
+    upstream = next((rest.removeprefix(mark) for mark in (_AFTER, _AFTER_ANY) if rest.startswith(mark)), "")
+    return upstream if "@" in upstream else None
+
+
+def comes_after_any(execution_id: str) -> bool:
+    """Tell whether an execution was started because an execution of any job had ended."""
+    return execution_id.partition("@")[2].startswith(_AFTER_ANY)
 
 
 def origin_of(execution_id: str) -> str | None:

@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule, JobNotFound, No
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import AuditEntry, DamagedJob, FoundJobs, JobStore, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.search import Search, Subject, read_search
 
 _PAGE = 1_000
@@ -155,8 +156,9 @@ class JobLookup:
         return await self._store.entries(found.job.job_id if found else job_id, mine, limit)
 
     async def downstream(self, job: Job) -> Sequence[str]:
-        """Return the ids of the caller's downstream jobs that can still fire."""
-        ids = await self._store.downstream(job.job_id)
+        """Return the ids of the caller's downstream jobs that can still fire. Those after any job are among them."""
+        ids = [*await self._store.downstream(job.job_id), *await self._store.downstream(ANY)]
+        ids = sorted(id_ for id_ in ids if id_ != job.job_id)
         if get_caller().is_admin:
             return ids
         return [stored.job.job_id for stored in await self._own(ids)]

@@ -224,7 +224,7 @@ class JobDetails(SchedulerFacts):
     pending: bool = Field(description="The job waits for the scheduler to be started")
     info: dict[str, Any] = Field(description="The whole definition, and the job's state")
     recent_history: list[ExecutionInfo]
-    upstream: str | None = Field(None, description="Id of the job that it comes after")
+    upstream: str | None = Field(None, description="Id of the job that it comes after; None if that is any job")
     downstream: list[str] = Field(default=[], description="Ids of the jobs that come after it")
 
 

@@ -174,7 +174,7 @@ def job_details(
         recent_history=[
             execution_info(execution, waits=parts.waits_for_tool(execution.agentool_name, job.policies)) for execution in executions
         ],
-        upstream=job.upstream_id,
+        upstream=before.job_id if (before := job.schedule.after) and before.names_job else None,
         downstream=list(downstream),
     )
 

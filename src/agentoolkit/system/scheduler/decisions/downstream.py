@@ -11,14 +11,13 @@ from agentoolkit.system.scheduler.decisions.due_or_late import runs_left
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.execution_ids import comes_after_any, downstream_execution_id
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
 from agentoolkit.system.scheduler.schedules.after import ANY, START
 
 MAX_ID_LENGTH = 2_000
 """Maximum bytes of an execution's id, which contains its upstream ids: PostgreSQL cannot index longer ones."""
 
-_AFTER = "@after-"
-_AFTER_ANY = "@any-"
 _SUCCEEDED = frozenset({ExecutionStatus.SUCCESS})
 _FAILED = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
 _COUNT: dict[str, frozenset[ExecutionStatus]] = {"succeeded": _SUCCEEDED, "failed": _FAILED, "ended": _SUCCEEDED | _FAILED}
@@ -73,18 +72,14 @@ def scheduler_start(now: datetime) -> Execution:
     return Execution(f"{START}-{now.isoformat()}", START, "scheduler", now, status=ExecutionStatus.SUCCESS, finished_at=now)
 
 
-def upstream_execution_id(execution: Execution) -> str:
-    """Return the id of the upstream execution; empty if there is none."""
-    if execution.trigger != "after":
-        return ""
-    return execution.execution_id.partition(_AFTER_ANY if _comes_after_any(execution) else _AFTER)[2]
-
-
 def _is_awaited(job: Job, ended: Execution) -> bool:
     before = job.schedule.after
     if before is None or ended.status not in _COUNT[before.outcome] or not job.schedule.admits(_end(ended)):
         return False
-    return before.job_id != ANY or (ended.job_id not in (job.job_id, START) and not _comes_after_any(ended))
+    if before.job_id != ANY:
+        return True
+    # The end of an execution that came after any job starts no other such job, or two would start each other for ever.
+    return ended.job_id not in (job.job_id, START) and not comes_after_any(ended.execution_id)
 
 
 def _end(execution: Execution) -> datetime:
@@ -97,8 +92,8 @@ def _fits(execution: Execution) -> bool:
 
 def _shortened(execution: Execution) -> Execution:
     digest = blake2b(execution.execution_id.encode(), digest_size=16).hexdigest()
-    after_any = _comes_after_any(execution)
-    return execution._replace(execution_id=_id_after(execution.job_id, digest, after_any=after_any))
+    after_any = comes_after_any(execution.execution_id)
+    return execution._replace(execution_id=downstream_execution_id(execution.job_id, digest, after_any=after_any))
 
 
 def _start_after(scribe: Scribe, ended: Execution) -> Execution:
@@ -106,15 +101,5 @@ def _start_after(scribe: Scribe, ended: Execution) -> Execution:
     if ended.job_id == START:
         id_ = f"{job.job_id}{ended.execution_id}"
         return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="start", owner=scribe.owner)
-    id_ = _id_after(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
+    id_ = downstream_execution_id(job.job_id, ended.execution_id, after_any=job.upstream_id == ANY)
     return Execution(id_, job.job_id, job.agentool_name, _end(ended), trigger="after", owner=scribe.owner)
-
-
-def _id_after(job_id: str, upstream: str, *, after_any: bool = False) -> str:
-    """Compute the id of a job's execution after an upstream execution. Being unique, it cannot be created twice."""
-    return f"{job_id}{_AFTER_ANY if after_any else _AFTER}{upstream}"
-
-
-def _comes_after_any(execution: Execution) -> bool:
-    """Tell whether an execution was started by the end of any job. Its own end starts no such job, or two would loop for ever."""
-    return execution.trigger == "after" and execution.execution_id.startswith(f"{execution.job_id}{_AFTER_ANY}")

@@ -11,9 +11,10 @@ from itertools import chain
 from agentoolkit.database.session import Row
 from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.decision_records import Decision
-from agentoolkit.system.scheduler.decisions.downstream import decide_downstream, upstream_execution_id
+from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due_or_late import begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.execution_ids import upstream_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins
 from agentoolkit.system.scheduler.schedules.after import ANY
@@ -131,7 +132,7 @@ def start_downstream(tx: Transaction, ended: Sequence[Execution], owner: str) ->
     )
     written: defaultdict[str, list[Claimed]] = defaultdict(list)
     for claimed in round_.write():
-        written[upstream_execution_id(claimed.execution)].append(claimed)
+        written[upstream_of(claimed.execution.execution_id) or ""].append(claimed)
     return written
 
 
