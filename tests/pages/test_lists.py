@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
+import re
 
 import httpx2
 import pytest
@@ -12,6 +14,7 @@ from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule
+from .test_pages import FAILS
 
 HERE = {"Origin": "http://127.0.0.1:8000"}
 
@@ -51,6 +54,50 @@ async def test_a_list_is_a_file(kit: TestToolkit, client: httpx2.AsyncClient) ->
     lines = list(csv.DictReader(io.StringIO(answer.text)))
     assert (len(lines), lines[0]["job_id"], answer.headers["content-type"]) == (59, "job-1", "text/csv; charset=utf-8")
     assert len((await client.get("/export/jobs.json")).json()) == 60
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/executions?status=failed&q=job:calm", []),
+        ("/executions?status=success&q=job:calm", ["calm"]),
+        ("/executions?job=brief&q=status:failed,success", ["brief"]),
+        ("/executions?job=brief&status=success", []),
+        ("/jobs?state=paused&q=calm", []),
+        ("/jobs?state=active&q=status:failed", ["brief"]),
+        ("/jobs?state=cancelled&q=status:success", ["former"]),
+    ],
+)
+async def test_every_filter_of_a_list_counts(
+    kit: TestToolkit, client: httpx2.AsyncClient, browse: Browse, address: str, shown: list[str]
+) -> None:
+    """On the page, in its file, and in the question before something is done to all that match."""
+    await schedule(kit, "brief", **FAILS)
+    for name in ("calm", "former"):
+        await schedule(kit, name)
+    await kit.advance(hours=1)
+    await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "former"})
+    page = await browse(address)
+    assert [name for name in ("brief", "calm", "former") if f'href="/jobs/{name}"' in page.partition("<table")[2]] == shown
+    of_page, _, query = address.lstrip("/").partition("?")
+    lines = list(csv.DictReader(io.StringIO((await client.get(f"/export/{of_page}.csv?{query}")).text)))
+    assert [line["job_id"] for line in lines] == shown
+    if shown and "q=" in address:
+        value = re.findall(r'name="q" value="([^"]*)">all that', page)[0]
+        question = await browse("/act", params={"do": "run" if of_page == "jobs" else "again", "q": html.unescape(value)})
+        assert f"{of_page[:-1]} {shown[0]}" in question
+
+
+@pytest.mark.parametrize("address", ["/jobs?state=zz", "/executions?status=zz", "/export/jobs.csv?state=zz", "/act?do=run&all_jobs=zz"])
+async def test_a_filter_that_is_none_is_refused(browse: Browse, address: str) -> None:
+    """It lists nothing instead of everything."""
+    assert "zz" in await browse(address, status=422)
+
+
+@pytest.mark.parametrize("page", ["jobs", "executions"])
+async def test_a_file_without_lines_has_its_header(client: httpx2.AsyncClient, page: str) -> None:
+    """A program finds its columns."""
+    assert b"job_id," in (await client.get(f"/export/{page}.csv")).content
 
 
 async def test_a_file_of_executions(kit: TestToolkit, client: httpx2.AsyncClient) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from agentoolkit.entrypoints.dashboard.lists import Noun, find_all
+from agentoolkit.entrypoints.dashboard.lists import Filters, Noun, find_all
 from agentoolkit.entrypoints.dashboard.page import View
 from agentoolkit.system.scheduler.search import check_narrows
 
@@ -25,7 +24,7 @@ class Choice:
     all_executions: str = ""
     """All executions with this status."""
     of_job: str = ""
-    """With `all_executions`: only the executions of this job."""
+    """With `all_executions` or `q`: only the executions of this job."""
     q: str = ""
     """All jobs, or all executions, that match this query; the action decides which."""
 
@@ -51,13 +50,10 @@ class Choice:
 
     async def items(self, view: View, noun: Noun) -> list[str]:
         """Return the ids of the chosen jobs or executions, at most `MAX_CHOSEN`."""
+        if not (self.q or self.all_jobs or self.all_executions):
+            return list(self.jobs or self.executions)
         if self.q:
             check_narrows(self.q)
-            wanted: dict[str, Any] = {"query": self.q}
-        elif self.all_jobs:
-            wanted = {"job_status": None if self.all_jobs == "live" else self.all_jobs}
-        elif self.all_executions:
-            wanted = {"execution_status": self.all_executions, "job_id": self.of_job or None}
-        else:
-            return list(self.jobs or self.executions)
-        return [item[f"{noun}_id"] for item in await find_all(view, noun, wanted, MAX_CHOSEN)]
+        status = self.all_executions if noun == "execution" else "" if self.all_jobs == "live" else self.all_jobs
+        filters = Filters(noun, self.q, status, self.of_job)
+        return [item[f"{noun}_id"] for item in await find_all(view, noun, filters.wanted, MAX_CHOSEN)]

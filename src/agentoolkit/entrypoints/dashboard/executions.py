@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.agents.schemas import AgentOutput
-from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
+from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.execution_ids import downstream_execution_id, origin_of, upstream_of
@@ -24,21 +24,18 @@ router = page_router("executions")
 
 @router.get("/executions")
 async def get_executions(view: Viewing, status: str = "", job: str = "", q: str = "", cursor: str = "") -> Response:
-    """List executions, the latest due first: by job and status, or by a query."""
-    wanted = status if status in STATUSES else None
+    """List executions, the latest due first: by job, by status and by a query."""
     views = await saved_views(view, "executions")
     if not view.request.query_params and (first := next((each for each in views if each.is_default), None)):
         return go_to(list_address("executions", first.query))
-    asked = {"query": q} if q.strip() else {"execution_status": wanted, "job_id": job or None}
-    found, following = await find_page(view, "execution", asked, PAGE, cursor or None)
+    filters = Filters("execution", q, status, job)
+    found, following = await find_page(view, "execution", filters.wanted, PAGE, cursor or None)
     return await view.page(
         "executions.html",
         title="Executions",
         executions=found,
         cursor=following,
-        q=q,
-        status_wanted=wanted or "",
-        job=job,
+        filters=filters,
         statuses=STATUSES,
         first=not cursor,
         views=views,

@@ -8,9 +8,10 @@ from typing import Literal
 from starlette.responses import Response
 
 from agentoolkit.csv_text import csv_text
-from agentoolkit.entrypoints.dashboard.lists import find_all
+from agentoolkit.entrypoints.dashboard.lists import Filters, find_all
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.redaction import redacted
+from agentoolkit.system.scheduler.schemas import ExecutionInfo, JobSummary
 
 MAX_EXPORTED = 10_000
 """Lines of one file at most."""
@@ -32,15 +33,15 @@ async def export(
 
     Secrets are hidden. In CSV, values other than text and numbers are JSON, and no cell is a formula for a spreadsheet.
     """
-    if page == "jobs":
-        found = await find_all(view, "job", {"query": q} if q else {"job_status": state or None}, MAX_EXPORTED)
-    else:
-        wanted = {"query": q} if q else {"execution_status": status or None, "job_id": job or None}
-        found = await find_all(view, "execution", wanted, MAX_EXPORTED)
-    lines = [redacted({name: value for name, value in record.items() if name != "result"}) for record in found]
+    filters, record_type = (
+        (Filters("job", q, state), JobSummary) if page == "jobs" else (Filters("execution", q, status, job), ExecutionInfo)
+    )
+    found = await find_all(view, filters.noun, filters.wanted, MAX_EXPORTED)
+    columns = [name for name in record_type.model_fields if name != "result"]
+    lines = [redacted({name: record[name] for name in columns}) for record in found]
     text, media = json.dumps(lines, indent=1, ensure_ascii=False), "application/json"
     if kind == "csv":
-        text, media = csv_text(lines, list(lines[0])) if lines else "", "text/csv"
+        text, media = csv_text(lines, columns), "text/csv"
     headers = {
         "Content-Disposition": f'attachment; filename="{page}.{kind}"',
         "Cache-Control": "no-store",

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
-from agentoolkit.entrypoints.dashboard.lists import find_page, list_address, saved_views
+from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.job_versions import read_versions, restore_version
@@ -22,7 +22,6 @@ from agentoolkit.system.scheduler.schedules.describe import describe
 
 PAGE = 50
 NEXT_RUNS = 10
-STATES = ("active", "paused", "broken", "done", "cancelled")
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _WORDS = {"active": "Scheduled", "paused": "Paused", "broken": "Broken", "done": "Done", "cancelled": "Cancelled"}
 
@@ -44,20 +43,19 @@ class JobRow(NamedTuple):
 
 @router.get("/jobs")
 async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
-    """List jobs: all that can run again, all in one state, or all that match a query."""
+    """List jobs: all that can run again, or those in one state and those that match a query."""
     views = await saved_views(view, "jobs")
     if not view.request.query_params and (first := next((each for each in views if each.is_default), None)):
         return go_to(list_address("jobs", first.query))
-    wanted = {"query": q} if q.strip() else {"job_status": state if state in STATES else None}
-    jobs, following = await find_page(view, "job", wanted, PAGE, cursor or None)
+    filters = Filters("job", q, state)
+    jobs, following = await find_page(view, "job", filters.wanted, PAGE, cursor or None)
     rows = await rows_of(view, jobs)
     return await view.page(
         "jobs.html",
         title="Jobs",
         rows=rows,
         cursor=following,
-        q=q,
-        state=state,
+        filters=filters,
         states=[("", "Live"), *_WORDS.items()],
         first=not cursor,
         views=views,

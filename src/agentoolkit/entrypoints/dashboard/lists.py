@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.paging import all_pages
+from agentoolkit.system.scheduler.search import status_word
 
 Noun = Literal["job", "execution"]
 
@@ -18,6 +20,47 @@ _PAGE = 1_000
 """Items of one page when all are read."""
 
 router = page_router("lists")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters of a list. A job or an execution is listed if it passes all of them."""
+
+    noun: Noun
+    q: str = ""
+    """A query."""
+    status: str = ""
+    """A state of jobs, or an outcome of executions."""
+    job: str = ""
+    """The job of executions."""
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """The fields of the operation that lists them."""
+        return {
+            "query": self.q.strip() or None,
+            f"{self.noun}_status": self.status or None,
+            **({"job_id": self.job or None} if self.noun == "execution" else {}),
+        }
+
+    @property
+    def text(self) -> str:
+        """All filters as one query, to save it or to act on all that match."""
+        status = f"status:{status_word(self.status)}" if self.status else ""  # first, because it decides which jobs are searched
+        job = f'job:"{self.job}"' if self.job else ""
+        return " ".join(filter(None, [status, job, self.q.strip()]))
+
+    @property
+    def address(self) -> str:
+        """The address of the filtered list."""
+        return f"/{self.noun}s{self.query_string or '?all=yes'}"
+
+    @property
+    def query_string(self) -> str:
+        """The filters in an address; empty without any."""
+        given = {"q": self.q, "state" if self.noun == "job" else "status": self.status, "job": self.job}
+        text = urlencode({name: value for name, value in given.items() if value})
+        return f"?{text}" if text else ""
 
 
 class Listed(NamedTuple):

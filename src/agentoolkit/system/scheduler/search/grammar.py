@@ -111,8 +111,8 @@ class Search:
         return asked if len(asked) == len(term.values) else LIVE | {JobStatus.DONE} | asked
 
     def with_term(self, key: str, *values: TermValue) -> Search:
-        """Return the search with a further term."""
-        return replace(self, terms=(*self.terms, Term(key, values)))
+        """Return the search with a further term. It comes first, because the first status decides which jobs are searched."""
+        return replace(self, terms=(Term(key, values), *self.terms))
 
 
 def status_word(status: str) -> str:
