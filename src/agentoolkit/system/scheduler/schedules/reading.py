@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,10 +24,10 @@ from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words import understand
-from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, Language, answered_in, in_english, language_name
+from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, Language, Translation, answered_in, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
-from agentoolkit.system.scheduler.schedules.words.tokens import DayParts, plain
+from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, DayParts, count_known, plain
 from agentoolkit.system.scheduler.schedules.zones import within_the_calendar, zone_named
 
 
@@ -136,39 +135,61 @@ def _bounded(phrase: Phrase, zone: str, now: datetime, anchor: datetime | None, 
 def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
     """Read a text as English and in each enabled language. A text that reads differently in two of them is refused."""
     readings: dict[str, Phrase] = {}
-    refused: InvalidSchedule | None = None
-    for language, english in [(None, text), *_translations(text, habits.languages)]:
+    refused: list[InvalidSchedule] = []
+    languages = () if is_after(text) else habits.languages
+    translations: list[tuple[Language, Translation]] = [(language, in_english(text, language)) for language in languages]
+    said: list[tuple[Language | None, str]] = [(None, text)]
+    said.extend((language, found.english) for language, found in translations if found.english and found.english != text)
+    for language, english in said:
         try:
             phrase = understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
             if language is not None:
-                said = f"read as {language_name(language)}: {english!r}"
-                phrase = replace(phrase, language=language, remarks=(said, *phrase.remarks))
+                read_as = f"read as {language_name(language)}: {english!r}"
+                phrase = replace(phrase, language=language, remarks=(read_as, *phrase.remarks))
             readings[language_name(language) if language else "English"] = phrase
         except InvalidSchedule as wrong:
-            refused = refused or wrong
+            refused.append(wrong if language is None else _refused_as(language, english, wrong, text))
     if len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
         problem = f"{excerpt(text)} reads differently in {' and '.join(readings)}."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write it in other words, or as a crontab.")
-    if not readings and refused is not None:
-        hint = _other_language(text, now, kind, timezone, habits)
-        raise refused if hint is None else InvalidSchedule(refused.problem, field="schedule", value=text, remedy=hint) from None
+    if not readings:
+        raise _best_refusal(text, refused, translations, _other_language(text, now, kind, timezone, habits))
     return next(iter(readings.values()))
+
+
+def _refused_as(language: Language, english: str, wrong: InvalidSchedule, text: str) -> InvalidSchedule:
+    """Return the refusal of a text in another language: what it is in English, and what is wrong with that."""
+    problem = f"{excerpt(text)} is read as {language_name(language)}, {english!r}: {wrong.problem}"
+    return InvalidSchedule(problem, field="schedule", value=text, remedy=wrong.remedy)
+
+
+def _best_refusal(
+    text: str, refused: list[InvalidSchedule], translations: list[tuple[Language, Translation]], hint: str | None
+) -> InvalidSchedule:
+    """Return the refusal of the language that knows all words of a text, or most of them; English comes before the others."""
+    in_english_words, *others = refused
+    if others:
+        return others[0]
+    if hint is not None:
+        return InvalidSchedule(in_english_words.problem, field="schedule", value=text, remedy=hint)
+    language, best = max(translations, key=lambda each: each[1].known, default=(None, Translation(None, 0)))
+    if language is None or best.english is not None or best.known <= count_known(text):
+        return in_english_words
+    problem = f"{best.unknown!r} is not understood in {language_name(language)}."
+    return InvalidSchedule(problem, field="schedule", value=text, remedy=EXAMPLES)
 
 
 def _other_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> str | None:
     """Return a hint if a text can be read in a language that is not enabled; else None."""
-    for language, english in _translations(text, [other for other in LANGUAGES if other not in habits.languages]):
+    for language in LANGUAGES:
+        english = None if language in habits.languages or is_after(text) else in_english(text, language).english
+        if not english or english == text:
+            continue
         with suppress(InvalidSchedule):
             understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
             setting = f"AGENTOOL_LANGUAGES={','.join([*habits.languages, language])}"
             return f"In {language_name(language)} it is {english!r}: write that, or set {setting} for texts in {language_name(language)}."
     return None
-
-
-def _translations(text: str, languages: Sequence[Language]) -> Iterator[tuple[Language, str]]:
-    for language in languages:
-        if not is_after(text) and (english := in_english(text, language)) not in (None, "", text):
-            yield language, english
 
 
 def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:

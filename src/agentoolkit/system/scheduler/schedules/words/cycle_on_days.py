@@ -37,7 +37,10 @@ def with_days(cursor: Cursor, found: Cycle) -> Cycle:
         InvalidSchedule: The cycle names other days, or the days do not belong to its period.
     """
     start = cursor.place
-    days = positions(cursor) or (date_of_year(cursor) if names_date_of_year(cursor) else weekdays(cursor))
+    days = positions(cursor)
+    if days is None:
+        cursor.take("the")
+        days = date_of_year(cursor) if names_date_of_year(cursor) else weekdays(cursor)
     if found.unit == "quarter" and not _is_week(days) and days[1] == "*":
         days = in_quarter(cursor, days)
     elif not _fit(found, days):

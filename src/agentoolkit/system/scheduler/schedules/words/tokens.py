@@ -238,6 +238,11 @@ def tokenise(text: str) -> list[TextToken]:
     return list(_tokens(text))
 
 
+def count_known(text: str) -> int:
+    """Return how many of a text's words are words of the grammar."""
+    return sum(word in KNOWN_WORDS for word in re.findall(r"[^\W\d_]+", text.casefold()))
+
+
 @lru_cache(maxsize=1024)
 def _tokens(text: str) -> tuple[TextToken, ...]:
     """Return the tokens of a text. Cached, because forty expressions search for synonyms, and most texts come again."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 _DAYS = {
     "lundi": "monday",
     "mardi": "tuesday",
@@ -33,7 +36,10 @@ _UNITS = {
     "jour": "day",
     **dict.fromkeys(("semaine", "semaines"), "weeks"),
     "mois": "months",
+    **dict.fromkeys(("an", "annee"), "year"),
+    **dict.fromkeys(("ans", "annees"), "years"),
 }
+_PARTS = {"matin": "morning", "apres-midi": "afternoon", "soir": "evening", "nuit": "night"}
 _NUMBERS = dict(
     zip(["deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze"], map(str, range(2, 13)), strict=True)
 )
@@ -63,7 +69,21 @@ WORDS: dict[str, str] = {
     **_PLACES,
     **_DAY_NAMES,
     **{f"le {name}": f"on {english}" for name, english in _DAY_NAMES.items()},
-    **{f"tous les {day}s": f"every {english}" for day, english in _DAYS.items()},
+    **{f"{all_} {day}s": f"every {english}" for all_ in ("tous les", "les") for day, english in _DAYS.items()},
+    **{
+        f"{joint} {day}{end}": f"and {english}"
+        for joint in ("et", "et le", "et les")
+        for day, english in _DAYS.items()
+        for end in ("", "s")
+    },
+    **{f"un {day} sur deux": f"every other {english}" for day, english in _DAYS.items()},
+    **{f"{day} {part}": f"{english} {word}" for day, english in _DAYS.items() for part, word in _PARTS.items()},
+    **{f"{which} {part}": f"every {word}" for which in ("chaque", "tous les", "toutes les") for part, word in _PARTS.items()},
+    **{f"{which} {part}s": f"every {word}" for which in ("tous les", "toutes les") for part, word in _PARTS.items()},
+    **{f"demain {part}": f"tomorrow {word}" for part, word in _PARTS.items()},
+    **{f"{of} {part}": f"in the {word}" for of in ("du", "de la") for part, word in _PARTS.items()},
+    "de l'apres-midi": "in the afternoon",
+    "cet apres-midi": "this afternoon",
     **{f"le {day}": f"on {english}" for day, english in _DAYS.items()},
     "maintenant": "now",
     "aujourd'hui": "today",
@@ -83,7 +103,45 @@ WORDS: dict[str, str] = {
     "chaque heure": "every hour",
     "chaque minute": "every minute",
     "chaque semaine": "every week",
-    "chaque mois": "every month",
+    **dict.fromkeys(("chaque mois", "tous les mois"), "every month"),
+    **dict.fromkeys(("chaque annee", "tous les ans"), "every year"),
+    **dict.fromkeys(("chaque trimestre", "tous les trimestres"), "every quarter"),
+    "toutes les semaines": "every week",
+    "toutes les minutes": "every minute",
+    **dict.fromkeys(("chaque week-end", "tous les week-ends", "le week-end", "les week-ends"), "every weekend"),
+    **dict.fromkeys(("tous les jours ouvres", "chaque jour ouvre", "tous les jours ouvrables", "chaque jour ouvrable"), "every weekday"),
+    **dict.fromkeys(("jour ouvrable", "jour ouvre"), "weekday"),
+    **dict.fromkeys(("jours ouvres", "les jours ouvres"), "weekdays"),
+    "un jour sur deux": "every other day",
+    "une semaine sur deux": "every other week",
+    **dict.fromkeys(("15 jours", "quinze jours"), "2 weeks"),
+    **dict.fromkeys(("toutes les demi-heures", "chaque demi-heure"), "every 30 minutes"),
+    **dict.fromkeys(("tous les quarts d'heure", "chaque quart d'heure"), "every 15 minutes"),
+    "toutes les heures et demie": "every 90 minutes",
+    "une heure et demie": "90 minutes",
+    "une demi-heure": "30 minutes",
+    "un quart d'heure": "15 minutes",
+    "trois quarts d'heure": "45 minutes",
+    "de chaque mois": "of every month",
+    "du trimestre": "of the quarter",
+    "de l'annee": "of the year",
+    "la semaine prochaine": "next week",
+    "le mois prochain": "next month",
+    "l'annee prochaine": "next year",
+    "tout de suite": "now",
+    "une fois par jour": "once a day",
+    "deux fois par jour": "twice a day",
+    "trois fois par jour": "three times a day",
+    "une fois par semaine": "once a week",
+    "une fois par mois": "once a month",
+    "une fois par an": "once a year",
+    **dict.fromkeys(("quotidien", "quotidiennement"), "daily"),
+    "hebdomadaire": "weekly",
+    **dict.fromkeys(("mensuel", "mensuellement"), "monthly"),
+    **dict.fromkeys(("annuel", "annuellement"), "yearly"),
+    **dict.fromkeys(("jusqu'a", "jusqu'au"), "until"),
+    **dict.fromkeys(("a partir de", "a partir du", "a compter de", "a compter du"), "starting"),
+    "entre": "between",
     "toutes les heures": "every hour",
     "en semaine": "weekdays",
     "jours ouvrables": "weekdays",
@@ -96,13 +154,32 @@ WORDS: dict[str, str] = {
     **dict.fromkeys(("le", "la"), "on the"),
     "de": "of",
     "du mois": "of the month",
-    "du lundi au vendredi": "every monday to friday",
     "sauf": "except",
     "prochain": "",
     "une": "1",
     "un": "1",
 }
 """Phrases in small letters without marks, and what they are in English."""
+
+_HOURS = {word: str(number) for number, word in enumerate(("une", *_NUMBERS), 1)}
+_DAY = "|".join(_DAYS)
+
+FORMS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"(?<=\d),(?=\d)", "."),
+    (r"\b1er\b", "1st"),
+    (rf"(?<=\ba )({'|'.join(_HOURS)})(?= heures?\b)", lambda found: _HOURS[found[1]]),
+    (r"\b(\d{1,2}) ?h(?:eures?)? ?(\d\d)\b", r"\1:\2"),  # 9h30
+    (r"(?<=\ba )(\d{1,2}) heures?\b", r"\1 h"),
+    (r"\b(\d{1,2}) ?h et demie\b", r"<half past \1>"),
+    (r"\b(\d{1,2}) ?h et quart\b", r"<quarter past \1>"),
+    (r"\b(\d{1,2}) ?h moins le quart\b", r"<quarter to \1>"),
+    (r"\bmidi et demi\b", "12:30"),
+    (rf"\bdu ({_DAY}) au ({_DAY})\b", r"<on> \1 <to> \2"),
+    (r"\bde (\d{1,2}(?::\d\d)?)(?: ?h)? a (\d{1,2}(?::\d\d)?)(?: ?h)?\b", r"<from> \1 <to> \2"),
+    (rf"^\s*le ({_DAY})\b(?! (?:\d|1st|prochain|saint|gras|de p))", r"chaque \1"),  # each one: 'lundi' alone is the next
+    (r"\ble (\d{1,2})(?= (?:de chaque|du mois|a)\b|\s*$)", r"le \1th"),
+)
+"""Times and dates as they are written in French, and what they are in words of the table; English stands between ``<`` and ``>``."""
 
 ANSWERS: dict[str, str] = {
     "Monday": "lundi",
@@ -129,6 +206,12 @@ ANSWERS: dict[str, str] = {
     "every weekday": "chaque jour ouvré",
     "every hour": "toutes les heures",
     "every minute": "toutes les minutes",
+    "every hour from": "toutes les heures de",
+    "of every hour": "de chaque heure",
+    "of hours": "dans les heures",
+    "of hour": "dans l'heure",
+    "at minute": "à la minute",
+    "weekday": "jour ouvré",
     "every few": "toutes les",
     "every few whole": "tous les",
     "second": "seconde",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 _DAYS = {
     "lunes": "monday",
     "martes": "tuesday",
@@ -33,7 +36,11 @@ _UNITS = {
     "dia": "day",
     **dict.fromkeys(("semana", "semanas"), "weeks"),
     **dict.fromkeys(("meses",), "months"),
+    "mes": "month",
+    "ano": "year",
+    "anos": "years",
 }
+_PLURALS = {day if day.endswith("s") else f"{day}s": english for day, english in _DAYS.items()}
 _NUMBERS = dict(
     zip(["dos", "tres", "cuatro", "cinco", "seis", "siete", "ocho", "nueve", "diez", "once", "doce"], map(str, range(2, 13)), strict=True)
 )
@@ -54,6 +61,12 @@ _DAY_NAMES = {
     "nochevieja": "new years eve",
 }
 
+_BESIDE = {
+    **dict.fromkeys(("y", "y los"), "and"),
+    **dict.fromkeys(("menos los", "excepto los"), "except"),
+    **dict.fromkeys(("semanalmente los", "una vez por semana los"), "weekly on"),
+}
+
 WORDS: dict[str, str] = {
     **_DAYS,
     **_MONTHS,
@@ -62,7 +75,10 @@ WORDS: dict[str, str] = {
     **_PLACES,
     **_DAY_NAMES,
     **{f"el {name}": f"on {english}" for name, english in _DAY_NAMES.items()},
-    **{f"los {day if day.endswith('s') else day + 's'}": f"every {english}" for day, english in _DAYS.items()},
+    **{f"{all_} {days}": f"every {english}" for all_ in ("los", "todos los") for days, english in _PLURALS.items()},
+    **{f"{joint} {days}": f"{word} {english}" for joint, word in _BESIDE.items() for days, english in _PLURALS.items()},
+    **{f"el {day} que viene": f"next {english}" for day, english in _DAYS.items()},
+    **{f"semanas el {day}": f"weeks on {english}" for day, english in _DAYS.items()},
     **{f"el {day}": english for day, english in _DAYS.items()},
     "ahora": "now",
     "hoy": "today",
@@ -80,7 +96,45 @@ WORDS: dict[str, str] = {
     "cada minuto": "every minute",
     "cada semana": "every week",
     "cada mes": "every month",
-    "diariamente": "daily",
+    **dict.fromkeys(("diariamente", "diario", "a diario"), "daily"),
+    "semanalmente": "weekly",
+    "mensualmente": "monthly",
+    "anualmente": "yearly",
+    **dict.fromkeys(("todos los meses",), "every month"),
+    **dict.fromkeys(("cada ano", "todos los anos"), "every year"),
+    **dict.fromkeys(("cada trimestre", "todos los trimestres"), "every quarter"),
+    **dict.fromkeys(("cada manana", "todas las mananas"), "every morning"),
+    **dict.fromkeys(("cada tarde", "todas las tardes"), "every afternoon"),
+    **dict.fromkeys(("cada noche", "todas las noches"), "every night"),
+    "todas las horas": "every hour",
+    "todas las semanas": "every week",
+    "por la manana": "morning",
+    "por la tarde": "afternoon",
+    "por la noche": "night",
+    "esta tarde": "this afternoon",
+    "cada hora y media": "every 90 minutes",
+    "media hora": "30 minutes",
+    "cuarto de hora": "15 minutes",
+    **dict.fromkeys(("hora y media", "una hora y media"), "90 minutes"),
+    "dos veces al dia": "twice a day",
+    "tres veces al dia": "three times a day",
+    "una vez al dia": "once a day",
+    "una vez al mes": "once a month",
+    "una vez al ano": "once a year",
+    **dict.fromkeys(("una vez por semana", "una vez a la semana"), "once a week"),
+    "entre semana": "weekdays",
+    **dict.fromkeys(("cada dia laborable", "todos los dias laborables"), "every weekday"),
+    "dia laborable": "weekday",
+    **dict.fromkeys(("los fines de semana", "cada fin de semana", "todos los fines de semana"), "every weekend"),
+    "de cada mes": "of every month",
+    "el primero de cada mes": "on the 1st of every month",
+    **dict.fromkeys(("la proxima semana", "la semana que viene"), "next week"),
+    **dict.fromkeys(("el proximo mes", "el mes que viene"), "next month"),
+    "ahora mismo": "now",
+    **dict.fromkeys(("hasta", "hasta el", "hasta las"), "until"),
+    **dict.fromkeys(("a partir del", "a partir de", "desde", "desde el"), "starting"),
+    **dict.fromkeys(("entre", "entre las"), "between"),
+    "y las": "and",
     "dias laborables": "weekdays",
     "los dias laborables": "weekdays",
     "a las": "at",
@@ -93,7 +147,6 @@ WORDS: dict[str, str] = {
     "en navidad": "on christmas",
     "de": "of",
     "del mes": "of the month",
-    "de lunes a viernes": "every monday to friday",
     "excepto": "except",
     "el proximo": "next",
     "proximo": "next",
@@ -101,6 +154,27 @@ WORDS: dict[str, str] = {
     "un": "1",
 }
 """Phrases in small letters without marks, and what they are in English."""
+
+_HOURS = {word: str(number) for number, word in enumerate(("una", *_NUMBERS), 1)}
+_DAY = "|".join(_DAYS)
+
+FORMS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"(?<=\d),(?=\d)", "."),
+    (rf"(?<=\blas )({'|'.join(_HOURS)})\b", lambda found: _HOURS[found[1]]),
+    (r"(?<=\ba la )una\b", "1"),
+    (r"\b(\d{1,2}) y media\b", r"<half past \1>"),
+    (r"\b(\d{1,2}) y cuarto\b", r"<quarter past \1>"),
+    (r"\b(\d{1,2}) menos cuarto\b", r"<quarter to \1>"),
+    (r"\b(\d{1,2}(?::\d\d)?>?) de la manana\b", r"\1 <am>"),
+    (r"\b((?:[1-9]|1[01])(?::\d\d)?>?) de la tarde\b", r"\1 <pm>"),
+    (r"\ba las 12 de la noche\b", "<at midnight>"),
+    (r"\b((?:[7-9]|1[01])(?::\d\d)?>?) de la noche\b", r"\1 <pm>"),
+    (rf"\bde ({_DAY}) a ({_DAY})\b", r"<on> \1 <to> \2"),
+    (r"\bde (?:las )?(\d{1,2}(?::\d\d)?) a (?:las )?(\d{1,2}(?::\d\d)?)\b", r"<from> \1 <to> \2"),
+    (rf"\bun ({_DAY}) si y otro no\b", r"<every other> \1"),
+    (r"\bel (\d{1,2}) de cada mes\b", r"<on the \1th of every month>"),
+)
+"""Times and dates as they are written in Spanish, and what they are in words of the table; English stands between ``<`` and ``>``."""
 
 ANSWERS: dict[str, str] = {
     "Monday": "lunes",
@@ -127,6 +201,12 @@ ANSWERS: dict[str, str] = {
     "every weekday": "cada día laborable",
     "every hour": "cada hora",
     "every minute": "cada minuto",
+    "every hour from": "cada hora de",
+    "of every hour": "de cada hora",
+    "of hours": "en las horas",
+    "of hour": "en la hora",
+    "at minute": "en el minuto",
+    "weekday": "día laborable",
     "every few": "cada",
     "every few whole": "cada",
     "second": "segundo",
