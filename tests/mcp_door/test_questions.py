@@ -53,6 +53,18 @@ async def test_a_removal_that_is_declined_is_not_done(connect: Connect, kit: Tes
     assert await names(kit) == ["stand up"]
 
 
+@pytest.mark.parametrize("said", ["false", "no", "true", 1, [], ["yes"], None])
+async def test_only_true_is_a_yes(connect: Connect, kit: TestToolkit, said: Any) -> None:
+    """A client whose form gives texts or numbers has neither removed nor approved anything, whatever they say."""
+    vague = types.ElicitResult(action="accept", content={"confirm": said})
+    async with connect([vague, vague]) as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+        removed = await client.call_tool("scheduler_remove_task", {"task_id": "fetch"})
+    assert added.structured_content["state"] == "paused"
+    assert text_of(removed).startswith("The user declined.")
+    assert await names(kit) == ["fetch"]
+
+
 async def test_where_nobody_can_be_asked_a_code_confirms(connect: Connect, kit: TestToolkit) -> None:
     """The first answer says what would happen, and the second call does it."""
     async with connect() as client:

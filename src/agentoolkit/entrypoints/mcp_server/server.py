@@ -212,4 +212,5 @@ def _is_modern(ctx: Context) -> bool:
 
 
 def _said_yes(answer: types.ElicitResult) -> bool:
-    return answer.action == "accept" and bool((answer.content or {}).get(_CONFIRMED))
+    """Did a person tick the box? Some clients answer in texts, and "false" is one too: whatever is not True is no."""
+    return answer.action == "accept" and (answer.content or {}).get(_CONFIRMED) is True
