@@ -77,6 +77,27 @@ async def test_where_nobody_can_be_asked_a_code_confirms(connect: Connect, kit: 
     assert await names(kit) == []
 
 
+async def no_window(context: object, params: types.ElicitRequestParams) -> types.ErrorData:
+    return types.ErrorData(code=types.INTERNAL_ERROR, message="no window to ask in")
+
+
+async def no_answer(context: object, params: types.ElicitRequestParams) -> Any:
+    return types.CreateMessageResult(role="user", content=types.TextContent(text="yes"), model="m")
+
+
+@pytest.mark.parametrize("fails", [no_window, no_answer])
+async def test_a_client_that_fails_to_ask_is_as_one_that_cannot(kit: TestToolkit, fails: Any) -> None:
+    """In the protocol that waits for the answer: a code for what is done at once, and a task that waits for its person."""
+    server = create_server(LoopHost(kit), lambda: Caller("maria", "mcp", OWN))
+    async with Client(server, mode="legacy", elicitation_callback=fails) as client:
+        added = await client.call_tool("scheduler_add_task", OUTWARD)
+        told = await client.call_tool("scheduler_remove_task", {"task_id": "fetch"})
+        assert "agentool resume fetch" in text_of(added)
+        assert await names(kit) == ["fetch"]
+        await client.call_tool("scheduler_remove_task", {"task_id": "fetch", "confirm": told.structured_content["confirm"]})
+    assert await names(kit) == []
+
+
 async def test_a_wrong_code_confirms_nothing(connect: Connect, kit: TestToolkit) -> None:
     """A model cannot make one up."""
     async with connect() as client:

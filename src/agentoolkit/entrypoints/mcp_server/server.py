@@ -14,6 +14,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
 
 from agentool.caller import Caller, Scope, acting_as
 from agentool.errors import UnknownAgenTool
@@ -101,7 +102,7 @@ class Door:
             answer = await self._call_tool(ctx, params.name, arguments)
         except ConfirmationNeeded as needed:
             return await self._ask_to_confirm(ctx, params, needed)
-        if answer.question is not None and self._asks_approval and can_ask(ctx):
+        if answer.question is not None and self._asks_approval:
             return await self._ask_to_approve(ctx, params, answer)
         return _result(answer)
 
@@ -129,10 +130,10 @@ class Door:
         self, ctx: Context, params: types.CallToolRequestParams, needed: ConfirmationNeeded
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Ask the person, and repeat the call with its code after a yes. If no person can be asked, return the code to the model."""
-        if not can_ask(ctx):
+        said = await ask(ctx, params, needed.problem, needed.code)
+        if said is None:
             how = f"Nothing was done yet. Ask the user; if they agree, repeat the call with confirm '{needed.code}'."
             return _result(ToolReply(f"{needed.problem} {how}", {"done": False, "confirm": needed.code}))
-        said = await ask(ctx, params, needed.problem, needed.code)
         if isinstance(said, types.InputRequiredResult):
             return said
         if not said:
@@ -148,6 +149,8 @@ class Door:
         """Ask the person at the client to approve a task. The approval holds only for the shown version."""
         shown = answer.data or {}
         said = await ask(ctx, params, answer.question or "", str(shown["version"]))
+        if said is None:
+            return _result(answer)
         if isinstance(said, types.InputRequiredResult):
             return said
         if not said:
@@ -166,13 +169,16 @@ def can_ask(ctx: Context) -> bool:
     return _is_modern(ctx) or ctx.session.can_send_request
 
 
-async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, version: str) -> bool | types.InputRequiredResult:
-    """Ask the person at the client.
+async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, version: str) -> bool | types.InputRequiredResult | None:
+    """Ask the person at the client. Return None if no person can be asked, or if the client fails to.
+
 
     In the newer protocol the question is the result of this request, and the answer comes with the next one. Its key is a digest
     of the question and the version of its subject, so an answer to another question does not count. In the older protocol this
     function waits for the answer.
     """
+    if not can_ask(ctx):
+        return None
     form = types.ElicitRequestFormParams(message=question, requested_schema=_YES_OR_NO)
     if _is_modern(ctx):
         key = f"{_CONFIRMED}:{sha256(f'{version} {question}'.encode()).hexdigest()[:16]}"
@@ -185,6 +191,8 @@ async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, 
             return _said_yes(await ctx.session.elicit_form(question, form.requested_schema, related_request_id=ctx.request_id))
     except TimeoutError:
         return False
+    except (MCPError, ValidationError):  # it has no window to ask in, or answers with what is no answer
+        return None
 
 
 def mcp_tools(tools: TaskTools) -> list[types.Tool]:
