@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from agentool.errors import FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
+from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
 from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
@@ -51,6 +53,37 @@ async def checked_arguments(injector: Injector, operation: OperationDescription,
         raise
 
 
+@contextmanager
+def fields_called(names: Mapping[str, str]) -> Generator[None]:
+    """Let what is refused inside a ``with`` block name fields as the tool has them that was called.
+
+    Args:
+        names: The tool's names by those that were used inside. What is within a field follows it; an empty name stands for the tool itself.
+    """
+    try:
+        yield
+    except AgenToolError as error:
+        _rename_fields(error, names)
+        raise
+
+
+def _rename_fields(error: AgenToolError, names: Mapping[str, str]) -> None:
+    error.field = error.field and _renamed(error.field, names)
+    if isinstance(error, InvalidInput) and error.problems:
+        error.problems = tuple(replace(problem, field=_renamed(problem.field, names)) for problem in error.problems)
+        error.problem = sentence(error.problems)
+    for other in error.also:
+        _rename_fields(other, names)
+
+
+def _renamed(field: str, names: Mapping[str, str]) -> str:
+    within = [name for name in names if field == name or field.startswith(f"{name}.")]
+    if not within:
+        return field
+    known = max(within, key=len)
+    return f"{names[known]}{field[len(known) :]}".removeprefix(".")
+
+
 def words(error: Exception) -> str:
     """Return an error's text for a language model, without the framework's name."""
     if isinstance(error, InvalidInput) and error.problems:
@@ -66,4 +99,4 @@ def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | 
     return f"{words(error)}{right}"
 
 
-__all__ = ["check_arguments", "checked_arguments", "with_example", "words"]
+__all__ = ["check_arguments", "checked_arguments", "fields_called", "with_example", "words"]

@@ -168,6 +168,115 @@ async def test_what_cannot_be_read_schedules_nothing(asked: Asked, kit: Backgrou
     assert kit.run("scheduler", {"operation": "list"}).data["jobs"] == []
 
 
+@pytest.mark.parametrize("wrong", ["schedul", "when", "datetme"])
+async def test_an_argument_that_the_tool_does_not_have_runs_nothing(kit: BackgroundToolkit, wrong: str) -> None:
+    """Also on the server that leaves it out: what was meant for later is not done now."""
+    ran: list[str] = []
+
+    async def note(name: str) -> str:
+        ran.append(name)
+        return name
+
+    for order, kind in product(("below", "above"), ("mcp", "fastmcp")):
+        with background(Settings.from_values({"timezone": "UTC"})) as own:
+            failed, answer = await build(order, kind, copy_of(note), own).call(name="World", **{wrong: "tomorrow at 9 AM"})
+        assert failed, (order, kind)
+        assert wrong in answer
+    assert ran == []
+
+
+async def test_a_misspelt_argument_is_refused_with_the_nearest(kit: BackgroundToolkit) -> None:
+    """Beside right ones too, where the tool asks for its server's context, and by a tool that is not async."""
+    from mcp.server.mcpserver import Context
+
+    def with_context(ctx: Context, name: str) -> str:
+        return f"hello {name}"
+
+    with_context.__annotations__ = {"ctx": Context, "name": str, "return": str}
+    for plain in (with_context, greet_text, greet_model_async):
+        failed, answer = await build("below", "mcp", plain, kit).call(name="World", schedul="every day at 9:00")
+        assert failed
+        assert "schedul: is not an argument of this tool. Did you mean 'schedule'?" in answer
+        assert "Nothing was scheduled, and nothing was run." in answer
+
+
+async def test_a_tool_that_another_calls_is_not_asked_for_that_ones_arguments(kit: BackgroundToolkit) -> None:
+    """The request is the outer tool's, whose arguments the inner one does not have."""
+    from mcp.server.mcpserver import Context
+
+    server = MCPServer("hello")
+    server.tool(name="greet_text")(scheduled_tool(kit=kit)(greet_text))
+
+    async def outer(ctx: Context, whom: str) -> str:
+        return str(await server.call_tool("greet_text", {"name": whom}, ctx))
+
+    outer.__annotations__ = {"ctx": Context, "whom": str, "return": str}
+    server.tool(name="greet")(outer)
+    failed, answer = await Asked(server, "mcp").call(whom="World")
+    assert not failed, answer
+    assert "hello World" in answer
+
+
+@pytest.mark.parametrize(
+    ("plain", "arguments", "field"),
+    [
+        (greet_text, {"name": "World", "datetime": "yesterday"}, "datetime"),
+        (greet_text, {"name": "World", "schedule": "every 10 seconds"}, "schedule"),
+        (greet_text, {"name": 5, "datetime": "tomorrow at 9:00"}, "name"),
+    ],
+)
+def test_a_refusal_names_the_tools_own_argument(kit: BackgroundToolkit, plain: Any, arguments: dict[str, Any], field: str) -> None:
+    """Never one of the scheduler, which the tool does not have."""
+    with pytest.raises(Exception, match=rf"nothing was run\. {field}: "):
+        scheduled_tool(kit=kit)(plain)(**arguments)
+
+
+@pytest.mark.parametrize("given", [b"\xff\x00", object()])
+def test_an_argument_that_cannot_be_kept_is_refused(kit: BackgroundToolkit, given: object) -> None:
+    """JSON has neither such bytes nor objects of the program."""
+
+    def take(raw: Any) -> str:
+        return str(raw)
+
+    with pytest.raises(Exception, match=r"raw: .* cannot be kept as JSON"):
+        scheduled_tool(kit=kit)(take)(given, datetime="tomorrow at 9:00")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["!ref:storage_kv:password", "!ref:nothing", {"deep": ["!ref:storage_kv:password"]}, "!ref:", '{"raw": "x"}'],
+)
+def test_an_argument_that_reads_as_a_reference_is_a_text(kit: BackgroundToolkit, given: object) -> None:
+    """A model that is told to write one gets no secret out: scheduled or at once, the tool is handed the same."""
+    handed: list[object] = []
+    done = Event()
+
+    def take(raw: Any) -> None:
+        handed.append(raw)
+        done.set()
+
+    kit.run("storage_kv", {"operation": "set", "key": "password", "value": "hunter2"})
+    scheduled_tool(kit=kit)(take)(given, datetime="now")  # type: ignore[call-arg]
+    assert done.wait(10)
+    assert handed == [given]
+
+
+@pytest.mark.parametrize(
+    ("asked", "remark"),
+    [
+        ({"schedule": "every 30 minutes"}, "note: ends on "),
+        ({"datetime": "in 3 days"}, "note: no time of day given"),
+        ({"schedule": "every day"}, "note: no time of day given"),
+    ],
+)
+def test_the_answer_says_what_the_user_should_know(kit: BackgroundToolkit, asked: dict[str, str], remark: str) -> None:
+    """That the job ends by itself, or that the time could be read otherwise; as text, and in the structured answer."""
+    answer = scheduled_tool(kit=kit)(greet_text)("World", **asked)
+    assert remark in answer
+    structured: Any = scheduled_tool(kit=kit)(greet_model)("World", **asked)
+    assert any(remark.removeprefix("note: ") in each for each in structured.remarks)
+
+
 async def test_the_tool_keeps_its_description_title_and_arguments(asked: Asked) -> None:
     """Two arguments are added, and nothing else changes."""
     (tool,) = await asked.tools()

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from hashlib import sha256
@@ -26,14 +27,17 @@ from agentool.base import BaseOperationInput
 from agentool.caller import acting_as
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, InvalidInput
+from agentool.flat_calls import fields_called, words
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.schedulable.adoption import adopt
 from agentoolkit.entrypoints.schedulable.home import CALLER, HOMES, ToolHome
-from agentoolkit.entrypoints.schedulable.signature import ScheduledCall, ToolArguments, ToolSignature, read_signature
+from agentoolkit.entrypoints.schedulable.signature import ADDED, ScheduledCall, ToolArguments, ToolSignature, read_signature
+from agentoolkit.entrypoints.schedulable.unknown_arguments import ask_for_context, refuse_unknown
 from agentoolkit.threads import FunctionThreads
 from agentoolkit.wiring import Toolkit
 
 F = TypeVar("F", bound=Callable[..., Any])
+Work = Callable[[Toolkit], Awaitable["ScheduledCall"]]
 
 _REFUSALS = (
     ("mcp.server.mcpserver.exceptions", "ToolError"),
@@ -127,12 +131,22 @@ class SchedulableTool:
         run.__annotations__["arguments"] = model
         return run
 
-    def request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the input of a run with these arguments, as JSON values.
+    def later(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], datetime: str | None, schedule: str | None) -> Work | None:
+        """Return what schedules this call; None: it is to run at once.
 
         Raises:
-            InvalidInput: The tool needs its server's context, or an argument cannot be stored.
+            InvalidInput: Both times are given, the tool needs its server's context, or an argument cannot be stored.
         """
+        if not datetime and not schedule:
+            return None
+        if datetime and schedule:
+            problem = "Give either datetime, to run once, or schedule, to run repeatedly."
+            raise InvalidInput(problem, field="schedule", value=schedule, remedy="Leave one of them out.")
+        data = self._request(args, kwargs)
+        return lambda kit: self._schedule(kit, data, datetime or schedule or "", once=bool(datetime))
+
+    def _request(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the input of a run with these arguments, as JSON values."""
         for name in self.signature.contexts:
             if self.signature.whole.parameters[name].default is inspect.Parameter.empty:
                 problem = f"Tool {self.signature.name!r} needs its server's context, which a scheduled run does not have."
@@ -141,12 +155,12 @@ class SchedulableTool:
             held = self.signature.arguments_model().model_validate(self.signature.given(args, kwargs))
         except ValidationError as error:
             raise InvalidInput.from_validation(self.name, error) from error
-        return {"operation": "run", "arguments": held.model_dump(mode="json")}
+        return {"operation": "run", "arguments": held.kept()}
 
-    async def schedule(self, kit: Toolkit, data: Mapping[str, Any], when: str, *, once: bool) -> ScheduledCall:
+    async def _schedule(self, kit: Toolkit, data: Mapping[str, Any], when: str, *, once: bool) -> ScheduledCall:
         """Schedule a run, once or repeatedly. An identical run is scheduled only once."""
         asked = {"schedule": when, **({"schedule_type": "once"} if once else {})}
-        with acting_as(CALLER):
+        with acting_as(CALLER), fields_called({"schedule": "datetime" if once else "schedule", "input_data.arguments": ""}):
             read = (await kit.injector.run("scheduler", {"operation": "preview", **asked})).data
             if not once and read["schedule_type"] == "once":
                 raise InvalidInput(
@@ -166,7 +180,14 @@ class SchedulableTool:
         said = "Scheduled" if done["created"] else "Already scheduled:"
         due = f", next at {next_run}" if next_run else ""
         message = f"{said} {self.name!r}: {words} ({zone}){due}. Job id: {done['job_id']}."
-        return ScheduledCall(message=message, job_id=done["job_id"], reading=words, timezone=zone, next_run=next_run)
+        return ScheduledCall(
+            message="\n".join([message, *(f"note: {remark}" for remark in done["remarks"])]),
+            job_id=done["job_id"],
+            reading=words,
+            timezone=zone,
+            next_run=next_run,
+            remarks=done["remarks"],
+        )
 
 
 def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: SchedulableTool) -> Callable[..., Any]:
@@ -175,41 +196,42 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
     def shown(answer: ScheduledCall) -> ScheduledCall | str:
         return answer.message if as_text else answer
 
+    known = [*(name for name in signature.whole.parameters if name not in signature.contexts), *ADDED]
+
     @wraps(plain)
     async def later_or_now(*args: Any, datetime: str | None = None, schedule: str | None = None, **kwargs: Any) -> Any:
-        if not datetime and not schedule:
-            return await plain(*args, **kwargs)
-        try:
-            when, data = _one_of(datetime, schedule), tool.request(args, kwargs)
-            return shown(await tool.home.background.call(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
-        except AgenToolError as error:
-            raise refused(error) from error
+        with _refusals_shown():
+            kwargs = refuse_unknown(made, known, kwargs)
+            if (later := tool.later(args, kwargs, datetime, schedule)) is not None:
+                return shown(await tool.home.background.call(later))
+        return await plain(*args, **kwargs)
 
     @wraps(plain)
     def later_or_now_sync(*args: Any, datetime: str | None = None, schedule: str | None = None, **kwargs: Any) -> Any:
-        if not datetime and not schedule:
-            return plain(*args, **kwargs)
-        try:
-            when, data = _one_of(datetime, schedule), tool.request(args, kwargs)
-            return shown(tool.home.background.run_work(lambda kit: tool.schedule(kit, data, when, once=bool(datetime))))
-        except AgenToolError as error:
-            raise refused(error) from error
+        with _refusals_shown():
+            kwargs = refuse_unknown(made, known, kwargs)
+            if (later := tool.later(args, kwargs, datetime, schedule)) is not None:
+                return shown(tool.home.background.run_work(later))
+        return plain(*args, **kwargs)
 
     made: Any = later_or_now if inspect.iscoroutinefunction(plain) else later_or_now_sync
     made.__signature__ = widened = signature.widened()
     made.__annotations__ = {each.name: each.annotation for each in widened.parameters.values() if each.annotation is not each.empty}
     if widened.return_annotation is not inspect.Signature.empty:
         made.__annotations__["return"] = widened.return_annotation
+    ask_for_context(made)
     del made.__wrapped__  # through it, inspection would find the signature without the added arguments
     made.__dict__.pop("__fastmcp__", None)
     return made
 
 
-def _one_of(datetime: str | None, schedule: str | None) -> str:
-    if datetime and schedule:
-        problem = "Give either datetime, to run once, or schedule, to run repeatedly."
-        raise InvalidInput(problem, field="schedule", value=schedule, remedy="Leave one of them out.")
-    return datetime or schedule or ""
+@contextmanager
+def _refusals_shown() -> Generator[None]:
+    """Let a model read what is refused inside a ``with`` block."""
+    try:
+        yield
+    except AgenToolError as error:
+        raise refused(error) from error
 
 
 def refused(error: AgenToolError) -> Exception:
@@ -217,7 +239,7 @@ def refused(error: AgenToolError) -> Exception:
     kinds = [getattr(sys.modules[module], name) for module, name in _REFUSALS if module in sys.modules]
     bases = tuple(dict.fromkeys(kinds)) or (ValueError,)
     kind = type("NotScheduled", bases, {"__init__": _keep_message, "__str__": Exception.__str__, "log_level": INFO})
-    return kind(f"Nothing was scheduled, and nothing was run. {error}")
+    return kind(f"Nothing was scheduled, and nothing was run. {words(error)}")
 
 
 def _keep_message(self: Any, message: str) -> None:

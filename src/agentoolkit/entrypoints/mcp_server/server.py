@@ -172,7 +172,6 @@ def can_ask(ctx: Context) -> bool:
 async def ask(ctx: Context, params: types.CallToolRequestParams, question: str, version: str) -> bool | types.InputRequiredResult | None:
     """Ask the person at the client. Return None if no person can be asked, or if the client fails to.
 
-
     In the newer protocol the question is the result of this request, and the answer comes with the next one. Its key is a digest
     of the question and the version of its subject, so an answer to another question does not count. In the older protocol this
     function waits for the answer.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
 
-from agentool.errors import ConfigurationError, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, excerpt
+from agentool.references import has_references
 from agentool.signatures import signature_of
 
 WHEN = Annotated[str | None, Field(description="Run once, later: ISO 8601 or words", examples=["tomorrow at 9 AM", "2030-01-31T09:00:00"])]
@@ -27,12 +29,33 @@ class ScheduledCall(BaseModel):
     reading: str = Field(description="How the time was read")
     timezone: str
     next_run: str | None
+    remarks: list[str] = Field([], description="What the user should know besides")
 
 
 class ToolArguments(BaseModel):
     """Arguments of a tool; its fields are the tool's parameters."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    def kept(self) -> dict[str, Any] | str:
+        """Return them as a job keeps them: as JSON values, and as one JSON text if one of them reads as a reference, which it is not.
+
+        Raises:
+            InvalidInput: One of them cannot be kept.
+        """
+        values: dict[str, Any] = {}
+        for name in type(self).model_fields:
+            try:
+                values |= self.model_dump(mode="json", include={name})
+            except ValueError as error:
+                problem = f"{excerpt(getattr(self, name))} cannot be kept as JSON until the tool runs."
+                raise InvalidInput(problem, field=name, remedy="Give it as text, or call without datetime and schedule.") from error
+        return json.dumps(values) if has_references(values) else values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, kept: Any) -> Any:
+        return json.loads(kept) if isinstance(kept, str) else kept
 
 
 @dataclass(frozen=True, slots=True)
