@@ -34,7 +34,7 @@ def refuse_unknown(tool: Any, known: Collection[str], given: Mapping[str, Any]) 
 def _sent(context: Any, tool: Any) -> dict[str, Any]:
     """Return what a client sent to this tool; nothing if another one was called, which called this one."""
     try:
-        request = context.request_context.params or {}
+        request: Mapping[str, Any] = context.request_context.params or {}
         called = context.mcp_server._tool_manager.get_tool(request.get("name"))
     except ValueError:  # the program itself called it, without a request
         return {}
