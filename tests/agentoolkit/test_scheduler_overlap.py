@@ -125,6 +125,36 @@ async def test_the_end_of_a_pause_may_be_in_words(scheduler, until, end):
     assert (await scheduler("get_job", job_id="job"))["info"]["paused_until"] == f"{end}+00:00"
 
 
+@pytest.mark.parametrize(
+    ("schedule", "bounds", "due", "number"),
+    [
+        ("2030-01-01T09:00:00", {}, "2030-01-01T09:00:00+00:00", 1),
+        ("1 hour", {"end_at": "2030-01-01T03:30:00"}, "2030-01-01T03:00:00+00:00", 3),
+        ("0 9 * * *", {"end_at": "2030-01-02T12:00:00"}, "2030-01-02T09:00:00+00:00", 2),
+    ],
+)
+async def test_a_job_that_ends_within_its_pause_leaves_a_record(kit, scheduler, probe, schedule, bounds, due, number):
+    """A reminder that is paused past its time is missed, and its pause says so at once; so is the rest of a job with an end."""
+    await scheduler.add(schedule, job_id="job", **bounds)
+    paused = await scheduler("pause", job_id="job", until="2030-01-04")
+    assert paused["remarks"] == ["Nothing of it is due after the pause: it ends then, and does not run."]
+    await kit.advance(days=4)
+    (missed,) = (await scheduler("get_history", job_id="job"))["history"]
+    assert (missed["status"], missed["scheduled_at"], missed["due_count"]) == ("missed", due, number)
+    assert missed["reason"].startswith("paused until 2030-01-04T00:00:00+00:00, after which nothing was due")
+    assert probe.calls == []
+    assert (await scheduler("get_job", job_id="job"))["info"]["state"] == "done"
+
+
+async def test_a_job_that_goes_on_after_its_pause_leaves_no_record_of_it(kit, scheduler, probe):
+    """What was due meanwhile is not its own, and its pause remarks nothing."""
+    await scheduler.add("1 hour", job_id="job")
+    paused = await scheduler("pause", job_id="job", until="2030-01-01T02:30:00")
+    await kit.advance(hours=3)
+    assert (paused["remarks"], paused["paused_until"]) == ([], "2030-01-01T02:30:00+00:00")
+    assert await scheduler.statuses("job") == ["success"]
+
+
 async def test_a_paused_job_has_no_due_time_but_after_its_pause(kit, scheduler):
     """Paused for good it is due at no time; paused until a time, at the first one from then."""
     await scheduler.add("1 hour", job_id="job")

@@ -118,6 +118,8 @@ class JobRef(SchedulerFacts):
     job_id: str
     state: str
     next_run: str | None = None
+    paused_until: str | None = None
+    remarks: list[str] = Field([], description="What to know of it besides")
 
 
 class CancelledJob(JobRef):

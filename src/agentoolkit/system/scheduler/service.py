@@ -230,7 +230,7 @@ class SchedulerService:
         return Cancelled(job, why, removed.cancelled, removed.running)
 
     async def pause(self, job_id: str, until: datetime | None = None, reason: str = "") -> StoredJob:
-        """Pause a job. Due times during the pause leave no records.
+        """Pause a job. Due times during the pause leave no records; if none comes after it, its end leaves one missed record.
 
         A job that waits for a person's approval keeps waiting, with that reason.
 

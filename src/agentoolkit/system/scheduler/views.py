@@ -59,11 +59,16 @@ def describe_change(done: str, job: Scheduled) -> str:
     return f"{done} {job.job_id!r}: {with_next_run(job.words, job.next_run)}.{paused}"
 
 
+_ENDS_PAUSED = "Nothing of it is due after the pause: it ends then, and does not run."
+
+
 def describe_state(job: JobRef) -> str:
     """Describe the state of a job after ``pause`` or ``resume``."""
     if job.state == JobStatus.DONE:
         return f"Job {job.job_id!r} is done, and stays so: nothing of it is due any more. Operation 'update' can give it a new schedule."
-    return f"Job {with_next_run(f'{job.job_id!r} is {job.state}', job.next_run if job.state == JobStatus.ACTIVE else None)}."
+    until = f" until {job.paused_until}" if job.paused_until else ""
+    state = with_next_run(f"{job.job_id!r} is {job.state}{until}", job.next_run if job.state == JobStatus.ACTIVE else None)
+    return " ".join([f"Job {state}.", *job.remarks])
 
 
 def timing(reading: Reading, now: datetime, count: int = NEXT_RUNS) -> Timing:
@@ -113,7 +118,13 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
 def job_ref(stored: StoredJob) -> JobRef:
     """Return the answer to ``pause`` and ``resume``."""
     job, state = stored
-    return JobRef(job_id=job.job_id, state=state.status, next_run=_next_run(job, state))
+    return JobRef(
+        job_id=job.job_id,
+        state=state.status,
+        next_run=_next_run(job, state),
+        paused_until=local(state.paused_until, job.schedule.timezone),
+        remarks=[_ENDS_PAUSED] if state.paused_until and job.schedule.is_over(state.paused_until) else [],
+    )
 
 
 def job_summary(stored: StoredJob, parts: Parts, last_outcome: ExecutionStatus | None = None) -> JobSummary:

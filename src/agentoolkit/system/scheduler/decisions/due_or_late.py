@@ -79,7 +79,9 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
     """
     try:
         if state.status is _PAUSED:
-            state = end_pause(job, state, now)
+            paused, state = state, end_pause(job, state, now)
+            if state.status is _DONE:
+                return Decision(_missed_in_pause(Scribe(job, now, owner), paused), state)
         if state.status is not _ACTIVE or state.next_run_at is None or state.next_run_at > now:
             return Decision((), state)
         due = state.next_run_at
@@ -123,6 +125,16 @@ def _start_one(job: Job, state: JobState, now: datetime, following: datetime | N
     status = _DONE if following is None else _ACTIVE
     after = _state((status, following, state.runs + 1, state.version, "", None, None, state.failures_from))
     return _decision(((queued_execution(job, due, owner),), after))
+
+
+def _missed_in_pause(scribe: Scribe, paused: JobState) -> Sequence[Execution]:
+    """Return a missed record of the due times in a pause after which nothing is due: without it the job would end without a trace."""
+    first, until = paused.next_run_at, paused.paused_until
+    if first is None or until is None:
+        return ()
+    due = due_times(scribe.job.schedule, first, until)
+    why = f"paused until {until.isoformat(timespec='seconds')}, after which nothing was due"
+    return (scribe.missed(first, due.times[-1], due.earlier + len(due.times), why),)
 
 
 def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:

@@ -32,7 +32,7 @@ def pause_if_failing(job: Job, state: JobState, newest: Iterable[ExecutionStatus
 
 
 def end_pause(job: Job, state: JobState, now: datetime) -> JobState:
-    """Resume a job whose pause is over. Due times within the pause leave no records."""
+    """Resume a job whose pause is over. Due times within the pause leave no records of their own."""
     until = state.paused_until
     if until is None or until > now:
         return state
