@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
 from agentool.agentool import AgenTool
-from agentool.errors import InvalidInput, did_you_mean, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, did_you_mean, excerpt
 from agentool.hints import Hints
 from agentool.operations import Operation
 
@@ -23,6 +23,10 @@ JsonSchema = dict[str, Any]
 _REFERENCE = "#/$defs/"
 _NOT_SHOWN = ("title", "discriminator")
 """Keywords that cost a model tokens and tell it nothing."""
+_BY_NAME = ("properties", "patternProperties", "$defs")
+"""Keywords that hold schemas by names, any of which may look like a keyword."""
+_DATA = ("default", "examples", "enum", "const")
+"""Keywords that hold values, which are no schemas even if they look like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +132,16 @@ class ToolDescription:
 
 
 def describe(agentool: AgenTool[Any]) -> ToolDescription:
-    """Describe an AgenTool: all of its operations, in the order of their handlers."""
-    whole = agentool.input_type.model_json_schema()
+    """Describe an AgenTool: all of its operations, in the order of their handlers.
+
+    Raises:
+        ConfigurationError: A field of its input has no JSON schema.
+    """
+    try:
+        whole = agentool.input_type.model_json_schema()
+    except (PydanticUserError, KeyError) as error:
+        problem = f"The input of AgenTool {agentool.name!r} has no JSON schema: {error}."
+        raise ConfigurationError(problem, field="input_type", remedy="Give its fields types and defaults that JSON has.") from error
     operations = tuple(_operation(agentool, operation, whole) for operation in agentool.operations.values())
     return ToolDescription(agentool.name, _one_line(agentool.description), operations, agentool.examples)
 
@@ -236,7 +248,9 @@ def _references(schema: object) -> Iterator[str]:
         for key, value in cast("Mapping[str, object]", schema).items():
             if key == "$ref":
                 yield str(value).removeprefix(_REFERENCE)
-            else:
+            elif key in _BY_NAME and isinstance(value, Mapping):
+                yield from _references(list(cast("Mapping[str, object]", value).values()))
+            elif key not in _DATA:
                 yield from _references(value)
     elif isinstance(schema, (list, tuple)):
         for value in cast("Sequence[object]", schema):

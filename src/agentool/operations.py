@@ -128,14 +128,23 @@ def read_operations(
 
     Raises:
         ConfigurationError: An operation has no handler, or a handler no operation; a handler is not
-            ``async``; or a parameter fits no field.
+            ``async``; a parameter fits no field; or a field is given by another name than its own.
     """
+    _check_names(input_type)
     accepted = accepted_operations(input_type)
     if without := accepted - handlers.keys():
         raise ConfigurationError(f"{input_type.__name__} accepts {sorted(without)} and no handler is given for it.")
     if unknown := handlers.keys() - accepted:
         raise ConfigurationError(f"Handlers {sorted(unknown)} belong to no operation that {input_type.__name__} accepts.")
     return {name: _read_operation(name, handler, input_type, refusal) for name, handler in handlers.items()}
+
+
+def _check_names(input_type: type[BaseOperationInput]) -> None:
+    """Refuse an alias: a field is called by its name in schemas, refusals and handlers."""
+    for name, info in input_type.model_fields.items():
+        if (alias := info.validation_alias or info.alias) not in (None, name):
+            problem = f"Field {name!r} of {input_type.__name__} has the alias {alias!r}, and no caller is told of it."
+            raise ConfigurationError(problem, field=name, remedy="Leave the alias out, and name the field as callers give it.")
 
 
 def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:

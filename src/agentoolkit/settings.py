@@ -205,3 +205,8 @@ def all_settings() -> tuple[Setting, ...]:
 def home() -> Path:
     """Return the folder for data that outlives a process: ``AGENTOOL_HOME``, else ``~/.agentool``."""
     return Path(os.path.abspath(Path(os.environ.get("AGENTOOL_HOME") or OWN_FOLDER).expanduser()))
+
+
+def own_database() -> str:
+    """Return where the command line, and what starts a scheduler by itself, keep jobs if no setting names a database."""
+    return str(home() / "agentool.db")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
-from agentool import AgenTool, BaseOperationInput, Injector, InvalidInput, RunContext, create_agentool
+from agentool import AgenTool, BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.describe import OperationDescription, describe, describe_operation, type_words
 from agentoolkit.wiring import Toolkit
 
@@ -163,3 +164,74 @@ async def test_a_door_needs_thirty_lines() -> None:
         assert (await door.call("storage_kv_set", {"key": "a", "value": 1})).key == "a"
         with pytest.raises(InvalidInput, match="Did you mean 'key'"):
             await door.call("storage_kv_get", {"kye": "a"})
+
+
+class Sent(BaseOperationInput):
+    """Fields whose values look like schemas."""
+
+    operation: Literal["run"]
+    link: dict[str, Any] | None = Field(None, examples=[{"$ref": "#/x"}])
+    kind: Literal["$ref"] = "$ref"
+
+
+class Named(BaseModel):
+    """A field with a keyword's name."""
+
+    examples: Inner | None = None
+
+
+class Inner(BaseModel):
+    """Holds itself, under the name of a keyword."""
+
+    default: Inner | None = None
+
+
+class Nested(BaseOperationInput):
+    """A field whose schema has properties that are called as keywords are."""
+
+    operation: Literal["run"]
+    named: Named
+
+
+def test_a_value_that_looks_like_a_reference_is_a_value(injector: Injector) -> None:
+    """An example may hold anything."""
+
+    async def run(ctx: object, link: dict[str, Any] | None = None, kind: Literal["$ref"] = "$ref") -> None: ...
+
+    schema = describe(create_agentool("sent", Sent, {"run": run}, injector=injector)).operations[0].schema
+    assert schema["properties"]["link"]["examples"] == [{"$ref": "#/x"}]
+    assert "$defs" not in schema
+
+
+class Odd(BaseOperationInput):
+    """A default that pydantic takes for a reference."""
+
+    operation: Literal["run"]
+    where: dict[str, Any] = Field(default={"$ref": "#/$defs/nowhere"})
+
+
+class Called(BaseOperationInput):
+    """A type that JSON does not have."""
+
+    operation: Literal["run"]
+    where: Callable[[], None] | None = None
+
+
+@pytest.mark.parametrize("input_type", [Odd, Called])
+def test_an_input_without_a_schema_is_named(injector: Injector, input_type: type[BaseOperationInput]) -> None:
+    """Of many AgenTools it is told which one cannot be described."""
+
+    async def run(ctx: object, where: Any = None) -> None: ...
+
+    made = create_agentool("odd", input_type, {"run": run}, injector=injector)
+    with pytest.raises(ConfigurationError, match="The input of AgenTool 'odd' has no JSON schema"):
+        describe(made)
+
+
+def test_a_property_with_a_keywords_name_is_a_property(injector: Injector) -> None:
+    """What it refers to is kept."""
+
+    async def run(ctx: object, named: Named) -> None: ...
+
+    schema = describe(create_agentool("nested", Nested, {"run": run}, injector=injector)).operations[0].schema
+    assert schema["$defs"].keys() == {"Inner"}

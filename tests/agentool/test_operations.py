@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NewType
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PrivateAttr
 from typing_extensions import TypedDict, Unpack
 
 from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext, create_agentool
@@ -160,6 +160,23 @@ def test_an_operation_that_is_no_literal_is_refused() -> None:
     """A model that accepts any text as operation cannot be routed."""
     with pytest.raises(ConfigurationError, match="must be a Literal"):
         read_operations(BaseOperationInput, {})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [Field(None, alias="from"), Field(None, validation_alias="from"), Field(None, validation_alias=AliasChoices("from", "sender"))],
+)
+def test_a_field_with_an_alias_is_refused(field: Any) -> None:
+    """No schema and no refusal would name it as its callers must."""
+
+    class Letter(BaseOperationInput):
+        operation: Literal["run"]
+        from_: str | None = field
+
+    async def run(ctx: RunContext[None], from_: str | None = None) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="'from_' of Letter has the alias"):
+        read_operations(Letter, {"run": run})
 
 
 def test_a_sync_handler_is_refused() -> None:

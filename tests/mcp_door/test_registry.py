@@ -84,6 +84,34 @@ async def test_what_is_not_done_is_an_error(
         await registry.execute(name, arguments)
 
 
+@pytest.mark.parametrize("named", [False, True])
+async def test_tasks_survive_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
+    """*Persistent - Tasks survive restarts*: the registry as written keeps them, where the command line does or a setting says."""
+    monkeypatch.setenv("AGENTOOL_HOME", str(tmp_path / "home"))
+    database = tmp_path / ("own.db" if named else "home/agentool.db")
+    if named:
+        monkeypatch.setenv("AGENTOOL_DATABASE", str(database))
+    monkeypatch.setenv("AGENTOOL_PROGRAMS", "true")
+    first = ToolRegistry()
+    await first.execute("scheduler_add_task", {**EXAMPLES[1]["arguments"], "config": {"command": "true"}})
+    first.close()
+    again = ToolRegistry()
+    try:
+        kept = await again.execute("scheduler_get_task", {"task_id": "daily_cleanup"})
+    finally:
+        again.close()
+    assert kept["info"]["schedule"] == "0 3 * * *"
+    assert database.exists()
+
+
+async def test_settings_that_are_given_hold_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever names no database in them keeps nothing, and no file is made."""
+    monkeypatch.setenv("AGENTOOL_HOME", str(tmp_path / "home"))
+    registry = ToolRegistry(Settings.from_values({"timezone": "UTC"}))
+    registry.close()
+    assert not (tmp_path / "home").exists()
+
+
 async def test_a_caller_reaches_its_own_tasks(registry: ToolRegistry) -> None:
     """Whoever calls is who the caller is set to be, also across the thread."""
     with acting_as(Caller("maria", "code", OWN)):

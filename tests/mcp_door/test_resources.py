@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import mcp_types as types
 import pytest
@@ -126,3 +127,61 @@ async def test_a_client_that_asks_for_what_is_not_there_leaves_nothing_watched(k
             async with client.listen(resource_subscriptions=[URI, "agentool://jobs/nothing"]):
                 pass
     assert not resources._watched
+
+
+class Shaky(LoopHost):
+    """A host whose next call fails once."""
+
+    fails: Exception | None = None
+
+    def __init__(self, kit: TestToolkit) -> None:
+        super().__init__(kit)
+        self.failed = asyncio.Event()
+
+    async def call(self, work: Any) -> Any:
+        if self.fails is not None:
+            failure, self.fails = self.fails, None
+            self.failed.set()
+            raise failure
+        return await super().call(work)
+
+
+@pytest.mark.filterwarnings("ignore:resources/.*subscribe is removed")
+@pytest.mark.parametrize("failure", [ConnectionResetError("away"), RuntimeError("a defect"), KeyError("x")])
+async def test_a_look_that_fails_ends_no_other(kit: TestToolkit, failure: Exception) -> None:
+    """The database may be away for a moment; subscribers hear of what changes after it."""
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: object) -> None:
+        if isinstance(message, types.ResourceUpdatedNotification):
+            await told.put(str(message.params.uri))
+
+    host = Shaky(kit)
+    server = create_server(host, lambda: Caller("maria", "mcp", OWN))
+    async with Client(server, mode="legacy", message_handler=hear) as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        await client.subscribe_resource(URI)
+        host.fails = failure
+        await asyncio.wait_for(host.failed.wait(), 5)
+        await kit.advance(days=1)
+        assert await asyncio.wait_for(told.get(), 5) == URI
+
+
+@pytest.mark.filterwarnings("ignore:resources/.*subscribe is removed")
+async def test_a_subscription_to_what_is_not_there_leaves_nothing(kit: TestToolkit) -> None:
+    """However many a client tries."""
+    server = create_server(LoopHost(kit), lambda: Caller("maria", "mcp", OWN))
+    resources = server.get_request_handler("resources/read").handler.__self__
+    async with Client(server, mode="legacy") as client:
+        for number in range(5):
+            with pytest.raises(MCPError):
+                await client.subscribe_resource(f"agentool://jobs/nothing-{number}")
+    assert not resources._sessions
+
+
+async def test_a_foreign_cursor_is_a_wrong_argument(connect: Connect) -> None:
+    """The client is told which; it is no failure of the server."""
+    async with connect() as client:
+        with pytest.raises(MCPError, match="cursor") as refused:
+            await client.list_resources(cursor="nonsense")
+    assert refused.value.error.code == types.INVALID_PARAMS

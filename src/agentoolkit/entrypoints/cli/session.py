@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from agentool.caller import CODE, acting_as
 from agentoolkit.redaction import redacted_text
 from agentoolkit.setting_groups import LogLevel
-from agentoolkit.settings import Settings, home
+from agentoolkit.settings import Settings, home, own_database
 from agentoolkit.system.scheduler.schemas import JobList, JobSummary, Scheduled, SchedulerOutput
 from agentoolkit.wiring import Toolkit
 
@@ -45,7 +45,7 @@ def settings_for(allow: Sequence[str] = (), *, memory: bool = False, example: bo
     settings = read_settings()
     if (allow or settings.plugins) and os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
-    own = str(home() / "example.db") if example else settings.database or str(home() / "agentool.db")
+    own = str(home() / "example.db") if example else settings.database or own_database()
     return settings.model_copy(update={"database": None if memory else own, "functions": (*settings.functions, *allow, EXAMPLE_FUNCTIONS)})
 
 

@@ -17,7 +17,7 @@ from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.host import ThreadHost
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk
 from agentoolkit.entrypoints.mcp_server.tools import TaskTools, ToolReply
-from agentoolkit.settings import Settings
+from agentoolkit.settings import Settings, own_database
 from agentoolkit.wiring import Toolkit
 
 
@@ -29,7 +29,7 @@ class ToolRegistry:
     """The tools of the MCP server by name. Its scheduler ends with the process, or by `close`.
 
     Args:
-        settings: Read from the environment by default.
+        settings: Read from the environment by default; tasks are then kept, in the command line's database if none is named.
         background: A shared toolkit, instead of a new one with these settings.
 
     Raises:
@@ -37,7 +37,7 @@ class ToolRegistry:
     """
 
     def __init__(self, settings: Settings | None = None, *, background: BackgroundToolkit | None = None) -> None:
-        self._background = background if background is not None else BackgroundToolkit(settings)
+        self._background = background if background is not None else BackgroundToolkit(settings or _kept_settings())
         self._background.start()
         self._host = ThreadHost(self._background)
         self._tools = TaskTools(TaskDesk(None, host=self._host))
@@ -66,3 +66,8 @@ class ToolRegistry:
     def close(self) -> None:
         """End the scheduler and its thread, within five seconds."""
         self._background.stop()
+
+
+def _kept_settings() -> Settings:
+    settings = Settings()
+    return settings.model_copy(update={"database": settings.database or own_database()})

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -23,7 +23,10 @@ from agentool.caller import Caller, acting_as
 from agentool.errors import AgenToolError, excerpt
 from agentoolkit.entrypoints.mcp_server.answer_size import shorten
 from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.failure_log import log_failure
 from agentoolkit.wiring import Toolkit
+
+logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 
@@ -94,10 +97,9 @@ class JobResources:
     async def subscribe(self, ctx: Context, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Notify this client of changes of a resource, until it unsubscribes or leaves. For clients of the older protocol."""
         connection = _connection(ctx)
-        subscribers = self._sessions.setdefault(params.uri, {})
-        if id(connection) not in subscribers:
+        if id(connection) not in self._sessions.get(params.uri, {}):
             await self._watch(params.uri)
-            subscribers[id(connection)] = ctx.session, self._caller()
+            self._sessions.setdefault(params.uri, {})[id(connection)] = ctx.session, self._caller()
             connection.exit_stack.callback(self._forget, params.uri, id(connection))
         return types.EmptyResult()
 
@@ -147,8 +149,12 @@ class JobResources:
         while self._watched:
             await asyncio.sleep(WATCH_SECONDS)
             for key in [*self._watched]:
-                with contextlib.suppress(MCPError):
+                try:
                     await self._notify_if_changed(key)
+                except MCPError:  # it is gone
+                    pass
+                except Exception:
+                    log_failure(logger, "Looking at %s for its subscribers failed; looking again in %g s", key[0], WATCH_SECONDS)
 
     async def _notify_if_changed(self, key: tuple[str, Caller]) -> None:
         uri, caller = key
@@ -167,17 +173,19 @@ class JobResources:
         named = unquote(uri.removeprefix(prefix))
         if not uri.startswith(prefix) or not named:
             raise MCPError(INVALID_PARAMS, f"No resource is named {excerpt(uri)}; resources/list shows them.", data={"uri": uri})
-        try:
-            return json.dumps(shorten(await self._ask(operation, {field: named}, caller)), ensure_ascii=False, indent=1)
-        except AgenToolError as error:
-            raise MCPError(INVALID_PARAMS, str(error), data={"uri": uri}) from error
+        return json.dumps(shorten(await self._ask(operation, {field: named}, caller)), ensure_ascii=False, indent=1)
 
     async def _ask(self, operation: str, fields: Mapping[str, Any], caller: Caller | None = None) -> dict[str, Any]:
+        """Call the scheduler. Raises `MCPError` for what it refuses."""
+
         async def asked(kit: Toolkit) -> dict[str, Any]:
             return (await kit.injector.run("scheduler", {"operation": operation, **fields})).data
 
         with acting_as(caller or self._caller()):
-            return await self._host.call(asked)
+            try:
+                return await self._host.call(asked)
+            except AgenToolError as error:
+                raise MCPError(INVALID_PARAMS, str(error), data=dict(fields)) from error
 
 
 def _digest(text: str) -> str:

@@ -119,7 +119,7 @@ class JobRef(SchedulerFacts):
     state: str
     next_run: str | None = None
     paused_until: str | None = None
-    remarks: list[str] = Field([], description="What to know of it besides")
+    remarks: list[str] = Field(default_factory=list[str], description="What to know of it besides")
 
 
 class CancelledJob(JobRef):

@@ -19,7 +19,7 @@ from agentool.errors import ConfigurationError, did_you_mean
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.redaction import redacted_text
-from agentoolkit.settings import Setting, all_settings, home
+from agentoolkit.settings import Setting, all_settings, home, own_database
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
 
 _NEEDED = (3, 11)
@@ -66,7 +66,7 @@ def check_settings() -> Iterator[Finding]:
     given = sorted(f"{setting.name}={_setting_text(setting, value)}" for setting, value in settings.given.items())
     yield ok("settings", f"{', '.join(given) or 'all by default'} (from {', '.join(sources) or 'no variable and no .env file'})")
     yield ok("home", str(home()))
-    yield from check_folder(settings.database or str(home() / "agentool.db"))
+    yield from check_folder(settings.database or own_database())
     known = [setting.variable for setting in all_settings()]
     for name in sorted(set(variables) - set(known) - {"AGENTOOL_HOME"}):
         if name.startswith("AGENTOOL_CONFIG__"):  # configuration, which the AgenTool `config` reads
