@@ -14,7 +14,7 @@ from pydantic_ai.toolsets import AbstractToolset, CombinedToolset
 from agentool.caller import OWN, Caller
 from agentool.core.injector import Injector, get_injector
 from agentool.toolset import AgenToolset, CallerFor
-from agentoolkit.agents.scheduling_desk import find_scheduler
+from agentoolkit.agents.scheduling_desk import find_scheduler, known_zone
 from agentoolkit.agents.scheduling_tool import NAME, create_scheduling_tool
 
 INSTRUCTIONS = """\
@@ -42,6 +42,10 @@ class Scheduling(AbstractCapability[Any]):
     full: bool = False
     defer_loading: bool = False
     approve_cancel: bool = False
+
+    def __post_init__(self) -> None:
+        """Spell the zone as it is. Raises `ConfigurationError` for one that does not exist."""
+        self.timezone = known_zone(self.timezone)
 
     def get_toolset(self) -> AbstractToolset[Any]:
         """Return the five tools, and with `full` those of the scheduler."""

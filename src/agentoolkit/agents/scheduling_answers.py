@@ -35,8 +35,8 @@ def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
     zone, words, name, reason = (str(data[field]) for field in ("timezone", "words", "job_name", "reason"))
     lines = [f"{done} {name!r}: {words} ({zone}).", f"now: {day_and_time(now, zone)}"]
     if data["state"] == "paused":
-        lines.append(f"It does not run: paused ({excerpt(reason)}).")
-        user = f"Tell the user: {name!r}, {words}, is paused and does not run: {excerpt(reason)}."
+        lines.append(f"It does not run: paused ({one_line(reason)}).")
+        user = f"Tell the user: {name!r}, {words}, is paused and does not run: {one_line(reason)}."
     else:
         runs = [day_and_time(run, zone) for run in data["next_runs"][:NEXT_RUNS]]
         lines += [f"next: {'; '.join(runs)}"] if runs else []
@@ -45,12 +45,12 @@ def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
     return within(lines, [f"note: {remark}" for remark in data["remarks"] if not reason or reason not in remark], user)
 
 
-def told_state(done: str, name: str, zone: str, now: datetime, next_run: str | None = None) -> str:
+def told_state(done: str, zone: str, now: datetime, next_run: str | None = None, remarks: Sequence[str] = ()) -> str:
     """Say how a job stands after it was paused, resumed, run or cancelled."""
-    lines = [f"{done} {name!r}.", f"now: {day_and_time(now, zone)} ({zone})"]
+    lines = [f"{done}.", f"now: {day_and_time(now, zone)} ({zone})"]
     if next_run:
         lines.append(f"next: {day_and_time(next_run, zone)}")
-    return within(lines, [], f"Tell the user: {done.lower()} {name!r}.")
+    return within(lines, [f"note: {remark}" for remark in remarks], f"Tell the user: {done[:1].lower()}{done[1:]}.")
 
 
 def told_job(details: Mapping[str, Any], now: datetime) -> str:
@@ -58,15 +58,16 @@ def told_job(details: Mapping[str, Any], now: datetime) -> str:
     info, zone = details["info"], str(details["info"]["timezone"])
     runs = f", next {day_and_time(details['next_run'], zone)}" if details["next_run"] else ""
     over = f", ended {day_and_time(info['ended_at'], zone)}" if info["ended_at"] else ""
+    until = f" until {day_and_time(info['paused_until'], zone)}" if info["paused_until"] else ""
     lines = [
-        f"{details['job_name']!r}: {info['state']}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}{over}.",
+        f"{details['job_name']!r}: {info['state']}{until}{_why(info)}, {info['schedule_type']} '{info['schedule']}' ({zone}){runs}{over}.",
         f"now: {day_and_time(now, zone)}",
         f"runs {info['agentool_name']}: {json_excerpt(info['input_data'])}",
     ]
     told: list[str] = []
     for run in details["recent_history"][:NEXT_RUNS]:
         ended = day_and_time(run["finished_at"] or run["scheduled_at"], zone)
-        error = f": {excerpt(str(run['error']['message']), 120)}" if run["error"] else ""
+        error = f": {one_line(str(run['error']['message']), 120)}" if run["error"] else ""
         told.append(f"last: {told_end(run)} {ended}{error}")
     return within(lines, told, "")
 
@@ -121,7 +122,7 @@ def within(lines: Iterable[str], extra: Iterable[str], last: str, most: int = MA
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def excerpt(text: str, most: int = _EXCERPT) -> str:
+def one_line(text: str, most: int = _EXCERPT) -> str:
     """Show a text in one line, cut to a readable length: what others wrote must not look like a line of ours."""
     shown = in_one_line(text[:most])
     return shown if len(text) <= most else f"{shown}…"
@@ -129,22 +130,22 @@ def excerpt(text: str, most: int = _EXCERPT) -> str:
 
 def json_excerpt(value: object) -> str:
     """Show an input or a result as JSON, which a model can repeat, up to a readable length."""
-    return excerpt(printable_json(value))
+    return one_line(printable_json(value))
 
 
 def _line(job: Mapping[str, Any], *, detailed: bool) -> str:
     zone = str(job["timezone"])
     due = f", next {day_and_time(job['next_run'], zone)}" if job["next_run"] else ""
     more = f", runs {job['agentool_name']}, {job['schedule_type']}, id {job['job_id']}" if detailed else ""
-    return f"- {job['job_name']!r}: {job['state']}{_why(job)}, '{excerpt(str(job['schedule']), 60)}' ({zone}){due}{more}"
+    return f"- {job['job_name']!r}: {job['state']}{_why(job)}, '{one_line(str(job['schedule']), 60)}' ({zone}){due}{more}"
 
 
 def _why(job: Mapping[str, Any]) -> str:
-    return f" ({excerpt(str(job['reason']), 100)})" if job.get("reason") else ""
+    return f" ({one_line(str(job['reason']), 100)})" if job.get("reason") else ""
 
 
 def told_end(run: Mapping[str, Any], most: int = 120) -> str:
     """Say how a run ended, why, and that nobody got what it came to, where that is so."""
-    reason = f" ({excerpt(str(run['reason']), most)})" if run["reason"] else ""
+    reason = f" ({one_line(str(run['reason']), most)})" if run["reason"] else ""
     undelivered = ", but could not be delivered" if run["delivery"] == "failed" else ""
     return f"{run['status']}{undelivered}{reason}"

@@ -1,39 +1,41 @@
-"""What doors for language models share: whose zone holds, which job is meant by a name, and what a task's few words stand for."""
+"""What doors for language models share: whose zone holds, what fields are called, and which job is meant by a name."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from agentool.base import BaseOperationInput
 from agentool.core.injector import Injector, get_injector
-from agentool.errors import ConfigurationError, InvalidInput, Tried, excerpt
+from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, excerpt
+from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.system.scheduler.errors import InvalidJob, JobNotFound
+from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, JobExists, JobNotFound
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_after
 from agentoolkit.system.scheduler.ports import DamagedJob
+from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.system.scheduler.service import SchedulerService
 
-_SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
-_NO_TIME_OF_DAY = "no time of day given"
-NEVER = "never"
 _CANDIDATES = 3
 _ASKS = 10
 """How often a list is asked to go on until its page is filled: by a search through 200,000 jobs."""
 _SEARCHED = 200
 """Characters of a name that are searched for."""
-_NAME_AN_AGENT = "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name')."
-
-
 _READS = frozenset({"list", "get_job", "preview", "status", "list_executions"})
 """Operations of the scheduler that change nothing."""
+
+
+def known_zone(timezone: str | None) -> str | None:
+    """Return a time zone as it is spelt. Raises `ConfigurationError`, with the nearest, where there is none of this name."""
+    try:
+        return None if timezone is None else zone_named(timezone)
+    except InvalidSchedule as error:
+        raise ConfigurationError(error.problem, field="timezone", value=timezone, remedy=error.remedy) from error
 
 
 def find_scheduler(injector: Injector) -> SchedulerService:
@@ -45,6 +47,38 @@ def find_scheduler(injector: Injector) -> SchedulerService:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolWords:
+    """What tools call what the scheduler calls otherwise, so that a refusal names what their callers know."""
+
+    name: str
+    """The argument that names a job."""
+    tool: str
+    """The argument that names the AgenTool to run."""
+    listing: str
+    """The tool that lists jobs."""
+    change: str
+    """The tool that changes one."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The arguments by the fields of the scheduler that they set."""
+        fields = {"job_id": self.name, "job_name": self.name, "agentool_name": self.tool}
+        return {**fields, "schedule": "when", "end_at": "until"}
+
+    def advise(self, error: AgenToolError) -> None:
+        """Put advice for callers of tools in the place of what is written for code."""
+        if isinstance(error, JobExists):
+            error.remedy = f"Choose another {self.name}, or change that one with {self.change}."
+        elif isinstance(error, InvalidJob) and (error.field or "").startswith("input_data"):
+            error.remedy = None  # what is wrong names the field, and how to call its AgenTool in Python is of no use
+        for other in error.also:
+            self.advise(other)
+
+
+FIVE_TOOLS = ToolWords("name", "tool", "list_jobs", "change_job")
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """What the operations work with: whose zone and agent hold where the model names none."""
 
@@ -53,21 +87,47 @@ class Desk:
     agent: str | None = None
     is_trial: bool = False
     """Is it only asked what would be refused?"""
+    words: ToolWords = FIVE_TOOLS
+
+    def __post_init__(self) -> None:
+        """Spell the zone as it is. Raises `ConfigurationError` for one that does not exist."""
+        object.__setattr__(self, "timezone", known_zone(self.timezone))
 
     @property
     def calls(self) -> Injector:
         """Where the scheduler is called."""
         return self.injector or get_injector()
 
-    async def scheduler(self, operation: str, **fields: Any) -> dict[str, Any]:
-        """Call the scheduler and return the data of its answer. Raises `Tried` on a trial, where something would be done."""
-        given = {name: value for name, value in fields.items() if value is not None}
+    async def scheduler(self, operation: str, *, called: Mapping[str, str] | None = None, **fields: Any) -> dict[str, Any]:
+        """Call the scheduler and return the data of its answer.
+
+        Args:
+            operation: One of its operations.
+            called: What its fields are called in this call, where the words of the tools are not enough.
+            fields: Its fields; those that are None are left out.
+
+        Raises:
+            AgenToolError: It refuses, in the words of the tools.
+            Tried: On a trial, where something would be done.
+        """
+        given = {"operation": operation, **{name: value for name, value in fields.items() if value is not None}}
         find_scheduler(self.calls)
-        if self.is_trial and operation not in _READS:
-            if operation in ("schedule", "update"):
-                await self.calls.run("scheduler", {"operation": operation, **given, "dry_run": True})
-            raise Tried
-        return (await self.calls.run("scheduler", {"operation": operation, **given})).data or {}
+        with self.in_own_words(called):
+            if self.is_trial and operation not in _READS:
+                if operation in ("schedule", "update"):
+                    await self.calls.run("scheduler", {**given, "dry_run": True})
+                raise Tried
+            return (await self.calls.run("scheduler", given)).data or {}
+
+    @contextmanager
+    def in_own_words(self, called: Mapping[str, str] | None = None) -> Generator[None]:
+        """Let what is refused inside a ``with`` block name the arguments of the tools, and advise their callers."""
+        with fields_called({**self.words.fields, **(called or {})}):
+            try:
+                yield
+            except AgenToolError as error:
+                self.words.advise(error)
+                raise
 
     def now(self) -> datetime:
         """Return the scheduler's own time."""
@@ -86,74 +146,6 @@ def on_trial(desk: D, asked: BaseOperationInput) -> tuple[D, BaseOperationInput]
     return replace(desk, is_trial=True), asked
 
 
-async def check_when(desk: Desk, when: str, zone: str | None) -> None:
-    """Refuse a bare duration: nobody can tell whether '30m' is meant once or again and again."""
-    if _SAYS_REPEATING.match(when):
-        return
-    read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
-    if read["schedule_type"] == "interval":
-        problem = f"{when!r} does not say whether it is meant once or again and again."
-        length = read["words"].removeprefix("every ")
-        counted = length if length[:1].isdigit() else f"1 {length}"
-        remedy = f"Say 'in {counted}' for once, or 'every {length}' for repeating."
-        raise InvalidInput(problem, field="when", value=when, remedy=remedy)
-
-
-async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | None:
-    """Read the last moment of a job or a pause; a day without a time of day is meant whole."""
-    if until is None:
-        return None
-    read = await desk.scheduler("preview", schedule=until, schedule_type="once", timezone=zone, count=1)
-    end = datetime.fromisoformat(read["next_runs"][0])
-    if any(_NO_TIME_OF_DAY in remark for remark in read["remarks"]):
-        end = datetime.combine(end.date(), time(23, 59, 59), ZoneInfo(read["timezone"]))
-    return end.isoformat()
-
-
-async def changed_end(desk: Desk, until: str | None, zone: str | None) -> dict[str, Any]:
-    """Read a new last moment of a job; 'never' takes the one it has back."""
-    if until is not None and until.strip().casefold() == NEVER:
-        return {"end_at": None, "clear": ["end_at"]}
-    return {"end_at": await read_end(desk, until, zone), "clear": None}
-
-
-async def act_on(desk: Desk, job_id: str, name: str, action: str, until: str | None, zone: str) -> tuple[str, dict[str, Any]]:
-    """Pause, resume or run a job at once. Return what to tell the model, and the scheduler's answer."""
-    if action == "run_now":
-        ran = await desk.scheduler("run_now", job_id=job_id)
-        told = answers.told_state("Ran", name, zone, desk.now())
-        return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
-    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
-    return answers.told_state(f"{action.capitalize()}d", name, zone, desk.now(), done["next_run"]), done
-
-
-async def resolve_target(desk: Desk, prompt: str | None, tool: str | None, data: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
-    """Return the AgenTool and the input that a prompt, or a tool's name and input, stand for."""
-    if (prompt is None) is (tool is None):
-        problem = "Give either a prompt for an agent, or a tool and its input."
-        raise InvalidInput(
-            problem, field="prompt", remedy="For a reminder: tool 'notification', input {'operation': 'send', 'message': '…'}."
-        )
-    if tool is not None:
-        given, operations = dict(data or {}), desk.calls.get(tool).operations
-        if len(operations) == 1:  # then it need not be said
-            given.setdefault("operation", next(iter(operations)))
-        return tool, given
-    if data is not None:
-        raise InvalidInput("It belongs to a tool, and a prompt was given.", field="input", value=data, remedy="Leave it out.")
-    return "agent", {"operation": "run", "agent": await _agent(desk), "prompt": prompt}
-
-
-async def _agent(desk: Desk) -> str:
-    if desk.agent is not None:
-        return desk.agent
-    known: list[str] = [] if "agent" not in desk.calls else (await desk.calls.run("agent", {"operation": "list"})).names
-    if len(known) != 1:
-        problem = f"Which agent runs prompts is not set, and {len(known)} are registered."
-        raise ConfigurationError(problem, remedy=_NAME_AN_AGENT)
-    return known[0]
-
-
 async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: str) -> str | None:
     """Return the name of another job that runs the same tool on the same repeating schedule: of its first thousand jobs."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
@@ -165,14 +157,14 @@ async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: 
     return None
 
 
-async def show_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> dict[str, Any]:
+async def show_job(desk: Desk, name: str) -> dict[str, Any]:
     """Return what there is to know of a job by its name or id, also of one that was cancelled. Raises `InvalidInput`, with what is near."""
     with suppress(JobNotFound, DamagedJob):
         return await desk.scheduler("get_job", job_id=name)
-    return await desk.scheduler("get_job", job_id=await find_job(desk, name, field, listing))
+    return await desk.scheduler("get_job", job_id=await find_job(desk, name))
 
 
-async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "list_jobs") -> str:
+async def find_job(desk: Desk, name: str) -> str:
     """Return the id of the job with this name or id; nothing near it is taken for it."""
     with suppress(JobNotFound, DamagedJob):  # one that is damaged is found in the list, where it can be cancelled
         details = await desk.scheduler("get_job", job_id=name)
@@ -181,10 +173,10 @@ async def find_job(desk: Desk, name: str, field: str = "name", listing: str = "l
     for job in (await read_jobs(desk, PAGE, query=_labelled("job", name)))["jobs"]:
         if name in (job["job_name"], job["job_id"]):
             return job["job_id"]
-    raise await _no_such_job(desk, name, field, listing)
+    raise await _no_such_job(desk, name)
 
 
-async def _no_such_job(desk: Desk, name: str, field: str, listing: str) -> InvalidInput:
+async def _no_such_job(desk: Desk, name: str) -> InvalidInput:
     """Return the refusal of a name, with the jobs that it is part of, or those whose names are near: of the first thousand jobs."""
     first = await read_jobs(desk, PAGE)
     named = await read_jobs(desk, PAGE, query=query) if (query := _word(name)) else first
@@ -194,9 +186,9 @@ async def _no_such_job(desk: Desk, name: str, field: str, listing: str) -> Inval
     if len(alike) > 1:
         number = f"{'at least ' if named['cursor'] else ''}{len(alike):,}"
         problem = f"{excerpt(name)} fits {number} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
-        return InvalidInput(problem, field=field, value=name, remedy="Ask the user which one, and give its whole name.")
-    nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{listing} shows those there are."
-    return InvalidInput(f"No job of yours is named {excerpt(name)}.", field=field, value=name, remedy=nearest)
+        return InvalidInput(problem, field=desk.words.name, value=name, remedy="Ask the user which one, and give its whole name.")
+    nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{desk.words.listing} shows those there are."
+    return InvalidInput(f"No job of yours is named {excerpt(name)}.", field=desk.words.name, value=name, remedy=nearest)
 
 
 def _labelled(key: str, text: str) -> str:
@@ -211,7 +203,7 @@ def _word(text: str) -> str | None:
     return f'"{part}"' if part else None
 
 
-async def read_page(desk: Desk, operation: str, cursor: str | None, **asked: object) -> dict[str, Any]:
+async def read_page(desk: Desk, operation: str, cursor: str | None, **asked: Any) -> dict[str, Any]:
     """Return one page of a list. Raises `InvalidInput` where the cursor is none of its."""
     try:
         return await desk.scheduler(operation, cursor=cursor, **asked)

@@ -8,23 +8,12 @@ from typing import Any
 from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import InvalidInput, Refusals
+from agentool.errors import InvalidInput
 from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import (
-    Desk,
-    act_on,
-    changed_end,
-    check_when,
-    find_job,
-    find_twin,
-    list_page,
-    on_trial,
-    read_end,
-    resolve_target,
-    show_job,
-)
+from agentoolkit.agents.scheduling_desk import Desk, find_job, list_page, on_trial, show_job
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
+from agentoolkit.agents.scheduling_requests import Target, act_on, create_job, edit_job, prompt_target, tool_target
 
 NAME = "scheduling"
 
@@ -45,28 +34,8 @@ async def schedule(
     """Schedule a prompt or a tool, once or repeating. Use it only if list_jobs shows no such job; to alter one, use change_job. \
 Answers with the reading, zone and next runs."""
     desk = ctx.deps
-    zone = timezone or desk.timezone
-    refusals, called, end = Refusals(), ("", dict[str, Any]()), None
-    with refusals.collect():
-        await check_when(desk, when, zone)
-    with refusals.collect():
-        called = await resolve_target(desk, prompt, tool, input)
-    with refusals.collect():
-        end = await read_end(desk, until, zone)
-    refusals.raise_all()
-    target, data = called
-    twin = await find_twin(desk, name, when, zone, target)
-    done = await desk.scheduler(
-        "schedule",
-        job_name=name,
-        schedule=when,
-        agentool_name=target,
-        input_data=data,
-        timezone=zone,
-        end_at=end,
-        max_runs=max_runs,
-    )
-    said = answers.told_creation(done, twin)
+    target = _target(desk, prompt, tool, input)
+    said, done = await create_job(desk, name, when, target, timezone=timezone, until=until, max_runs=max_runs)
     return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
 
 
@@ -98,20 +67,16 @@ async def change_job(
     """Edit, pause, resume or run a job at once. An edit keeps what is not given; until ends it, or the pause ('never': no end). \
 Answers with how the job stands now."""
     desk = ctx.deps
-    job_id = await find_job(desk, name)
-    info = (await desk.scheduler("get_job", job_id=job_id))["info"]
-    zone = timezone or info["timezone"]
-    changes = {"when": when, "prompt": prompt, "input": input, "new_name": new_name, "timezone": timezone}
-    if action == "edit":
-        return await _edited(desk, job_id, info, {**changes, **await changed_end(desk, until, zone)})
-    given = [field for field, value in changes.items() if value is not None]
-    if given or (until is not None and action != "pause"):
-        wrong = given[0] if given else "until"
-        raise InvalidInput(
-            f"It is not used by action {action!r}.", field=wrong, value=changes.get(wrong, until), remedy="Use action 'edit'."
-        )
-    text, done = await act_on(desk, job_id, name, action, until, zone)
-    return SchedulingOutput(text=text, data=done)
+    if action != "edit":
+        unused = {"when": when, "prompt": prompt, "input": input, "new_name": new_name, "timezone": timezone}
+        text, done = await act_on(desk, name, action, until, unused)
+        return SchedulingOutput(text=text, data=done)
+
+    async def target(info: Mapping[str, Any]) -> Target | None:
+        return await _edited_target(desk, info, prompt, input)
+
+    said, done = await edit_job(desk, name, target, when=when, timezone=timezone, until=until, job_name=new_name)
+    return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
 
 
 async def cancel_job(ctx: Context, name: str) -> SchedulingOutput:
@@ -119,7 +84,7 @@ async def cancel_job(ctx: Context, name: str) -> SchedulingOutput:
     job_id = await find_job(ctx.deps, name)
     info = (await ctx.deps.scheduler("get_job", job_id=job_id))["info"]
     done = await ctx.deps.scheduler("cancel", job_id=job_id)
-    return SchedulingOutput(text=answers.told_state("Cancelled", name, info["timezone"], ctx.deps.now()), data=done)
+    return SchedulingOutput(text=answers.told_state(f"Cancelled {name!r}", info["timezone"], ctx.deps.now()), data=done)
 
 
 HANDLERS = {"schedule": schedule, "list_jobs": list_jobs, "get_job": get_job, "change_job": change_job, "cancel_job": cancel_job}
@@ -167,24 +132,24 @@ def create_scheduling_tool(
     )
 
 
-async def _edited(desk: Desk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> SchedulingOutput:
-    if changes["when"] is not None:
-        await check_when(desk, changes["when"], changes["timezone"] or info["timezone"])
-    data: dict[str, Any] | None = changes["input"]
-    if changes["prompt"] is not None:
-        if info["agentool_name"] != "agent":
-            problem = f"This job runs the tool {info['agentool_name']!r}, which takes no prompt."
-            raise InvalidInput(problem, field="prompt", value=changes["prompt"], remedy="Give `input` instead.")
-        data = {**info["input_data"], **(data or {}), "prompt": changes["prompt"]}
-    done = await desk.scheduler(
-        "update",
-        job_id=job_id,
-        schedule=changes["when"],
-        timezone=changes["timezone"],
-        end_at=changes["end_at"],
-        clear=changes["clear"],
-        job_name=changes["new_name"],
-        input_data=data,
-    )
-    said = "Changed" if done["changed"] else "Unchanged:"
-    return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
+async def _target(desk: Desk, prompt: str | None, tool: str | None, data: dict[str, Any] | None) -> Target:
+    if (prompt is None) is (tool is None):
+        problem = "Give either a prompt for an agent, or a tool and its input."
+        remedy = "For a reminder: tool 'notification', input {'operation': 'send', 'message': '…'}."
+        raise InvalidInput(problem, field="prompt", remedy=remedy)
+    if tool is not None:
+        return tool_target(desk, tool, data, "input")
+    if data is not None:
+        raise InvalidInput("It belongs to a tool, and a prompt was given.", field="input", value=data, remedy="Leave it out.")
+    return await prompt_target(desk, prompt, "prompt")
+
+
+async def _edited_target(desk: Desk, info: Mapping[str, Any], prompt: str | None, data: dict[str, Any] | None) -> Target | None:
+    tool = str(info["agentool_name"])
+    if prompt is not None and tool != "agent":
+        problem = f"This job runs the tool {tool!r}, which takes no prompt."
+        raise InvalidInput(problem, field="prompt", value=prompt, remedy="Give `input` instead.")
+    if prompt is not None:
+        called = await prompt_target(desk, prompt, "prompt", known=info["input_data"])
+        return called._replace(input_data={**(data or {}), **called.input_data})
+    return None if data is None else tool_target(desk, tool, data, "input", is_whole=False)

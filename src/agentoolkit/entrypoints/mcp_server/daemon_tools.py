@@ -15,10 +15,10 @@ Context = RunContext[TaskDesk]
 
 
 async def get_status(ctx: Context) -> TaskOutput:
-    """Say how many tasks there are in each state, and how much runs and waits."""
+    """Say how many tasks of all users there are, and how much runs and waits."""
     status = await ctx.deps.scheduler("status")
     text = (
-        f"{status['jobs'] - status['paused']} tasks are active, {status['paused']} paused; "
+        f"{status['jobs'] - status['paused']} tasks of all users are active, {status['paused']} paused; "
         f"{status['executing']} run and {status['waiting']} wait in this process. {_state(status)}"
     )
     return TaskOutput(text=text, data=status)
@@ -56,7 +56,7 @@ async def _daemon(desk: TaskDesk, said: str) -> TaskOutput:
     thread, ticks = ("alive", 0) if desk.host is None else (desk.host.thread, desk.host.ticks)
     text = (
         f"{said}{_state(status)} Thread: {thread}, {ticks} ticks. "
-        f"Queue: {status['executing']} running, {status['waiting']} waiting, {status['jobs']} tasks."
+        f"Queue: {status['executing']} running, {status['waiting']} waiting, {status['jobs']} tasks of all users."
     )
     data = {"running": status["running"], "thread": thread, "ticks": ticks, "pid": os.getpid()}
     queue = {"executing": status["executing"], "waiting": status["waiting"], "tasks": status["jobs"], "lag": status["lag"]}

@@ -8,20 +8,11 @@ from typing import Any, cast
 
 from agentool.caller import get_caller
 from agentool.context import RunContext
-from agentool.errors import InvalidInput, Refusals, excerpt
+from agentool.errors import InvalidInput, excerpt
+from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import (
-    Desk,
-    act_on,
-    changed_end,
-    check_when,
-    find_job,
-    find_twin,
-    list_page,
-    read_page,
-    resolve_target,
-    show_job,
-)
+from agentoolkit.agents.scheduling_desk import Desk, ToolWords, find_job, list_page, read_page, show_job
+from agentoolkit.agents.scheduling_requests import Target, act_on, check_when, create_job, edit_job, prompt_target, tool_target
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.task_input import (
@@ -40,7 +31,7 @@ from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
-_LISTING = "scheduler_list_tasks"
+TASK_TOOLS = ToolWords("task_id", "config.agentool_name", "scheduler_list_tasks", "scheduler_change_task")
 MAX_QUESTION = 2_000
 """Characters of a question. A longer question is not asked: a person must see the whole task to approve it."""
 
@@ -53,14 +44,7 @@ class TaskDesk(Desk):
     host: Host | None = None
     is_local: bool = True
     """True if every caller is a person at this machine, who may start and stop the scheduler."""
-
-    async def find(self, task_id: str) -> str:
-        """Return the id of the task with an id or name. Raises `InvalidInput`, which names similar tasks."""
-        return await find_job(self, task_id, "task_id", _LISTING)
-
-    async def show(self, task_id: str) -> dict[str, Any]:
-        """Return the details of a task, also of a removed one. Raises as `find`."""
-        return await show_job(self, task_id, "task_id", _LISTING)
+    words: ToolWords = TASK_TOOLS
 
 
 Context = RunContext[TaskDesk]
@@ -80,29 +64,17 @@ async def add_task(
     """Schedule a task: a tool, a program or an agent's prompt, once or repeating. Look with scheduler_list_tasks before; to alter \
 one, use scheduler_change_task. Answers with the reading, zone and next runs."""
     desk = ctx.deps
-    zone = timezone or desk.timezone
-    refusals, schedule, called = Refusals(), "", ("", dict[str, Any]())
-    with refusals.collect():
-        schedule = await _schedule_text(desk, when, cron_expression, zone)
-    with refusals.collect():
-        called = await _target(desk, task_type, config)
-    refusals.raise_all()
-    target, data = called
-    twin = await find_twin(desk, task_id, schedule, zone, target)
-    done = await desk.scheduler(
-        "schedule",
-        job_id=task_id,
-        job_name=task_id,
-        schedule=schedule,
-        schedule_type="cron" if cron_expression is not None else None,
-        agentool_name=target,
-        input_data=data,
-        timezone=zone,
-        priority=priority,
-        description=description,
-        max_retries=MAX_RETRIES,
-    )
-    said = answers.told_creation(done, twin)
+    if when is not None and cron_expression is not None:
+        problem = "Give either when or cron_expression: both say when the task is due."
+        raise InvalidInput(problem, field="cron_expression", value=cron_expression, remedy="Leave one of them out.")
+    policies: dict[str, Any] = {"priority": priority, "description": description, "max_retries": MAX_RETRIES}
+    if cron_expression is not None:
+        policies["schedule_type"] = "cron"
+    with fields_called({"when": "when" if cron_expression is None else "cron_expression"}):
+        target = _target(desk, task_type, config)
+        said, done = await create_job(
+            desk, task_id, cron_expression or when or "now", target, timezone=timezone, job_id=task_id, **policies
+        )
     return await _answer_change(desk, said, done)
 
 
@@ -116,21 +88,21 @@ async def list_tasks(
 
 async def get_task(ctx: Context, task_id: str) -> TaskOutput:
     """Show one task: what it runs, when, its state, and how its last runs ended."""
-    details = await ctx.deps.show(task_id)
+    details = await show_job(ctx.deps, task_id)
     return TaskOutput(text=answers.told_job(details, ctx.deps.now()), data=details)
 
 
 async def remove_task(ctx: Context, task_id: str, confirm: str | None = None) -> TaskOutput:
     """Remove a task for good; a person is asked first. Use scheduler_change_task with action pause if it may be wanted again."""
     desk = ctx.deps
-    job_id = await desk.find(task_id)
+    job_id = await find_job(desk, task_id)
     info = (await desk.scheduler("get_job", job_id=job_id))["info"]
     question = f"Remove task {task_id!r} ({info['schedule_type']} '{info['schedule']}') for good? Its history stays readable."
     if not desk.is_trial:
         about = get_caller().name, "remove", job_id, info["version"], info["created_at"]
         desk.codes.check(confirm, question, f"Task {task_id!r} was not removed.", *about)
     done = await desk.scheduler("cancel", job_id=job_id)
-    return TaskOutput(text=answers.told_state("Removed", task_id, info["timezone"], desk.now()), data=done)
+    return TaskOutput(text=answers.told_state(f"Removed {task_id!r}", info["timezone"], desk.now()), data=done)
 
 
 async def change_task(
@@ -147,24 +119,24 @@ async def change_task(
     """Edit, pause, resume or run a task at once. An edit keeps what is not given; until ends the task, or the pause ('never': no end). \
 Answers with how it stands now."""
     desk = ctx.deps
-    job_id = await desk.find(task_id)
-    info = (await desk.scheduler("get_job", job_id=job_id))["info"]
-    zone = timezone or info["timezone"]
-    changes = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
-    if action == "edit":
-        return await _edit_task(desk, job_id, info, {**changes, **await changed_end(desk, until, zone)})
-    for name, value in {**changes, "until": None if action == "pause" else until}.items():
-        if value is not None:
-            raise InvalidInput(f"It is not used by action {action!r}.", field=name, value=value, remedy="Use action 'edit'.")
-    text, done = await act_on(desk, job_id, task_id, action, until, zone)
-    return TaskOutput(text=text, data=done)
+    if action != "edit":
+        unused = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
+        text, done = await act_on(desk, task_id, action, until, unused)
+        return TaskOutput(text=text, data=done)
+
+    async def target(info: Mapping[str, Any]) -> Target | None:
+        return None if config is None else await _target(desk, "custom", config, info)
+
+    policies: dict[str, Any] = {"priority": priority, "max_retries": max_retries}
+    said, done = await edit_job(desk, task_id, target, when=when, timezone=timezone, until=until, **policies)
+    return await _answer_change(desk, said, done)
 
 
 async def approve_task(desk: TaskDesk, job_id: str, version: int) -> TaskOutput:
     """Resume a task that waits for approval. Raises `SchedulerError` for the field `version` if the task has changed."""
     done = await desk.scheduler("resume", job_id=job_id, version=version)
     zone = (await desk.scheduler("get_job", job_id=job_id))["info"]["timezone"]
-    text = answers.told_state("Resumed", job_id, zone, desk.now(), done["next_run"])
+    text = answers.told_state(f"Resumed {job_id!r}", zone, desk.now(), done["next_run"])
     return TaskOutput(text=text, data=done)
 
 
@@ -189,7 +161,7 @@ async def history(
 ) -> TaskOutput:
     """List past runs, the newest first: of one task or of all, with how they ended and why. Use it to explain what went wrong."""
     desk = ctx.deps
-    job_id = None if task_id is None else (await desk.show(task_id))["job_id"]
+    job_id = None if task_id is None else (await show_job(desk, task_id))["job_id"]
     page = await read_page(desk, "list_executions", cursor, job_id=job_id, execution_status=execution_status, limit=limit)
     runs, zone = page["history"], desk.zone()
     head = f"now: {answers.day_and_time(desk.now(), zone)} ({zone})"
@@ -199,61 +171,44 @@ async def history(
     return TaskOutput(text=text, data={"runs": runs[:number], "cursor": following})
 
 
-async def _schedule_text(desk: TaskDesk, when: str | None, cron_expression: str | None, zone: str | None) -> str:
-    if when is not None and cron_expression is not None:
-        problem = "Give either when or cron_expression: both say when the task is due."
-        raise InvalidInput(problem, field="cron_expression", value=cron_expression, remedy="Leave one of them out.")
-    if cron_expression is not None:
-        return cron_expression
-    if when is None:
-        return "now"
-    await check_when(desk, when, zone)
-    return when
-
-
-async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the AgenTool and its input for a task's type and config."""
+async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> Target:
+    """Return what a task's type and config stand for; `info` is what is known of a task that is edited."""
     if task_type not in ("custom", "agent", "agentool"):
-        call = desk.calls.get("sequence").deps.types.call(task_type, config)
-        return call.agentool_name, call.input_data
+        with fields_called({"type": "task_type"}):
+            call = desk.calls.get("sequence").deps.types.call(task_type, config)
+        return Target(call.agentool_name, call.input_data, "config")
     keys = set(config)
     if keys == {"prompt"}:
-        return await resolve_target(desk, str(config["prompt"]), None, None)
+        runs_agent = info is not None and info["agentool_name"] == "agent"
+        return await prompt_target(desk, config["prompt"], "config.prompt", known=info["input_data"] if info and runs_agent else None)
     if "agentool_name" in keys and keys <= {"agentool_name", "input_data"}:
         data = config.get("input_data")
         if not (data is None or isinstance(data, Mapping)):
             remedy = "Give {'operation': …} with its arguments."
             raise InvalidInput(f"It must be an object, not {excerpt(data)}.", field="config.input_data", value=data, remedy=remedy)
-        return await resolve_target(desk, None, str(config["agentool_name"]), cast("Mapping[str, Any] | None", data))
-    if keys == {"command"} and isinstance(config["command"], str):
-        try:
-            call = shell_call(config["command"])
-        except Untranslatable as error:
-            problem, remedy = f"{config['command']!r} cannot be run: {error}.", "Give a program and its arguments."
-            raise InvalidInput(problem, field="config.command", value=config["command"], remedy=remedy) from error
-        return call.agentool_name, call.input_data
+        return tool_target(desk, _text(config, "agentool_name"), cast("Mapping[str, Any] | None", data), "config.input_data")
+    if keys == {"command"}:
+        return _command_target(_text(config, "command"))
     problem = f"A task of type {task_type!r} runs an agent's prompt, a tool or a program, and the config names none of them."
     remedy = "Give {'prompt': …}, {'agentool_name': …, 'input_data': {…}} or {'command': 'program argument'}."
     raise InvalidInput(problem, field="config", value=dict(config), remedy=remedy)
 
 
-async def _edit_task(desk: TaskDesk, job_id: str, info: Mapping[str, Any], changes: Mapping[str, Any]) -> TaskOutput:
-    if changes["when"] is not None:
-        await check_when(desk, changes["when"], changes["timezone"] or info["timezone"])
-    target, data = (None, None) if changes["config"] is None else await _target(desk, "custom", changes["config"])
-    done = await desk.scheduler(
-        "update",
-        job_id=job_id,
-        schedule=changes["when"],
-        timezone=changes["timezone"],
-        end_at=changes["end_at"],
-        clear=changes["clear"],
-        agentool_name=target,
-        input_data=data,
-        priority=changes["priority"],
-        max_retries=changes["max_retries"],
-    )
-    return await _answer_change(desk, "Changed" if done["changed"] else "Unchanged:", done)
+def _command_target(command: str) -> Target:
+    try:
+        call = shell_call(command)
+    except Untranslatable as error:
+        problem, remedy = f"{command!r} cannot be run: {error}.", "Give a program and its arguments."
+        raise InvalidInput(problem, field="config.command", value=command, remedy=remedy) from error
+    return Target(call.agentool_name, call.input_data, "config")
+
+
+def _text(config: Mapping[str, Any], key: str) -> str:
+    """Return a text of a config. Raises `InvalidInput` for anything else: ``null`` is no name."""
+    value = config[key]
+    if not isinstance(value, str):
+        raise InvalidInput(f"It must be a text, not {excerpt(value)}.", field=f"config.{key}", value=value, remedy="Write it in quotes.")
+    return value
 
 
 async def _answer_change(desk: TaskDesk, said: str, done: dict[str, Any]) -> TaskOutput:
@@ -272,5 +227,5 @@ async def _answer_change(desk: TaskDesk, said: str, done: dict[str, Any]) -> Tas
 
 def _run_line(run: Mapping[str, Any], zone: str) -> str:
     at = answers.day_and_time(run["started_at"] or run["scheduled_at"], zone)
-    error = f": {answers.excerpt(str(run['error']['message']), 200)}" if run["error"] else ""
+    error = f": {answers.one_line(str(run['error']['message']), 200)}" if run["error"] else ""
     return f"- {at} {run['job_id']}: {answers.told_end(run)}{error}, id {run['execution_id']}"

@@ -1,0 +1,238 @@
+"""What tools for language models ask of the scheduler: to make, edit, pause, resume and run a job, in the few words they have for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime, time
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from agentool.errors import ConfigurationError, InvalidInput, Refusals
+from agentool.flat_calls import fields_called
+from agentoolkit.agents import scheduling_answers as answers
+from agentoolkit.agents.scheduling_desk import Desk, find_job, find_twin
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.jobs import JobStatus
+
+Answer = tuple[str, dict[str, Any]]
+"""What to tell the model, and the scheduler's data."""
+
+_SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
+_NO_TIME_OF_DAY = "no time of day given"
+NEVER = "never"
+"""As `until` of an edit: the job has no last moment any more."""
+_LAST_MINUTE = "at 23:59"
+_NAME_AN_AGENT = (
+    "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name'), or "
+    "`agentool mcp --agent NAME`."
+)
+
+
+class Target(NamedTuple):
+    """What a job calls."""
+
+    agentool_name: str
+    input_data: dict[str, Any]
+    field: str
+    """The argument that holds the input; empty where each field of the input is an argument."""
+    is_whole: bool = True
+    """Does it take the place of all that the job had as input?"""
+
+
+async def create_job(
+    desk: Desk,
+    name: str,
+    schedule: str,
+    target: Awaitable[Target],
+    *,
+    timezone: str | None,
+    until: str | None = None,
+    **policies: object,
+) -> Answer:
+    """Schedule a job. All that is refused of it is told at once."""
+    zone = timezone or desk.timezone
+    refusals, called, end = Refusals(), Target("", {}, ""), None
+    with refusals.collect():
+        await check_when(desk, schedule, zone)
+    with refusals.collect():
+        called = await target
+    with refusals.collect():
+        end = await read_end(desk, until, zone)
+    refusals.raise_all()
+    twin = await find_twin(desk, name, schedule, zone, called.agentool_name)
+    done = await desk.scheduler(
+        "schedule",
+        called={"input_data": called.field},
+        job_name=name,
+        schedule=schedule,
+        agentool_name=called.agentool_name,
+        input_data=called.input_data,
+        timezone=zone,
+        end_at=end,
+        **policies,
+    )
+    return answers.told_creation(done, twin), done
+
+
+async def edit_job(
+    desk: Desk,
+    name: str,
+    target: Callable[[Mapping[str, Any]], Awaitable[Target | None]],
+    *,
+    when: str | None,
+    timezone: str | None,
+    until: str | None,
+    **changes: object,
+) -> Answer:
+    """Change what is given of a job.
+
+    Args:
+        desk: Where it is asked for.
+        name: Its name or id.
+        target: Returns what it is to call, from what is known of the job; None: as before.
+        when: Its new schedule.
+        timezone: The zone of that, and of `until`; the job's own by default.
+        until: Its last moment; `NEVER` takes back the one it has.
+        changes: Further fields of the scheduler.
+    """
+    job_id = await find_job(desk, name)
+    info = (await desk.scheduler("get_job", job_id=job_id))["info"]
+    zone = timezone or info["timezone"]
+    refusals, called, end = Refusals(), None, dict[str, Any]()
+    with refusals.collect():
+        if when is not None:
+            await check_when(desk, when, zone)
+    with refusals.collect():
+        called = await target(info)
+    with refusals.collect():
+        end = await _changed_end(desk, until, zone)
+    refusals.raise_all()
+    done = await desk.scheduler(
+        "update",
+        called={"input_data": called.field if called else "", "job_name": "new_name"},
+        job_id=job_id,
+        schedule=when,
+        timezone=timezone,
+        agentool_name=called.agentool_name if called else None,
+        input_data=_edited_input(info, called) if called else None,
+        **end,
+        **changes,
+    )
+    return "Changed" if done["changed"] else "Unchanged:", done
+
+
+async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: Mapping[str, object]) -> Answer:
+    """Pause, resume or run a job at once.
+
+    Raises:
+        InvalidInput: There is no such job, or something is given that only an edit uses.
+    """
+    job_id = await find_job(desk, name)
+    for field, value in {**unused, "until": None if action == "pause" else until}.items():
+        if value is not None:
+            raise InvalidInput(f"It is not used by action {action!r}.", field=field, value=value, remedy="Use action 'edit'.")
+    zone = (await desk.scheduler("get_job", job_id=job_id))["info"]["timezone"]
+    if action == "run_now":
+        ran = await desk.scheduler("run_now", job_id=job_id)
+        told = answers.told_state(f"Ran {name!r}", zone, desk.now())
+        return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
+    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
+    return answers.told_state(_stands(action, name, done, zone), zone, desk.now(), done["next_run"], done["remarks"]), done
+
+
+def _stands(action: str, name: str, done: Mapping[str, Any], zone: str) -> str:
+    if done["state"] == JobStatus.DONE:
+        return f"Nothing of {name!r} is due any more, so it is done; edit it with a new time if it is wanted"
+    until = f" until {answers.day_and_time(done['paused_until'], zone)}" if done["paused_until"] else ""
+    return f"{action.capitalize()}d {name!r}{until}"
+
+
+async def check_when(desk: Desk, when: str, zone: str | None) -> None:
+    """Refuse a bare duration: nobody can tell whether '30m' is meant once or again and again."""
+    if _SAYS_REPEATING.match(when):
+        return
+    read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
+    if read["schedule_type"] == "interval":
+        problem = f"{when!r} does not say whether it is meant once or again and again."
+        length = read["words"].removeprefix("every ")
+        counted = length if length[:1].isdigit() else f"1 {length}"
+        remedy = f"Say 'in {counted}' for once, or 'every {length}' for repeating."
+        raise InvalidInput(problem, field="when", value=when, remedy=remedy)
+
+
+async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | None:
+    """Read the last moment of a job or a pause; a day without a time of day is meant whole, today too."""
+    if until is None:
+        return None
+    try:
+        read = await _read_once(desk, until, zone)
+    except InvalidSchedule as refused:  # today has begun: only its end is still to come
+        try:
+            read = await _read_once(desk, f"{until} {_LAST_MINUTE}", zone)
+        except InvalidSchedule:
+            raise refused from None
+        return _end_of_day(read)
+    if any(_NO_TIME_OF_DAY in remark for remark in read["remarks"]):
+        return _end_of_day(read)
+    return str(read["next_runs"][0])
+
+
+async def _changed_end(desk: Desk, until: str | None, zone: str | None) -> dict[str, Any]:
+    if until is not None and until.strip().casefold() == NEVER:
+        return {"clear": ["end_at"]}
+    return {"end_at": await read_end(desk, until, zone)}
+
+
+async def _read_once(desk: Desk, until: str, zone: str | None) -> dict[str, Any]:
+    return await desk.scheduler("preview", called={"schedule": "until"}, schedule=until, schedule_type="once", timezone=zone, count=1)
+
+
+def _end_of_day(read: Mapping[str, Any]) -> str:
+    day = datetime.fromisoformat(read["next_runs"][0]).date()
+    return datetime.combine(day, time(23, 59, 59), ZoneInfo(read["timezone"])).isoformat()
+
+
+async def prompt_target(desk: Desk, prompt: object, field: str, *, known: Mapping[str, Any] | None = None) -> Target:
+    """Return what runs a prompt: the agent of this desk, or the one that ran it so far.
+
+    Args:
+        desk: Where it is asked for.
+        prompt: The prompt.
+        field: The argument that holds it.
+        known: Input of the job so far, where an agent runs it.
+    """
+    if not isinstance(prompt, str) or not prompt.strip():
+        problem = "It is a text that says what the agent is to do."
+        raise InvalidInput(problem, field=field, value=prompt, remedy="Write e.g. 'Summarise yesterday\\'s mail'.")
+    agent = await _agent(desk) if known is None else known.get("agent")
+    return Target("agent", {"operation": "run", "agent": agent, "prompt": prompt}, field.rpartition(".")[0], is_whole=False)
+
+
+def tool_target(desk: Desk, tool: str, data: Mapping[str, Any] | None, field: str, *, is_whole: bool = True) -> Target:
+    """Return what a tool's name and input stand for; its operation need not be said where it has only one."""
+    with fields_called({"name": "agentool_name"}), desk.in_own_words():
+        operations = desk.calls.get(tool).operations
+    given = dict(data or {})
+    if len(operations) == 1:
+        given.setdefault("operation", next(iter(operations)))
+    return Target(tool, given, field, is_whole)
+
+
+def _edited_input(info: Mapping[str, Any], called: Target) -> dict[str, Any]:
+    """Return the input that a job has after an edit, which keeps what is not given of it, unless another operation is asked for."""
+    known: Mapping[str, Any] = info["input_data"]
+    another = called.agentool_name != info["agentool_name"] or called.input_data.get("operation", known.get("operation")) != known.get(
+        "operation"
+    )
+    return called.input_data if called.is_whole or another else {**known, **called.input_data}
+
+
+async def _agent(desk: Desk) -> str:
+    if desk.agent is not None:
+        return desk.agent
+    known: list[str] = [] if "agent" not in desk.calls else (await desk.calls.run("agent", {"operation": "list"})).names
+    if len(known) != 1:
+        problem = f"Which agent runs prompts is not set, and {len(known)} are registered."
+        raise ConfigurationError(problem, remedy=_NAME_AN_AGENT)
+    return known[0]
