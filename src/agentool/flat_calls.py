@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -72,6 +73,8 @@ def _rename_fields(error: AgenToolError, names: Mapping[str, str]) -> None:
     if isinstance(error, InvalidInput) and error.problems:
         error.problems = tuple(replace(problem, field=_renamed(problem.field, names)) for problem in error.problems)
         error.problem = sentence(error.problems)
+    if error.remedy:  # one that shows how a field is given: "Give for example job_name: 'daily'."
+        error.remedy = re.sub(r"\b\w+(?=: )", lambda found: names.get(found[0]) or found[0], error.remedy)
     for other in error.also:
         _rename_fields(other, names)
 

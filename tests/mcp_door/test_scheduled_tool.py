@@ -244,7 +244,16 @@ def test_an_argument_that_cannot_be_kept_is_refused(kit: BackgroundToolkit, give
 
 @pytest.mark.parametrize(
     "given",
-    ["!ref:storage_kv:password", "!ref:nothing", {"deep": ["!ref:storage_kv:password"]}, "!ref:", '{"raw": "x"}'],
+    [
+        "!ref:storage_kv:password",
+        "see !ref:storage_kv:password",
+        "!ref:nothing",
+        "!step:1 !ref:nothing",
+        {"deep": ["!ref:storage_kv:password"]},
+        "!ref:",
+        r"\!ref:storage_kv:password",
+        '{"raw": "x"}',
+    ],
 )
 def test_an_argument_that_reads_as_a_reference_is_a_text(kit: BackgroundToolkit, given: object) -> None:
     """A model that is told to write one gets no secret out: scheduled or at once, the tool is handed the same."""

@@ -38,7 +38,7 @@ class ToolArguments(BaseModel):
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
     def kept(self) -> dict[str, Any] | str:
-        """Return them as a job keeps them: as JSON values, and as one JSON text if one of them reads as a reference, which it is not.
+        """Return them as a job keeps them: as JSON values, or as a JSON text without references if one of them looks like a reference.
 
         Raises:
             InvalidInput: One of them cannot be kept.
@@ -50,7 +50,7 @@ class ToolArguments(BaseModel):
             except ValueError as error:
                 problem = f"{excerpt(getattr(self, name))} cannot be kept as JSON until the tool runs."
                 raise InvalidInput(problem, field=name, remedy="Give it as text, or call without datetime and schedule.") from error
-        return json.dumps(values) if has_references(values) else values
+        return json.dumps(values).replace("!", r"\u0021") if has_references(values) else values
 
     @model_validator(mode="before")
     @classmethod
