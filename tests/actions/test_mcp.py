@@ -158,10 +158,24 @@ async def test_no_program_is_left_after_a_call():
     assert programs() == []
 
 
-async def test_a_program_that_cannot_be_started_is_a_failure():
-    """The failure names the server."""
-    with pytest.raises(McpFailed, match="MCP server 'time'"):
-        await mcp(time=McpServer(command="/no/such/program"))("list_tools", server_name="time")
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        (
+            {"command": "/no/such/program"},
+            "its program '/no/such/program' cannot be started: No such file or directory. Correct its 'command'",
+        ),
+        ({"command": "/"}, "its program '/' cannot be started: Permission denied. Correct its 'command'"),
+        (
+            {"command": sys.executable, "cwd": "/no/folder"},
+            "its folder '/no/folder' cannot be entered: No such file or directory. Correct its 'cwd'",
+        ),
+    ],
+)
+async def test_a_program_that_cannot_be_started_is_a_failure(server, said):
+    """The failure names the server, what is not there, and the setting."""
+    with pytest.raises(McpFailed, match=f"MCP server 'time': {said}.*`mcp_servers`"):
+        await mcp(time=McpServer(**server))("list_tools", server_name="time")
 
 
 def boundless(kind):
@@ -267,9 +281,10 @@ async def test_no_part_of_what_a_server_was_given_is_shown(shown: int):
 
 
 async def test_an_address_where_nobody_listens_is_a_failure():
-    """A server that is down is a failure, and a job may try again."""
-    with pytest.raises(McpFailed, match="MCP server 'time'"):
-        await mcp(time=McpServer(url="http://127.0.0.1:9/mcp"))("list_tools", server_name="time")
+    """A server that is down is a failure, and a job may try again. It names the address, without what may be secret in it."""
+    with pytest.raises(McpFailed, match=r"nothing answers at http://127\.0\.0\.1:9/mcp: .*Correct its 'url'") as failed:
+        await mcp(time=McpServer(url="http://me:S3CRET@127.0.0.1:9/mcp?key=S3CRET"))("list_tools", server_name="time")
+    assert "S3CRET" not in str(failed.value)
 
 
 async def test_a_header_that_ends_in_a_line_break_is_sent_without_it(http_server):

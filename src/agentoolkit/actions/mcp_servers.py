@@ -10,6 +10,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -208,8 +209,34 @@ def _failure(server_name: str, server: McpServer, error: Exception, wrote: str) 
         return error
     if isinstance(error, TimeoutError):
         return McpTimedOut(f"MCP server {server_name!r} did not answer in time.", field="server_name", value=server_name)
-    reason = beginning_of(_without_secrets(server, str(error) or type(error).__name__), _SHOWN).rstrip(".")
-    return McpFailed(f"MCP server {server_name!r}: {reason}.{wrote}", field="server_name", value=server_name)
+    setting, reason = _told(server, error)
+    reason = beginning_of(_without_secrets(server, reason), _SHOWN).rstrip(".")
+    remedy = f"Correct its {setting!r} in the setting `mcp_servers` (AGENTOOL_MCP_SERVERS), or see to what it names." if setting else None
+    return McpFailed(f"MCP server {server_name!r}: {reason}.{wrote}", field="server_name", value=server_name, remedy=remedy)
+
+
+def _told(server: McpServer, error: Exception) -> tuple[str, str]:
+    """Return which part of the setting an error is about, or no part, and what happened."""
+    reason = str(error) or type(error).__name__
+    if server.url is not None:
+        import httpx2
+
+        return (
+            ("url", f"nothing answers at {_without_query(server.url)}: {reason}")
+            if isinstance(error, httpx2.ConnectError)
+            else ("", reason)
+        )
+    if not isinstance(error, OSError):
+        return "", reason
+    if server.cwd is not None and error.filename == server.cwd:
+        return "cwd", f"its folder {server.cwd!r} cannot be entered: {error.strerror}"
+    return "command", f"its program {server.command!r} cannot be started: {error.strerror}"
+
+
+def _without_query(url: str) -> str:
+    """Return an address without a user, a password and a query, which may be secret."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 async def _last_words(server: McpServer, said: StandardError) -> str:
