@@ -176,14 +176,14 @@ class SchedulableTool:
                 "retry_backoff": self.retry_backoff,
             }
             done = (await kit.injector.run("scheduler", {"operation": "schedule", **job})).data
-        words, zone, next_run = read["words"], done["timezone"], done["next_run"]
+        reading, zone, next_run = read["words"], done["timezone"], done["next_run"]
         said = "Scheduled" if done["created"] else "Already scheduled:"
         due = f", next at {next_run}" if next_run else ""
-        message = f"{said} {self.name!r}: {words} ({zone}){due}. Job id: {done['job_id']}."
+        message = f"{said} {self.name!r}: {reading} ({zone}){due}. Job id: {done['job_id']}."
         return ScheduledCall(
             message="\n".join([message, *(f"note: {remark}" for remark in done["remarks"])]),
             job_id=done["job_id"],
-            reading=words,
+            reading=reading,
             timezone=zone,
             next_run=next_run,
             remarks=done["remarks"],
