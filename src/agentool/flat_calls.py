@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agentool.core.injector import Injector
     from agentool.describe import OperationDescription
 
+MAX_ANSWER = 32_000
+"""Characters of an answer that a model is shown, about 8,000 tokens."""
 MAX_REFUSAL = 4_000
 """Characters of a refusal that a model is shown, about 1,000 tokens."""
 
@@ -96,10 +98,17 @@ def words(error: Exception) -> str:
     return said if len(said) <= MAX_REFUSAL else f"{beginning_of(said, MAX_REFUSAL)}…"
 
 
+def cut_answer(text: str) -> str:
+    """Cut an answer to `MAX_ANSWER` characters, with a note. No part of a secret is left at the cut."""
+    if len(text) <= MAX_ANSWER:
+        return text
+    return f"{beginning_of(text, MAX_ANSWER)}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
+
+
 def with_example(error: Exception, tool_name: str, example: Mapping[str, Any] | None) -> str:
     """Return an error's text, followed by a call that works."""
     right = f" Right: {tool_name}({json.dumps(example, ensure_ascii=False)})." if example is not None else ""
     return f"{words(error)}{right}"
 
 
-__all__ = ["check_arguments", "checked_arguments", "fields_called", "with_example", "words"]
+__all__ = ["check_arguments", "checked_arguments", "cut_answer", "fields_called", "with_example", "words"]

@@ -28,11 +28,8 @@ from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean
-from agentool.flat_calls import checked_arguments, with_example, words
-from agentool.secrets_here import beginning_of
+from agentool.flat_calls import checked_arguments, cut_answer, with_example, words
 
-MAX_ANSWER = 32_000
-"""Characters of an answer that a model is shown, about 8,000 tokens."""
 RETRIES = 3
 """Times that a model is asked to correct one call."""
 
@@ -222,7 +219,7 @@ def _is_last(ctx: RunContext[Any], name: str) -> bool:
 
 
 def answer(output: Any) -> Any:
-    """Return an output as a model sees it: JSON text, cut at `MAX_ANSWER` characters."""
+    """Return an output as a model sees it: JSON text, cut where it is too long."""
     if isinstance(output, ReadableOutput):
         text = output.text
     elif isinstance(output, BaseModel):
@@ -231,9 +228,7 @@ def answer(output: Any) -> Any:
         text = output
     else:
         return output
-    if len(text) <= MAX_ANSWER:
-        return text
-    return f"{beginning_of(text, MAX_ANSWER)}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"
+    return cut_answer(text)
 
 
 __all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "for_agents", "refusal", "words"]

@@ -15,9 +15,9 @@ from tests.agents.scripts import scripted, told
 from agentool import AgenTool, BaseOperationInput, ConfigurationError, Injector, InvalidInput, RunContext, create_agentool
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.errors import AgenToolError
-from agentool.flat_calls import MAX_REFUSAL
+from agentool.flat_calls import MAX_ANSWER, MAX_REFUSAL
 from agentool.hints import Hints
-from agentool.toolset import MAX_ANSWER, AgenToolset, refusal
+from agentool.toolset import AgenToolset, refusal
 
 
 class DeskInput(BaseOperationInput):

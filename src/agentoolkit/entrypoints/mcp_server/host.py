@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
-from agentool.caller import acting_as, get_caller
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.wiring import Toolkit
 
@@ -73,5 +72,5 @@ class LoopHost:
         return "alive"
 
     async def call(self, work: Callable[[Toolkit], Awaitable[T]]) -> T:
-        with self.kit.injector.activate(), acting_as(get_caller()):
+        with self.kit.injector.activate():
             return await work(self.kit)

@@ -10,11 +10,11 @@ from agentool.agentool import create_agentool
 from agentool.core.injector import Injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, did_you_mean, excerpt
-from agentool.flat_calls import checked_arguments, with_example
+from agentool.flat_calls import checked_arguments, cut_answer, with_example
 from agentool.hints import Hints
 from agentoolkit.agents.scheduling_desk import on_trial
 from agentoolkit.entrypoints.mcp_server import daemon_tools, task_tools
-from agentoolkit.entrypoints.mcp_server.answer_size import cut_text, shorten
+from agentoolkit.entrypoints.mcp_server.answer_size import shorten
 from agentoolkit.entrypoints.mcp_server.confirmation import ConfirmationNeeded
 from agentoolkit.entrypoints.mcp_server.task_input import TaskInput, TaskOutput
 from agentoolkit.entrypoints.mcp_server.task_tools import TaskDesk, approve_task
@@ -128,8 +128,8 @@ class TaskTools:
             raise
         except AgenToolError as error:
             shown = operation.example if isinstance(error, InvalidInput) or error.correctable else None
-            return ToolReply(cut_text(with_example(error, name, shown)), is_error=True)
-        return ToolReply(cut_text(output.text), shorten(output.data), question=output.question)
+            return ToolReply(cut_answer(with_example(error, name, shown)), is_error=True)
+        return ToolReply(cut_answer(output.text), shorten(output.data), question=output.question)
 
     async def approve(self, job_id: str, version: int) -> ToolReply:
         """Approve a task as the current caller, a person, and only in the version that the person saw."""
@@ -137,5 +137,5 @@ class TaskTools:
             output = await approve_task(self._desk, job_id, version)
         except AgenToolError as error:
             changed = "It changed while the user was asked, and was not approved. Look at it, and call again."
-            return ToolReply(changed if error.field == "version" else cut_text(str(error)), is_error=True)
+            return ToolReply(changed if error.field == "version" else cut_answer(str(error)), is_error=True)
         return ToolReply(f"The user approved it. {output.text}", output.data)
