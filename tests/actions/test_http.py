@@ -168,6 +168,39 @@ async def test_an_answer_that_is_not_what_it_says_is_text(server, rubbish):
     assert (await http()(server.url)).data is None
 
 
+async def test_json_with_a_byte_order_mark_is_read(server):
+    """Which some servers send; it is no part of the text."""
+    answering(server, Answer(200, {"Content-Type": "application/json"}, '\ufeff{"a": 1}'.encode()))
+    output = await http()(server.url)
+    assert (output.data, output.text) == ({"a": 1}, '{"a": 1}')
+
+
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, br"])
+async def test_a_body_that_is_packed_unasked_is_not_taken_for_text(server, packing):
+    """A page of signs would look like an answer. Without a body the header means nothing."""
+    answering(server, Answer(200, {"Content-Encoding": packing}, b""), Answer(200, {"Content-Encoding": packing}, b"\x8b\x02\x80"))
+    assert (await http()(server.url)).text == ""
+    with pytest.raises(UnreadableAnswer, match="packed as|decoded"):
+        await http()(server.url)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), {"deep": [float("-inf")]}])
+async def test_a_number_that_json_does_not_have_is_not_sent(server, number):
+    """No server could read it."""
+    with pytest.raises(InvalidInput, match="json_data"):
+        await http()(server.url, method="POST", json_data={"a": number})
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/"])
+async def test_a_redirect_to_another_protocol_is_not_tried_again(server, place):
+    """No further try would help, so it is the request that is wrong."""
+    answering(server, Answer(302, {"Location": place}))
+    with pytest.raises(InvalidInput, match="cannot be sent") as refused:
+        await http()(server.url)
+    assert ".." not in str(refused.value)
+
+
 # Failure, by class
 
 

@@ -249,6 +249,38 @@ async def test_files_and_folders_are_moved(ask: Asking):
     assert (tree(ask.data), tree(ask.backup), answer.kind) == ({}, {"sub/a": "1", "sub/b": "2"}, "folder")
 
 
+@pytest.mark.parametrize(
+    ("operation", "fields", "field"),
+    [
+        ("move", {"source": "/data/a", "destination": "/data/archive/"}, "destination"),
+        ("copy", {"source": "/data/a", "destination": "/data/archive/"}, "destination"),
+        ("write", {"path": "/data/archive/", "content": "x"}, "path"),
+        ("read", {"path": "/data/a/"}, "path"),
+    ],
+)
+async def test_a_path_with_a_slash_at_its_end_is_no_files(ask: Asking, operation: str, fields: dict[str, str], field: str):
+    """A file that is put into a folder which is not there would take its name. A folder may have the slash."""
+    await ask("write", path="/data/a", content="abc")
+    with pytest.raises(WrongKind, match="ends with a slash") as refused:
+        await ask(operation, **fields)
+    assert refused.value.field == field
+    await ask("make_folder", path="/data/sub/")
+    await ask("move", source="/data/sub/", destination="/data/other/")
+    assert [entry.path for entry in (await ask("list", path="/data/")).entries] == ["a", "other"]
+
+
+async def test_a_move_tells_the_size_of_the_file(ask: Asking):
+    """As a copy does."""
+    await ask("write", path="/data/a", content="abcdefg")
+    assert (await ask("move", source="/data/a", destination="/data/b")).size == 7
+
+
+async def test_base64_may_be_in_lines(ask: Asking):
+    """As programs and mails write it."""
+    content = base64.encodebytes(bytes(range(256))).decode().replace("\n", "\r\n ")
+    assert (await ask("write", path="/data/a", content=content, encoding="base64")).size == 256
+
+
 async def test_move_replaces_only_when_told_and_only_a_file(ask: Asking):
     """By default what is there is kept; with overwrite a file gives way, a folder never."""
     make(ask.data, a="new", b="old", folder__c="3")

@@ -215,7 +215,11 @@ def _content(call: HttpInput) -> bytes | None:
     if call.json_data is not None and call.body is not None:
         raise InvalidInput("Two bodies were given.", field="body", remedy="Give either json_data or body.")
     if call.json_data is not None:
-        return json.dumps(call.json_data, separators=(",", ":")).encode()
+        try:
+            return json.dumps(call.json_data, separators=(",", ":"), allow_nan=False).encode()
+        except ValueError as error:
+            remedy = "Give finite numbers; null or a text in place of others."
+            raise InvalidInput("It has a number that JSON does not have.", field="json_data", remedy=remedy) from error
     try:
         return call.body.encode() if call.body is not None else None
     except UnicodeEncodeError as error:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agentool.errors import AgenToolError, InvalidInput
+from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentool.secrets_here import without_cut_end
 from agentoolkit.actions.addresses import AddressRules
 
@@ -120,12 +120,12 @@ class Web:
             raise TooSlow(f"It did not answer within {asked.timeout:g} s.", field="url", value=asked.url) from error
         except (httpx2.DecodingError, zlib.error) as error:
             raise UnreadableAnswer(f"Its answer cannot be decoded: {error}.", field="url", value=asked.url) from error
-        except (httpx2.LocalProtocolError, httpx2.InvalidURL, ValueError) as error:
-            raise InvalidInput(f"It cannot be sent: {error}.", field="url", value=asked.url) from error
+        except (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol, httpx2.InvalidURL, ValueError) as error:
+            raise InvalidInput(f"It cannot be sent: {str(error).rstrip('.')}.", field="url", value=asked.url) from error
         except (OSError, httpx2.TransportError) as error:
             raise Unreachable(f"It cannot be reached: {error or type(error).__name__}.", field="url", value=asked.url) from error
         headers = {name.lower(): value for name, value in response.headers.items()}
-        text = body.decode(_codec(response.charset_encoding), errors="replace")
+        text = body.decode(_codec(response.charset_encoding), errors="replace").removeprefix("\ufeff")
         text = without_cut_end(text) if truncated else text
         duration = time.monotonic() - began
         logger.debug("%s %s answered %d in %.3f s", asked.method, response.url.host, response.status_code, duration)
@@ -148,9 +148,13 @@ class Web:
     async def _read(self, response: Response) -> tuple[bytes, bool]:
         body = bytearray()
         # A body may be packed although nobody asked for that; httpx2 would unpack it without a limit.
-        is_packed = response.headers.get("content-encoding", "").strip().lower() in ("gzip", "x-gzip")
+        packing = response.headers.get("content-encoding", "").strip().lower()
+        is_packed = packing in ("gzip", "x-gzip")
         unpack = zlib.decompressobj(16 + zlib.MAX_WBITS) if is_packed else None
         async for chunk in response.aiter_raw() if unpack else response.aiter_bytes():
+            if chunk and not is_packed and packing not in ("", "identity", "deflate"):
+                problem = f"Its answer is packed as {excerpt(packing)}, which was not asked for and cannot be read."
+                raise UnreadableAnswer(problem, field="url", value=str(response.url))
             body += unpack.decompress(chunk, self.response_limit + 1 - len(body)) if unpack else chunk
             if len(body) > self.response_limit:
                 break

@@ -26,6 +26,8 @@ class Location:
     """The root's."""
     parts: tuple[str, ...]
     """Names from the root down; none for the root itself."""
+    is_folder: bool = False
+    """Whether the path ends with a slash, so that no file can be meant."""
 
     @property
     def name(self) -> str:
@@ -89,6 +91,6 @@ class Roots:
             raise PathNotAllowed(f"{excerpt(path)} is not a path.", field="path", value=path, remedy="Write it out, without '..'.")
         for prefix, folder in self._roots.items():
             if parts[: len(prefix)] == prefix:
-                return Location(str(PurePosixPath(*parts)), folder, parts[len(prefix) :])
+                return Location(str(PurePosixPath(*parts)), folder, parts[len(prefix) :], path.endswith("/"))
         roots = ", ".join(sorted(str(PurePosixPath(*prefix)) for prefix in self._roots)) or "the roots, as there are none"
         raise PathNotAllowed(f"{excerpt(path)} is below none of {roots}.", field="path", value=path, remedy=f"Change {SETTING}.")

@@ -62,7 +62,7 @@ async def fs_write(ctx: Context, path: str, content: str, **options: Unpack[Writ
     location = ctx.deps.roots.locate(path)
     encoding = options.get("encoding", "text")
     try:
-        given = content.encode() if encoding == "text" else base64.b64decode(content, validate=True)
+        given = content.encode() if encoding == "text" else base64.b64decode("".join(content.split()), validate=True)
     except ValueError as error:  # a letter outside of ASCII is another one than a sign that base64 does not have
         kind = "UTF-8 text" if encoding == "text" else "base64"
         raise InvalidInput(f"It is not {kind}: {error}.", field="content", value=content, remedy="Correct it.") from error

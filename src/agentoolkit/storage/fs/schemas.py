@@ -74,7 +74,7 @@ class FilesCopied(BaseModel):
     destination: str
     kind: Kind
     entries: int = Field(description="Files and folders copied or moved; a folder that was moved counts as one")
-    size: int = Field(description="Bytes copied")
+    size: int = Field(description="Bytes copied, or of the file that was moved; a folder that is only renamed counts none")
     skipped: list[str] = Field(description="Links and special files that were left out; the first 20")
     skipped_count: int
 

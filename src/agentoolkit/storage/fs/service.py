@@ -34,6 +34,7 @@ class FileService:
 
     def read(self, location: Location) -> bytes:
         """Return the content of a file."""
+        _refuse_folder(location, "path")
         with _told(location), location.parent() as folder, folder.reading(location.name) as file:
             content = file.read(self._limits.size + 1)
             self._refuse_large(len(content), location)
@@ -42,6 +43,7 @@ class FileService:
     def write(self, location: Location, content: bytes, mode: Literal["replace", "append"]) -> bool:
         """Write a file, whole or at its end. Tell whether it is new."""
         self._refuse_large(len(content), location)
+        _refuse_folder(location, "path")
         with _told(location), location.parent() as folder:
             new = folder.kind(location.name) is None
             if mode == "replace":
@@ -91,6 +93,8 @@ class FileService:
         """Copy a file, or what is in a folder, and tell which it was."""
         kind = self.info(source).kind
         _refuse_inside(source, destination)
+        if kind != "folder":
+            _refuse_folder(destination, "destination")
         with _told(source):
             if kind == "folder":
                 with source.opened() as folder, _opened_or_made(destination) as other:
@@ -102,10 +106,13 @@ class FileService:
 
     def move(self, source: Location, destination: Location, copying: Copying) -> Kind:
         """Move a file or a folder, and tell which it was. Between disks it is copied, then deleted."""
-        kind = self.info(source).kind
+        found = self.info(source)
+        kind = found.kind
         if kind not in ("file", "folder"):
             raise WrongKind(f"It is a {kind}.", field="source", value=source.path, remedy="Only files and folders are moved.")
         _refuse_inside(source, destination)
+        if kind == "file":
+            _refuse_folder(destination, "destination")
         try:
             with _told(source), source.parent() as folder, destination.parent() as other:
                 replaces = copying.overwrite and kind == "file"
@@ -115,7 +122,7 @@ class FileService:
                 except FileExistsError:  # it came since it was looked for
                     _refuse_taken(other, destination, replaces)
                     raise
-                copying.progress.add(entries=1)
+                copying.progress.add(entries=1, size=found.status.st_size if kind == "file" else 0)
         except FileError as error:
             if not isinstance(error.__cause__, OSError) or error.__cause__.errno != errno.EXDEV:
                 raise
@@ -183,6 +190,13 @@ def _opened_or_made(location: Location) -> Generator[Folder]:
 def _refuse_inside(source: Location, destination: Location) -> None:
     if destination.real().is_relative_to(source.real()):
         raise PathNotAllowed("It is in, or is, the source.", field="destination", value=destination.path, remedy="Name another place.")
+
+
+def _refuse_folder(location: Location, field: str) -> None:
+    """Refuse a path that ends with a slash where a file is meant: `/data/archive/` would become a file called `archive`."""
+    if location.is_folder:
+        remedy = f"Write the file's own name, too: '{location.path}/…', or leave the slash out."
+        raise WrongKind("It ends with a slash, and names a file.", field=field, value=f"{location.path}/", remedy=remedy)
 
 
 def _refuse_taken(folder: Folder, destination: Location, may_replace: bool) -> None:
