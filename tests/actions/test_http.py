@@ -180,7 +180,7 @@ async def test_a_body_that_is_packed_unasked_is_not_taken_for_text(server, packi
     """A page of signs would look like an answer. Without a body the header means nothing."""
     answering(server, Answer(200, {"Content-Encoding": packing}, b""), Answer(200, {"Content-Encoding": packing}, b"\x8b\x02\x80"))
     assert (await http()(server.url)).text == ""
-    with pytest.raises(UnreadableAnswer, match="packed as|decoded"):
+    with pytest.raises(UnreadableAnswer, match=r"packed as|decoded"):
         await http()(server.url)
 
 
