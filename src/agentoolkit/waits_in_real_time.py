@@ -28,8 +28,9 @@ class RealWorkHangs(AgenToolError, TimeoutError):
 class RealWork:
     """Watches an event loop for real waits: for a database, open connections and pipes, calls in threads, and short sleeps.
 
-    Connections opened before any handler ran, such as a test's own server, do not count. Nor do locks, events and sleeps of
-    more than `SHORT_SLEEP_SECONDS`: while a handler waits for these the clock moves on, up to the handler's timeout.
+    Connections opened before any handler ran, such as a test's own server, do not count. Nor do locks, events, threads that a
+    handler starts itself, and sleeps of more than `SHORT_SLEEP_SECONDS`: while a handler waits for these the clock moves on, up
+    to the handler's timeout.
 
     Args:
         subscribe: The scheduler's `subscribe`, to learn which executions run.
@@ -97,7 +98,18 @@ class RealWork:
             return False
         # Python 3.11 waits for a program in a thread of its own.
         waits_for_program = any("waitpid-" in thread.name for thread in threading.enumerate())
-        return bool(self._calls or functions_awaited() or waits_for_program or _sleeps_awaited() or _owners() - self._open_before)
+        in_threads = self._calls or functions_awaited() or _anyio_threads_work()
+        return bool(in_threads or waits_for_program or _sleeps_awaited() or _owners() - self._open_before)
+
+
+def _anyio_threads_work() -> bool:
+    """Tell whether a thread of AnyIO works for the running event loop, as for an agent's tool that is a plain function.
+
+    AnyIO starts its threads itself, past the loop. Each has the list of those that are idle.
+    """
+    loop = asyncio.get_running_loop()
+    workers = [thread for thread in threading.enumerate() if getattr(thread, "loop", None) is loop]
+    return any(thread not in getattr(thread, "idle_workers", (thread,)) for thread in workers)
 
 
 def _owners() -> frozenset[object]:

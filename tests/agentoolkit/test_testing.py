@@ -12,9 +12,13 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import pytest
+from pydantic_ai import Agent
+from tests.agents.scripts import scripted
 
 from agentool import BaseOperationInput, RunContext, create_agentool
+from agentoolkit.actions.agent import register_agent
 from agentoolkit.settings import Settings
 from agentoolkit.testing import RealWorkHangs, TestToolkit, toolkit
 from agentoolkit.waits_in_real_time import RealWork
@@ -24,7 +28,9 @@ DAYS = 30
 
 
 class WorkInput(BaseOperationInput):
-    operation: Literal["program", "connection", "socket", "threads", "many_turns", "event", "pause", "bounded", "long_pause"]
+    operation: Literal[
+        "program", "connection", "socket", "threads", "anyio_threads", "many_turns", "event", "pause", "bounded", "long_pause"
+    ]
 
 
 class WorkOutput(BaseOperationInput):
@@ -57,6 +63,14 @@ async def bare_socket(ctx: RunContext[Any]) -> WorkOutput:
 
 async def threads(ctx: RunContext[Any]) -> WorkOutput:
     await asyncio.gather(asyncio.to_thread(time.sleep, 0.02), asyncio.to_thread(time.sleep, 0.03))
+    return WorkOutput()
+
+
+async def anyio_threads(ctx: RunContext[Any]) -> WorkOutput:
+    """One after another, so that a thread is used again, then two at once, past the default limiter."""
+    await anyio.to_thread.run_sync(time.sleep, 0.02)
+    limiter = anyio.CapacityLimiter(2)
+    await asyncio.gather(*(anyio.to_thread.run_sync(time.sleep, 0.02, limiter=limiter) for _ in range(2)))
     return WorkOutput()
 
 
@@ -93,6 +107,7 @@ HANDLERS = {
     "connection": connection,
     "socket": bare_socket,
     "threads": threads,
+    "anyio_threads": anyio_threads,
     "many_turns": many_turns,
     "event": event,
     "pause": pause,
@@ -110,7 +125,21 @@ async def statuses(kit: TestToolkit, agentool_name: str, input_data: dict[str, A
     return [record["status"] for record in found.data["history"]]
 
 
-@pytest.mark.parametrize("work", ["program", "threads", "many_turns", "pause", "bounded"])
+async def test_the_clock_waits_for_an_agents_plain_functions() -> None:
+    """A tool that is a plain function runs in a thread, and two that a model calls at once in two."""
+    agent = Agent(scripted(("look", {}), [("look", {}), ("look", {})], "done"))
+
+    @agent.tool_plain
+    def look() -> str:
+        time.sleep(0.02)
+        return "seen"
+
+    async with toolkit() as kit:
+        register_agent("a", agent)
+        assert await statuses(kit, "agent", {"operation": "run", "agent": "a", "prompt": "go"}, 1) == ["success"]
+
+
+@pytest.mark.parametrize("work", ["program", "threads", "anyio_threads", "many_turns", "pause", "bounded"])
 async def test_the_clock_waits_for_real_work_of_a_handler(work: str) -> None:
     """While a handler waits for a program or threads, pauses for a moment, or simply takes many turns, the time stands."""
     async with toolkit() as kit:

@@ -638,6 +638,38 @@ class TestSpecFiles:
         assert answer.output == "success (no tool calls)"
 
 
+class TestBrokenAgents:
+    """Agents that settings name and that cannot be made."""
+
+    @pytest.fixture(autouse=True)
+    def broken(self, settings: dict[str, Any], tmp_path: Path) -> None:
+        """Spec files that are not there, no file, no YAML, of no model; and a program whose dollars nobody can count."""
+        (tmp_path / "syntax.yaml").write_text("model: [\n", encoding="utf-8")
+        (tmp_path / "model.yaml").write_text("model: nosuch:thing\n", encoding="utf-8")
+        (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\xff")
+        (tmp_path / "folder.yaml").mkdir()
+        names = ("missing", "folder", "syntax", "model", "bytes")
+        sources: dict[str, Any] = {name: {"spec": str(tmp_path / f"{name}.yaml"), "per_day": {"cost": "2"}} for name in names}
+        settings["agents"] = {**sources, "program": {"command": ["true"], "per_day": {"cost": "1"}}}
+
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [("missing", "No such file"), ("folder", "Is a directory"), ("syntax", "ParserError"), ("model", "nosuch"), ("bytes", "decode")],
+    )
+    async def test_a_spec_that_cannot_be_read_is_named(self, kit: Toolkit, name: str, told: str) -> None:
+        """With its setting, its path, the reason and the way out, in one line."""
+        with pytest.raises(
+            ConfigurationError, match=rf"agents\.{name}\.spec: The spec file .*{name}\.yaml' .*{told}.*from_file"
+        ) as refused:
+            await kit.injector.run("agent", {"operation": "run", "agent": name, "prompt": "go"})
+        assert "\n" not in str(refused.value)
+
+    async def test_usage_is_told_all_the_same(self, kit: Toolkit) -> None:
+        """With the budgets of all agents, also of those that cannot be made."""
+        usage = await kit.injector.run("agent", {"operation": "usage"})
+        assert usage.per_day == dict.fromkeys(("missing", "folder", "syntax", "model", "bytes"), "2") | {"program": "1"}
+
+
 def test_a_source_is_read_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Agents are named by the variable AGENTOOL_AGENTS."""
     monkeypatch.setenv("AGENTOOL_AGENTS", '{"a": {"command": ["claude", "-p", "{prompt}"]}}')

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agentool.agentool import AgenTool, create_agentool
@@ -23,6 +24,7 @@ from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.ledger_in_database import SqlLedger
 from agentoolkit.agents.ledger_in_memory import MemoryLedger
 from agentoolkit.agents.parked_runs import MAX_LISTED, ParkedRuns
+from agentoolkit.agents.previous_answers import PreviousAnswers
 from agentoolkit.agents.registry import AgentRegistry, RegisteredAgent
 from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import (
@@ -118,7 +120,7 @@ async def agent_usage(ctx: Context, days: int = 30) -> Usage:
     """Report runs, tokens and cost of each job on each day; only the caller's own jobs, unless it is an administrator."""
     used = [UsageOf.model_validate(each._asdict() | {"cost": f"{each.cost:f}"}) for each in await ctx.deps.used(days, MAX_USED + 1)]
     registry = ctx.deps.registry
-    rules = {name: registry.get(name).rules.per_day.cost for name in registry.names()}
+    rules = {name: registry.rules_of(name).per_day.cost for name in registry.names()}
     per_day = {name: f"{cost:f}" for name, cost in rules.items() if cost is not None}
     return Usage(used=used[:MAX_USED], days=days, per_day=per_day, is_cut=len(used) > MAX_USED)
 
@@ -160,16 +162,18 @@ def create_agent_agent(
     """
     injector, time = injector or get_injector(), time or SystemTime()
     jobs = AgentJobs(injector)
+    values = values or MemoryKeyValueStore()
     service = AgentService(
         AgentRegistry(),
         MemoryLedger() if database is None else SqlLedger(database),
         ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
-        ChangeGates(values or MemoryKeyValueStore(), injector, time),
+        ChangeGates(values, injector, time),
+        PreviousAnswers(values, jobs, time),
         RunStores(database, location, time),
         jobs,
         time,
     )
-    service.registry.makers = {name: partial(_from_source, service, source=source) for name, source in (sources or {}).items()}
+    service.registry.sources, service.registry.make = sources or {}, partial(_from_source, service)
     return create_agentool(
         "agent",
         AgentInput,
@@ -234,7 +238,7 @@ def _registered(
     return RegisteredAgent(name, runner, rules, agent.name or "")
 
 
-def _from_source(service: AgentService, name: str, *, source: AgentSource) -> RegisteredAgent:
+def _from_source(service: AgentService, name: str, source: AgentSource) -> RegisteredAgent:
     rules = AgentRules(**{field: getattr(source, field) for field in AgentRules.model_fields})
     if source.command:
         from agentoolkit.agents.command_runner import CommandRunner
@@ -242,12 +246,22 @@ def _from_source(service: AgentService, name: str, *, source: AgentSource) -> Re
         return RegisteredAgent(name, CommandRunner(source), rules, source.command[0])
     if source.spec is None:
         raise ConfigurationError(f"Agent {name!r} has neither a spec nor a command.", field=f"agents.{name}", value=source)
+    return _registered(service, name, _read_spec(name, source.spec), rules)
+
+
+def _read_spec(name: str, spec: Path) -> Agent[Any, Any]:
+    """Read an agent's spec file. Raises `ConfigurationError` with the reason where that fails, whatever it is."""
     from pydantic_ai import Agent
 
     from agentoolkit.agents.scheduling import Scheduling
 
-    agent: Agent[Any, Any] = Agent.from_file(source.spec, custom_capability_types=[Scheduling])
-    return _registered(service, name, agent, rules)
+    try:
+        return Agent.from_file(spec, custom_capability_types=[Scheduling])
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(f"{type(error).__name__}: {error}".split())
+        problem = f"The spec file {str(spec)!r} of agent {name!r} cannot be read: {reason}."
+        remedy = "Name a YAML or JSON file that pydantic-ai's `Agent.from_file` reads."
+        raise ConfigurationError(problem, field=f"agents.{name}.spec", value=str(spec), remedy=remedy) from error
 
 
 def _describe(approval: Approval) -> WaitingApproval:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from agentool.caller import CODE, acting_as
 from agentool.core.injector import Injector
-
-_LOOKED_BACK = 20
-"""Latest executions that are searched for a previous answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousAnswer:
-    """The last answer of a job's agent."""
-
-    at: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +46,3 @@ class AgentJobs:
         """Pause a job until a time, or without an end. Do nothing if the job is gone."""
         if await self.has(job_id):
             await self.ask("pause", job_id=job_id, reason=reason, until=until and until.isoformat())
-
-    async def previous_answer(self, job_id: str) -> PreviousAnswer | None:
-        """Return the answer of the job's last successful run."""
-        history = await self.ask("get_history", job_id=job_id, limit=_LOOKED_BACK)
-        for past in history["history"]:
-            if past["status"] == "success" and isinstance(past["result"], dict) and "output" in past["result"]:
-                answer = past["result"]["output"]
-                return PreviousAnswer(past["finished_at"], answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False))
-        return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ from agentoolkit.endings import GoesOnLater
 if TYPE_CHECKING:
     from agentoolkit.agents.batches import ProviderBatches
     from agentoolkit.agents.durable_runs import DurableRuns
+
+MAX_CONFLICTS = 20
+"""How often a run tries to append to a conversation to which others append at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class PydanticRunner:
             raise AgentFailed("The run ended without a result.")
         if self.batches is not None and isinstance(result.output, self.batches.pending):
             raise await self.batches.wait(result.conversation, rules, task)
-        kept = await self._saved(result.conversation, begun.used_before, task)
+        kept = await self._saved(result.conversation, begun, task)
         if isinstance(result.output, DeferredToolRequests):
             schemas = {name: tool.tool_def.parameters_json_schema for name, tool in (run.ctx.deps.tool_manager.tools or {}).items()}
             raise await self.parked.park(name, rules, task, conversation_id, calls_waiting(result.output, schemas), ran)
@@ -195,18 +199,36 @@ class PydanticRunner:
             raise AgentFailed(f"The conversation {conversation_id!r} that was parked is gone.", remedy="Let the job run anew.")
         return found or Conversation(conversation_id=conversation_id)
 
-    async def _saved(self, conversation: Conversation, before: RunUsage, task: AgentTask) -> bool:
+    async def _saved(self, conversation: Conversation, begun: _Begun, task: AgentTask) -> bool:
         """Store a conversation that continues or waits for a person, and tell whether it was stored."""
         waits = conversation.deferred_tool_requests is not None
         if task.conversation == "fresh" and not waits and task.approval is None:
             return False
-        conversation.usage = before + conversation.usage
+        used = conversation.usage
+        conversation.usage = begun.used_before + used
         try:
             await self.conversations.save(conversation, scope=task.owner)
         except ConversationConflict as error:
-            problem = f"Another run changed the conversation {conversation.conversation_id!r} meanwhile; this answer is not in it."
-            raise AgentFailed(problem, remedy="Give jobs that share a conversation one concurrency_key.") from error
+            if begun.prompt is None or not await self._append(conversation, begun, used, task):
+                problem = f"Another run changed the conversation {conversation.conversation_id!r} meanwhile; this answer is not in it."
+                remedy = "Read it in this execution's messages, and give jobs that share a conversation one concurrency_key."
+                raise AgentFailed(problem, remedy=remedy) from error
         return True
+
+    async def _append(self, conversation: Conversation, begun: _Begun, used: RunUsage, task: AgentTask) -> bool:
+        """Append what this run has said to what other runs have saved meanwhile. False where one of them waits for a person."""
+        first = begun.messages if conversation.new_message_index is None else conversation.new_message_index
+        for _ in range(MAX_CONFLICTS):
+            latest = await self.conversations.load(conversation.conversation_id, scope=task.owner)
+            if latest is None or latest.deferred_tool_requests is not None:
+                return False
+            latest.messages += conversation.messages[first:]
+            latest.usage += used
+            latest.deferred_tool_requests = conversation.deferred_tool_requests
+            with suppress(ConversationConflict):
+                await self.conversations.save(latest, scope=task.owner)
+                return True
+        return False
 
 
 def _conversation_id(name: str, task: AgentTask) -> str:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from agentool.errors import ConfigurationError, did_you_mean, excerpt
-from agentoolkit.agent_settings import AgentRules, RunLimits
+from agentoolkit.agent_settings import AgentRules, AgentSource, RunLimits
 from agentoolkit.agents.errors import UnknownAgent
 
 if TYPE_CHECKING:
@@ -108,7 +108,9 @@ class RegisteredAgent:
 class AgentRegistry:
     """Agents by name. Agents named in settings are created at their first use."""
 
-    makers: Mapping[str, Callable[[str], RegisteredAgent]] = field(default_factory=dict[str, Callable[[str], RegisteredAgent]])
+    sources: Mapping[str, AgentSource] = field(default_factory=dict[str, AgentSource])
+    make: Callable[[str, AgentSource], RegisteredAgent] | None = None
+    """Makes an agent that settings name."""
     _made: dict[str, RegisteredAgent] = field(default_factory=dict[str, RegisteredAgent])
 
     def add(self, agent: RegisteredAgent) -> RegisteredAgent:
@@ -117,7 +119,7 @@ class AgentRegistry:
         Raises:
             ConfigurationError: Another agent has this name, or its rules cannot be enforced.
         """
-        if agent.name in self._made or agent.name in self.makers:
+        if agent.name in self._made or agent.name in self.sources:
             raise ConfigurationError(f"An agent named {agent.name!r} is registered already.", remedy="Choose another name.")
         check_rules(agent)
         self._made[agent.name] = agent
@@ -129,8 +131,8 @@ class AgentRegistry:
         Raises:
             UnknownAgent: No agent has this name. The message names the nearest one.
         """
-        if name not in self._made and name in self.makers:
-            made = self.makers[name](name)
+        if name not in self._made and name in self.sources and self.make is not None:
+            made = self.make(name, self.sources[name])
             check_rules(made)
             self._made[name] = made
         try:
@@ -139,9 +141,13 @@ class AgentRegistry:
             remedy = did_you_mean(name, self.names()) or "Register one with register_agent, or name one in the settings."
             raise UnknownAgent(f"No agent is named {excerpt(name)}.", field="agent", value=name, remedy=remedy) from None
 
+    def rules_of(self, name: str) -> AgentRules:
+        """Return the rules of an agent that `names` names. It is not made for that: what it needs may be missing."""
+        return self._made[name].rules if name in self._made else self.sources[name]
+
     def names(self) -> list[str]:
         """Return the names of all agents."""
-        return sorted({*self._made, *self.makers})
+        return sorted({*self._made, *self.sources})
 
 
 def check_rules(agent: RegisteredAgent) -> None:

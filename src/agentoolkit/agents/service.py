@@ -19,6 +19,7 @@ from agentoolkit.agents.change_gates import ChangeGates
 from agentoolkit.agents.errors import AgentError, BudgetReached, BudgetReserved
 from agentoolkit.agents.ledger import Ledger, RunEntry, Used
 from agentoolkit.agents.parked_runs import Parked, ParkedRuns
+from agentoolkit.agents.previous_answers import PreviousAnswers
 from agentoolkit.agents.registry import AgentRegistry, AgentTask, RegisteredAgent, RunSummary
 from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest
@@ -33,8 +34,6 @@ UNDER_WAY = timedelta(hours=1)
 """How long a run that has not ended counts as one under way; after that it was cut off, and what it reserved counts as used."""
 LOOK_AGAIN = 30.0
 """Seconds after which a run looks again whether those under way have left enough of a budget."""
-MAX_PREVIOUS = 20_000
-"""Characters of the previous result that a run gets."""
 
 _within: ContextVar[str] = ContextVar("agentool_within_agent_run", default="")
 """The execution whose agent runs here. A further execution that the agent starts has its own."""
@@ -58,6 +57,7 @@ class AgentService:
         ledger: Their usage.
         parked: Runs that wait for a person.
         gates: Change gates.
+        answers: The last answer of each job.
         stores: Stores shared by the runs of pydantic-ai agents.
         jobs: Calls of the scheduler.
         time: The time source.
@@ -67,6 +67,7 @@ class AgentService:
     ledger: Ledger
     parked: ParkedRuns
     gates: ChangeGates
+    answers: PreviousAnswers
     stores: RunStores
     jobs: AgentJobs
     time: TimeSource
@@ -108,6 +109,8 @@ class AgentService:
             await self.gates.remember(seen)
             raise
         await self.gates.remember(seen)
+        if call.previous_result and is_whole and execution is not None and not output.nothing_to_report:
+            await self.answers.keep(execution.job_id, output.output)
         return output
 
     async def used(self, days: int, limit: int) -> Sequence[Used]:
@@ -166,10 +169,10 @@ class AgentService:
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"), reserved_until=until)
 
     async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
-        previous = await self.jobs.previous_answer(execution.job_id) if call.previous_result and execution else None
+        previous = await self.answers.get(execution.job_id) if call.previous_result and execution else None
         if previous is None:
             return call.prompt
-        return f"{call.prompt}\n\nYour answer of {previous.at}, as context and no instruction:\n{previous.text[:MAX_PREVIOUS]}"
+        return f"{call.prompt}\n\nYour answer of {previous.at}, as context and no instruction:\n{previous.text}"
 
 
 def is_quiet(output: Any) -> bool:

@@ -1,0 +1,64 @@
+"""What the runs of a job answered last: the context of the next one, if it asks for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+from agentoolkit.agents.agent_jobs import AgentJobs
+from agentoolkit.json_values import recordable
+from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
+from agentoolkit.time_source import TimeSource
+
+MAX_ANSWER = 20_000
+"""Characters that are kept of an answer."""
+_NAMESPACE = "agent-answers"
+
+
+class PreviousAnswer(NamedTuple):
+    """What a job's agent answered last."""
+
+    at: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousAnswers:
+    """The history of a job, and beside it the answer that runs without one, skipped or with nothing to report, have pushed out of it.
+
+    Args:
+        values: Where the answers are kept.
+        jobs: Asked for histories.
+        time: The time source.
+    """
+
+    values: KeyValueStore
+    jobs: AgentJobs
+    time: TimeSource
+
+    async def get(self, job_id: str) -> PreviousAnswer | None:
+        """Return the job's last answer that had something to report."""
+        if (found := await self._in_history(job_id)) is not None:
+            return found
+        kept = await self.values.get(_NAMESPACE, job_id, self.time.now())
+        return None if kept is None else PreviousAnswer(*json.loads(kept.text))
+
+    async def keep(self, job_id: str, output: Any) -> None:
+        """Keep an answer in the place of the one before, if there is such a job, which may ask for it."""
+        if not await self.jobs.has(job_id):
+            return
+        value = StoredValue(json.dumps([self.time.now().isoformat(), _text(recordable(output))]))
+        await self.values.change(_NAMESPACE, job_id, lambda _: value, self.time.now())
+
+    async def _in_history(self, job_id: str) -> PreviousAnswer | None:
+        found = await self.jobs.ask("list_executions", job_id=job_id, execution_status="success")
+        for past in found["history"]:
+            result = cast("dict[str, Any]", past["result"] if isinstance(past["result"], dict) else {})
+            if "output" in result and not result.get("nothing_to_report"):
+                return PreviousAnswer(past["finished_at"], _text(result["output"]))
+        return None
+
+
+def _text(output: Any) -> str:
+    return (output if isinstance(output, str) else json.dumps(output, ensure_ascii=False))[:MAX_ANSWER]
