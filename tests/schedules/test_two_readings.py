@@ -30,6 +30,7 @@ def offered(text: str) -> list[str]:
 TWO = (
     # A weekday comes more than once in a month, a quarter or a year.
     ("monthly on friday", "every friday", "first friday of the month"),
+    ("once a month on a monday", "every monday", "first monday of the month"),
     ("once a month on monday at 9", "every monday at 9", "first monday of the month at 9"),
     ("every month on weekends at 10", "every weekend at 10", "first saturday of the month at 10"),
     ("every month on business days", "every business day", "first weekday of the month"),

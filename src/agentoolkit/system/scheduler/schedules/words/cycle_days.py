@@ -128,7 +128,7 @@ def positions(cursor: Cursor) -> Days | None:
             cursor.remark(_BUSINESS)
     elif (
         places
-        and (what == "of" or (what == "" and count_articles(cursor)))
+        and (what == "of" or (what in ("", "at") and count_articles(cursor)))
         and min(places) > 0
         and not month_of(cursor.peek(after + 1).text)
     ):

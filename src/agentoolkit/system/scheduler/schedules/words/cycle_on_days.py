@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.words.calendar_days import month_of
 from agentoolkit.system.scheduler.schedules.words.cycle_days import (
     EVERY_DAY,
     Days,
     date_of_year,
     in_quarter,
+    months,
     names_date_of_year,
     positions,
     weekdays,
@@ -39,8 +41,11 @@ def with_days(cursor: Cursor, found: Cycle) -> Cycle:
     start = cursor.place
     days = positions(cursor)
     if days is None:
-        cursor.take("the")
+        cursor.take_one_of("the", "a")
         days = date_of_year(cursor) if names_date_of_year(cursor) else weekdays(cursor)
+    if found.unit == "year" and days[1] == "*" and cursor.peek().text in ("in", "of") and month_of(cursor.peek(1).text):
+        cursor.next()
+        days = (days[0], months(cursor), days[2])
     if found.unit == "quarter" and not _is_week(days) and days[1] == "*":
         days = in_quarter(cursor, days)
     elif not _fit(found, days):
@@ -72,7 +77,7 @@ def _refusal(cursor: Cursor, found: Cycle, days: Days, start: int) -> InvalidSch
     """Return the refusal of a cycle and days that do not fit, with the meaning of each alone."""
     head, end = found.head
     cycle = cursor.words(head, end)
-    said = _PLURAL.sub(r"\1", cursor.words(start, cursor.place).removeprefix("the ").removesuffix(" of the month"))
+    said = _PLURAL.sub(r"\1", cursor.words(start, cursor.place).removeprefix("the ").removeprefix("a ").removesuffix(" of the month"))
     others = f"{cursor.words(0, head)} {cursor.words(end, start).removesuffix('on')} {cursor.words(cursor.place)}"
     problem = "those days do not fit together"
     if found.unit in _LONG:

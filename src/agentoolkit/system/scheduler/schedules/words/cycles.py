@@ -37,7 +37,7 @@ from agentoolkit.system.scheduler.schedules.words.cycle_units import ADVERBS, LA
 from agentoolkit.system.scheduler.schedules.words.dates import day_number
 from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, starts_quantity, whole_number
 from agentoolkit.system.scheduler.schedules.words.suggestions import every_months
-from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_bare_hour, starts_clock
+from agentoolkit.system.scheduler.schedules.words.times_of_day import more_clocks, starts_bare_hour, starts_clock
 from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
 from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, ORDINALS, PARTS_AGAIN, TIMES, UNIT_MONTHS
 
@@ -92,7 +92,7 @@ def cycle(cursor: Cursor, earlier: list[time], timezone: str) -> Cycle:
         elif _is_hours(found) and (minute := minutes_of_hour(cursor)) is not None:
             found = replace(found, minute=minute)
         elif starts_clock(cursor) or (_takes_bare_hour(found) and starts_bare_hour(cursor)):
-            times += clocks(cursor)
+            times = more_clocks(cursor, times)
         else:
             found = _clause(cursor, found, timezone)
     if is_length or hours is not None or (found.minutes and times):

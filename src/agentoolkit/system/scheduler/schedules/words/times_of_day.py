@@ -42,6 +42,7 @@ def clocks(cursor: Cursor) -> list[time]:
         if not starts_clock(cursor):
             moment: time = getattr(cursor.parts, part)
             cursor.remark(f"{part!r} is read as {moment:%H:%M}")
+            cursor.lone_part = part
             return [moment]
         return [within_part(cursor, each, part) for each in clocks(cursor)]
     cursor.take("at")
@@ -55,6 +56,19 @@ def clocks(cursor: Cursor) -> list[time]:
         cursor.place += ahead
         times.append(_clock(cursor))
     return times
+
+
+def more_clocks(cursor: Cursor, times: list[time]) -> list[time]:
+    """Take times of day after others. A part of the day beside them is theirs: ``every evening on monday at 8``, ``at 8 every morning``."""
+    lone, cursor.lone_part = cursor.lone_part, None
+    part = take_part(cursor) if times and lone is None else None
+    if part is not None and not starts_clock(cursor):
+        return [within_part(cursor, each, part) for each in times]
+    taken = [within_part(cursor, each, part) if part else each for each in clocks(cursor)]
+    if lone is None:
+        return [*times, *taken]
+    cursor.remarks[:] = [remark for remark in cursor.remarks if not remark.startswith(f"{lone!r} is read as")]
+    return [*times[:-1], *(within_part(cursor, each, lone) for each in taken)]
 
 
 def clock(cursor: Cursor) -> time:

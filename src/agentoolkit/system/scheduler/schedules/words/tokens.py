@@ -121,6 +121,7 @@ class Cursor:
         bare_times: The times of day without am or pm, and their text.
         is_elapsed: True if only a length of time from now was named, which is the same in every zone.
         zone: The zone at the end of the text; empty if there is none.
+        lone_part: The part of the day that was read by itself; a time of day that follows is one of it.
         small_hour: A time after midnight that was named as night: that of the named day, or of the next one.
     """
 
@@ -134,6 +135,7 @@ class Cursor:
     is_elapsed: bool = False
     zone: str = ""
     small_hour: time | None = None
+    lone_part: str | None = None
 
     def peek(self, ahead: int = 0) -> TextToken:
         """Return a token without taking it; an empty token after the end."""
