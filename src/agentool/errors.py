@@ -176,17 +176,32 @@ class InvalidInput(AgenToolError, ValueError):
     @classmethod
     def from_validation(cls, agentool_name: str, error: ValidationError, known: Iterable[str] = ()) -> InvalidInput:
         """Turn pydantic's errors into one sentence that names fields, values and the way out."""
-        problems = name_problems(error.errors(include_url=False, include_context=False), lambda detail: _field_problem(detail, known))
+        problems = problems_in(error.errors(include_url=False, include_context=False), known)
         problem = f"AgenTool {agentool_name!r} refused its input: {sentence(problems)}"
-        fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
-        concerned = dict.fromkeys(problem.field.partition(".")[0] for problem in problems)
-        examples = {name: getattr(fields.get(name), "examples", None) for name in concerned}
-        said = [f"{name}: {values[0]!r}" for name, values in examples.items() if values]
-        return cls(problem, remedy=f"Give for example {', '.join(said)}." if said else None, problems=problems)
+        return cls(problem, remedy=examples_for(problems, known), problems=problems)
 
 
 class InvalidOutput(AgenToolError, TypeError):
     """A handler returned something other than the type it declares."""
+
+
+def problems_in(found: Sequence[object], known: Iterable[str]) -> tuple[FieldProblem, ...]:
+    """Describe what pydantic found wrong: field, value, and the nearest of the known names."""
+    return name_problems(found, lambda detail: _field_problem(detail, known))
+
+
+def examples_for(problems: Iterable[FieldProblem], known: Iterable[str]) -> str | None:
+    """Return ``Give for example x: 1.`` for the fields concerned; None where no example is declared.
+
+    Args:
+        problems: What is wrong.
+        known: The fields; by their names, if they have examples.
+    """
+    fields: Mapping[str, object] = cast("Mapping[str, object]", known) if isinstance(known, Mapping) else dict[str, object]()
+    concerned = dict.fromkeys(problem.field.partition(".")[0] for problem in problems)
+    examples = {name: getattr(fields.get(name), "examples", None) for name in concerned}
+    said = [f"{name}: {values[0]!r}" for name, values in examples.items() if values]
+    return f"Give for example {', '.join(said)}." if said else None
 
 
 def name_problems(found: Sequence[T], name: Callable[[T], FieldProblem]) -> tuple[FieldProblem, ...]:
@@ -240,7 +255,9 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
     if not are_values_shown():
         # Not pydantic's own message: some messages quote the value.
         return FieldProblem(field, value, f"is not accepted ({kind}); its value is {_WHY_UNSHOWN}")
-    said = str(found["msg"])
+    said = str(found["msg"]).removeprefix("Value error, ")
+    if not location:  # the whole input is no excerpt
+        return FieldProblem(field, value, said)
     near = did_you_mean(value, re.findall("'([^']+)'", said)) if kind == "literal_error" and isinstance(value, str) else ""
     advice = f". {near}" if near.startswith("Did") else ""
     return FieldProblem(field, value, f"{said[:1].lower()}{said[1:]}, got {excerpt(value)}{advice}")

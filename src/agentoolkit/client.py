@@ -14,10 +14,10 @@ from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.services import NotificationType
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.paging import all_pages
-from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
-from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schemas import JobList
+from agentoolkit.system.scheduler.search import status_word
 from agentoolkit.wiring import Toolkit
 
 MAX_RETRIES = 3
@@ -25,7 +25,12 @@ MAX_RETRIES = 3
 MAX_LISTED = 1_000
 """Newest executions that are searched for a status; also jobs in one page of a list."""
 
-_STATES: Mapping[str, str] = {"scheduled": JobStatus.ACTIVE, "paused": JobStatus.PAUSED, "broken": JobStatus.BROKEN}
+_STATES: Mapping[str, str] = {
+    status_word(status): status for status in (JobStatus.ACTIVE, JobStatus.PAUSED, JobStatus.BROKEN, JobStatus.DONE)
+}
+
+_OPTIONS = ("task_name", *(name for name in JobFields.model_fields if name not in ("job_name", "schedule", "agentool_name", "input_data")))
+"""What can be said of a task besides what it does and when."""
 
 
 class SchedulerClient:
@@ -49,12 +54,14 @@ class SchedulerClient:
             options: ``task_name``, which is unique, and any other field of a job (see `JobFields`).
 
         Raises:
-            InvalidInput: The type is unknown.
+            InvalidInput: The type or an option is unknown.
             InvalidSchedule, InvalidJob, UnknownTarget, JobExists: As for the scheduler's ``schedule``.
         """
         types = self._injector.get("sequence").deps.types if "sequence" in self._injector else TaskTypes()
         call = types.call(task_type, task_args)
         named: dict[str, Any] = {"max_retries": MAX_RETRIES, **options}
+        if unknown := next((name for name in named if name not in _OPTIONS), None):
+            raise InvalidInput(f"{unknown!r} is no option of a task.", field=unknown, remedy=did_you_mean(unknown, _OPTIONS))
         if "task_name" in named:
             named["job_name"] = named.pop("task_name")
         return (await self._ask("schedule", **call._asdict(), schedule=schedule_spec, **named))["job_id"]
@@ -97,18 +104,19 @@ class SchedulerClient:
         await self._ask("cancel", job_id=task_id)
 
     async def get_task(self, task_id: str) -> dict[str, Any]:
-        """Return a task's definition, its status and its latest executions.
+        """Return a task's definition, its status and its latest executions, by its id or its name.
 
         Raises:
             JobNotFound: There is no such task.
         """
-        return {"task_id": task_id, **await self._ask("get_job", job_id=task_id)}
+        job = await self._ask("get_job", job_id=task_id)
+        return {"task_id": job["job_id"], **job}
 
     async def list_tasks(self, status: str | None = None) -> list[dict[str, Any]]:
-        """List tasks.
+        """List tasks, each as a line of a list has it; `get_task` has more.
 
         Args:
-            status: ``scheduled``, ``paused`` or ``broken``; or the status of an execution, such as ``failed``, for tasks
+            status: ``scheduled``, ``paused``, ``broken`` or ``done``; or the status of an execution, such as ``failed``, for tasks
                 that have such an execution. By default, all tasks that can fire again.
 
         Raises:
@@ -120,21 +128,17 @@ class SchedulerClient:
             remedy = did_you_mean(status, [*_STATES, *ExecutionStatus])
             raise InvalidInput(f"Unknown status {excerpt(status)}.", field="status", value=status, remedy=remedy)
         found = await self._ask("list_executions", execution_status=status, limit=MAX_LISTED)
-        gone = await self._jobs(status) if status == JobStatus.CANCELLED else []
-        ids = dict.fromkeys(about["job_id"] for about in [*gone, *found["history"]])
-        return [task for task_id in ids if (task := await self._find_task(task_id))]
+        ran = dict.fromkeys(about["job_id"] for about in found["history"])
+        gone = await self._jobs(JobStatus.CANCELLED)
+        known = {job["job_id"]: job for job in [*await self._jobs(None), *await self._jobs(JobStatus.DONE), *gone]}
+        ids = [*(job["job_id"] for job in gone if status == JobStatus.CANCELLED), *ran]
+        return [{"task_id": job_id, **known[job_id]} for job_id in dict.fromkeys(ids) if job_id in known]
 
     async def _jobs(self, status: str | None) -> list[dict[str, Any]]:
         async def page(cursor: str | None) -> JobList:
             return JobList.model_validate(await self._ask("list", job_status=status, limit=MAX_LISTED, cursor=cursor))
 
         return [job.model_dump(mode="json") async for found in all_pages(page) for job in found.jobs]
-
-    async def _find_task(self, task_id: str) -> dict[str, Any] | None:
-        try:
-            return await self.get_task(task_id)
-        except (JobNotFound, DamagedJob):
-            return None  # it was cancelled, or is damaged, and only its history is left
 
     async def _ask(self, operation: str, **fields: Any) -> dict[str, Any]:
         return (await self._injector.run("scheduler", {"operation": operation, **fields})).data

@@ -165,6 +165,12 @@ def _parse(setting: Setting, text: str) -> Any:
         raise InvalidSettings(f"{setting.variable} is not JSON.", remedy=f"Write e.g. '{example}'.") from None
 
 
+def given_variables() -> dict[str, str]:
+    """Return the variables of this project that are set, by name, with where: ``environment`` or ``.env``."""
+    places = {**dict.fromkeys(_read_env_file(), str(ENV_FILE)), **dict.fromkeys(os.environ, "environment")}
+    return {name: place for name, place in places.items() if name.startswith(PREFIX)}
+
+
 def _read_env_file() -> dict[str, str]:
     if not ENV_FILE.is_file():
         return {}

@@ -13,7 +13,7 @@ from time import thread_time
 from typing import Any, NamedTuple, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from agentool.errors import InvalidInput
+from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import BOUNDS, Reading, firings, read_schedule
@@ -68,7 +68,7 @@ def simulate(
     """
     until = None if seconds is None else thread_time() + seconds
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
-    streams = [_within(_firings_of(task, start, end, timezone), until) for task in _within(wanted, until) if not task.get("paused")]
+    streams = [_within(_named_firings(task, start, end, timezone), until) for task in _within(wanted, until) if not task.get("paused")]
     return list(islice(heapq.merge(*streams, key=attrgetter("due", "name")), limit))
 
 
@@ -88,8 +88,21 @@ def _within(items: Iterable[T], until: float | None) -> Iterator[T]:
         yield item
 
 
+def _named_firings(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:
+    """Return a task's firings; a refusal names the task, one of many."""
+    try:
+        return _firings_of(task, start, end, timezone)
+    except AgenToolError as error:
+        error.problem = f"Task {excerpt(_name_of(task))}: {error.problem}"
+        raise
+
+
+def _name_of(task: Mapping[str, Any]) -> str:
+    return task.get("job_name") or task.get("job_id") or task["agentool_name"]
+
+
 def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:
-    name = task.get("job_name") or task.get("job_id") or task["agentool_name"]
+    name = _name_of(task)
     schedule = _read(task, task.get("job_id") or id_from_name(name), start, timezone).schedule
     zone = ZoneInfo(schedule.timezone)
     due = islice(firings(schedule, start, end), task.get("max_runs"))

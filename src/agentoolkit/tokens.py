@@ -80,13 +80,18 @@ class Tokens:
         """Create a token and return it with its text, which cannot be read again.
 
         Raises:
-            InvalidInput: A scope is unknown, or the name is not allowed.
+            InvalidInput: A scope is unknown, the name is not allowed, or the lifetime is none.
         """
         given: frozenset[Scope] = frozenset(scopes)
         if not given or not given <= set(SCOPES):
-            raise InvalidInput("Choose one or more of read, write, approve and admin.", field="scope", value=sorted(given))
+            unknown = next(iter(sorted(given - set(SCOPES))), None)
+            problem = "A token has at least one scope." if unknown is None else f"{excerpt(unknown)} is no scope."
+            remedy = "Choose one or more of read, write, approve and admin."
+            raise InvalidInput(problem, field="scope", value=unknown, remedy=remedy)
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", field="name", value=name)
+        if lifetime is not None and lifetime <= timedelta(0):
+            raise InvalidInput("It would have expired already.", field="days", value=lifetime / timedelta(days=1), remedy="Give more.")
         secret = secrets.token_urlsafe(32)
         now = self._time.now()
         token = Token(

@@ -15,6 +15,7 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, import_bui
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.default_zone import default_zone
 from agentoolkit.garbage_while_serving import collected_in_portions, frozen_afterwards
 from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
@@ -222,7 +223,7 @@ class Toolkit:
             unavailable=executors.unavailable,
             pause_after_failures=settings.pause_after_failures,
         )
-        habits = ReadingHabits(settings.timezone, DayParts(**settings.day_parts), settings.languages)
+        habits = ReadingHabits(default_zone(settings), DayParts(**settings.day_parts), settings.languages)
         return SchedulerService(parts, habits, settings.calendars)
 
     def _make_queue(self) -> QueueService:

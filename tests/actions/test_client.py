@@ -240,6 +240,29 @@ async def test_a_status_that_is_none_is_refused(scheduler):
         await scheduler.list_tasks("schedled")
 
 
+async def test_a_task_is_called_by_its_id(scheduler, notes):
+    """Also where it was asked for by its name."""
+    await scheduler.schedule_plugin_command("note", "take", {}, "tomorrow", task_name="my note")
+    assert (await scheduler.get_task("my note"))["task_id"] == (await scheduler.list_tasks())[0]["task_id"]
+
+
+async def test_each_list_has_the_same_fields(kit, scheduler, notes):
+    """By a state or by how executions ended: a line of a list, also of tasks that are done."""
+    await scheduler.schedule_plugin_command("note", "take", {}, "in 1 minute")
+    await scheduler.schedule_plugin_command("note", "take", {}, "every hour")
+    await kit.advance(minutes=1)
+    (done,), (succeeded,), (scheduled,) = [await scheduler.list_tasks(status) for status in ("done", "success", "scheduled")]
+    assert done.keys() == succeeded.keys() == scheduled.keys()
+    assert done["task_id"] == succeeded["task_id"]
+
+
+@pytest.mark.parametrize(("option", "near"), [("task_nam", "task_name"), ("tag", "tags")])
+async def test_an_option_that_is_none_is_told_with_what_was_meant(scheduler, notes, option, near):
+    """In the words of the client."""
+    with pytest.raises(InvalidInput, match=f"Did you mean '{near}'"):
+        await scheduler.schedule_plugin_command("note", "take", {}, "tomorrow", **{option: "x"})
+
+
 async def test_a_task_is_tried_again_three_times(kit, scheduler, notes):
     """The documented number of retries is the default here, and can be set."""
     await scheduler.schedule_plugin_command("note", "fail", {}, "in 1 minute")

@@ -55,7 +55,7 @@ async def test_cancelled_job_is_out_of_reach(scheduler, operation):
     """What changes or runs a job does not find a cancelled one."""
     await scheduler.add("1 hour", job_id="gone")
     await scheduler("cancel", job_id="gone")
-    with pytest.raises(JobNotFound):
+    with pytest.raises(JobNotFound, match=r"Job 'gone' was cancelled on 2030-01-01 at 00:00\. Schedule it anew\."):
         await scheduler(operation, job_id="gone")
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agentoolkit.system.scheduler import SchedulerError, current_execution
+from agentoolkit.system.scheduler import JobNotFound, SchedulerError, current_execution
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.jobs import Execution
 
@@ -262,3 +262,21 @@ async def test_record_has_times_and_duration(kit, scheduler, probe):
     times = {"scheduled_at": "2030-01-01T00:01:00+00:00", "started_at": "2030-01-01T00:01:00+00:00", "attempt": 1}
     assert {**times, "finished_at": "2030-01-01T00:01:30+00:00"}.items() <= record.items()
     assert record["duration"] >= 0
+
+
+@pytest.mark.parametrize("asked", [{"execution_status": "failed"}, {"query": "status:failed"}, {"limit": 5}])
+async def test_nothing_of_an_unknown_job_is_no_empty_list(scheduler, asked):
+    """A mistyped job is told, whatever else is asked; one that is there and has nothing of it is an empty list."""
+    await scheduler.add("1 hour", job_id="there")
+    assert (await scheduler("list_executions", job_id="there", **asked))["history"] == []
+    with pytest.raises(JobNotFound, match="Did you mean 'there'"):
+        await scheduler("list_executions", job_id="ther", **asked)
+
+
+async def test_what_was_done_to_an_unknown_job_is_no_empty_list(scheduler):
+    """The audit tells a mistyped job as well; of a cancelled one it still has everything, by its name too."""
+    await scheduler.add("1 hour", job_name="Old one")
+    await scheduler("cancel", job_id="Old one")
+    assert (await scheduler("audit", job_id="Old one"))["count"] == 2
+    with pytest.raises(JobNotFound):
+        await scheduler("audit", job_id="nobody")

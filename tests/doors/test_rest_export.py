@@ -37,6 +37,13 @@ async def test_executions_are_exported(api: Api, client: httpx2.AsyncClient) -> 
     assert (json.loads(line)["status"], json.loads(line)["result"]) == ("success", None)
 
 
+@pytest.mark.parametrize(("what", "left_out"), [("tasks", {"input_data", "options", "version"}), ("executions", {"result", "output"})])
+async def test_no_column_is_always_empty(client: httpx2.AsyncClient, what: str, left_out: set[str]) -> None:
+    """What lists leave out has no column; a list without rows has its header."""
+    header = (await client.get(f"/export/{what}?format=csv")).text.strip().split(",")
+    assert (left_out.isdisjoint(header), "task_id" in header) == (True, True)
+
+
 async def test_a_query_that_cannot_be_read_is_refused(api: Api) -> None:
     """Before anything is sent."""
     assert (await api("GET", "/export/tasks?query=took:>5m", status=422))["field"] == "query"

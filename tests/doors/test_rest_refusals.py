@@ -79,7 +79,7 @@ async def test_dots_are_no_id(kit: TestToolkit, task_id: str) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=create_app(kit)), base_url="http://127.0.0.1/api/scheduler") as client:
         refused = await client.post("/tasks", json=task)
         empty = await client.post("/bulk", json={"action": "run", "ids": [""]})
-    assert (refused.status_code, refused.json()["field"]) == (422, "job_id")
+    assert (refused.status_code, refused.json()["field"]) == (422, "task_id")
     assert empty.status_code == 422
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import httpx2
+import pytest
 
 from agentoolkit.testing import TestToolkit
 
@@ -137,9 +141,62 @@ async def test_versions_are_read_and_restored(kit: TestToolkit, api: Api) -> Non
     assert refused["type"] == "urn:agentool:no-such-version"
 
 
+@pytest.mark.parametrize("bound", ["start_at", "end_at"])
+async def test_a_task_with_a_bound_is_its_version(api: Api, bound: str) -> None:
+    """The version says so, in whatever way the same instant is written."""
+    await api("POST", "/tasks", status=201, json={**DAILY, "timezone": "Europe/Berlin", bound: "2031-06-01T00:00:00+02:00"})
+    (version,) = (await api("GET", "/tasks/daily report/versions"))["versions"]
+    assert version["is_current"] is True
+
+
+async def test_what_changes_nothing_is_no_version(kit: TestToolkit, api: Api) -> None:
+    """A run and a backfill leave the task as it is; a pause does not."""
+    await api("POST", "/tasks", status=201, json=DAILY)
+    for number in range(3):
+        await api("POST", "/tasks/daily report/run", status=202, headers={"Idempotency-Key": str(number)})
+    past = {"start_at": kit.clock.now().isoformat(), "end_at": (kit.clock.now() + timedelta(days=2)).isoformat()}
+    await kit.advance(days=3)
+    await kit.injector.run("scheduler", {"operation": "backfill", "job_id": "daily report", **past})
+    await api("POST", "/tasks/daily report/pause")
+    versions = (await api("GET", "/tasks/daily report/versions"))["versions"]
+    assert [version["action"] for version in versions] == ["paused", "created"]
+
+
 async def test_lineage_names_the_tasks_before_and_after(api: Api) -> None:
     """By their ids."""
     first = (await api("POST", "/tasks", status=201, json=DAILY))["task_id"]
     then = (await api("POST", "/tasks", status=201, json={"name": "then", "schedule": "after 'daily report'", **LIST}))["task_id"]
     assert await api("GET", f"/tasks/{first}/lineage") == {"task_id": first, "upstream": None, "downstream": [then]}
     assert (await api("GET", f"/tasks/{then}/lineage"))["upstream"] == first
+
+
+BOUNDS = {
+    "start_at": "2030-06-01T00:00:00+00:00",
+    "end_at": "2031-06-01T00:00:00+00:00",
+    "exclude": ["weekends"],
+    "only": ["2030-01-01/2031-12-31"],
+    "shift": "next",
+    "jitter": 30.0,
+}
+
+
+@pytest.mark.parametrize("more", [BOUNDS, {"overlap": "queue_one", "max_runs": 5, "error_queue": "errors"}, {"gate": {**LIST}}])
+async def test_a_task_that_is_read_can_be_made_anew(api: Api, more: dict[str, Any]) -> None:
+    """What a client reads of it is all that it is: the very same task is there already."""
+    task = {"name": "daily", "schedule": "0 9 * * *", "timezone": "UTC", **LIST, **more}
+    await api("POST", "/tasks", status=201, json=task)
+    read = await api("GET", "/tasks/daily")
+    assert {name: read["options"][name] for name in more} == more
+    same = {name: read[name] for name in ("name", "type", "schedule", "timezone", "agentool_name", "input_data", "tags")}
+    again = await api("POST", "/tasks", json={**same, **read["options"]})
+    assert (again["created"], again["version"]) == (False, 1)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_a_task_that_is_there_keeps_its_times(api: Api, kit: TestToolkit, enabled: bool) -> None:
+    """Asked for again a minute later, an interval counts from where it did, also while it is paused."""
+    task = {"name": "often", "schedule": "every 5 minutes", "timezone": "UTC", "enabled": enabled, **LIST}
+    first = await api("POST", "/tasks", status=201, json=task)
+    await kit.advance(minutes=1)
+    again = await api("POST", "/tasks", json=task)
+    assert again["next_runs"] == first["next_runs"]

@@ -41,6 +41,26 @@ def test_a_healthy_machine_is_ok(cli: Cli) -> None:
     assert {layer: found[layer] for layer in FRIENDLY} == dict.fromkeys(FRIENDLY, "ok")
 
 
+@pytest.mark.parametrize("zone", ["Mars", "EST", "+02:00"])
+def test_a_zone_that_is_none_is_a_wrong_setting(cli: Cli, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor and every command name the variable: nobody typed a zone. In a file as in the environment."""
+    Path(".env").write_text(f"AGENTOOL_TIMEZONE={zone}")
+    assert states(cli, 1)["settings"] == "broken"
+    monkeypatch.setenv("AGENTOOL_TIMEZONE", zone)
+    Path(".env").unlink()
+    for words in (("preview", "every day at 9"), ("list",), ("serve", "--for", "0.01")):
+        assert f"AGENTOOL_TIMEZONE: {'there is no' if zone == 'Mars' else repr(zone)}" in cli(*words, code=2).stderr
+
+
+def test_a_misspelt_variable_is_told_wherever_it_is(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment and in the file, with what was meant; and the file is named."""
+    Path(".env").write_text("AGENTOOL_TIMEZON=Mars\nOTHER=1")
+    monkeypatch.setenv("AGENTOOL_DATABAS", "x")
+    output = " ".join(cli("doctor").stdout.split())
+    assert "AGENTOOL_TIMEZON in .env is not a setting and is ignored" in output
+    assert "AGENTOOL_DATABAS is not a setting and is ignored" in output
+
+
 def test_a_missing_leader_is_a_warning(cli: Cli) -> None:
     """If nobody serves, the remedy says how to."""
     output = cli("doctor").stdout

@@ -133,7 +133,7 @@ def test_events_that_are_kept(cli: Cli) -> None:
         cli.greeting(name)
     lines = cli("events", "scheduler.task.*", "-n", "2", "--json").stdout.splitlines()
     assert [json.loads(line)["payload"]["task_id"] for line in lines] == ["second", "third"]
-    assert cli("events", "nothing.*").stdout == ""
+    assert cli("events", "nothing.*").stdout == "No event of that name is kept.\n"
 
 
 def test_queues_and_their_messages(cli: Cli) -> None:
@@ -247,3 +247,55 @@ def test_help_has_a_short_option(cli: Cli) -> None:
     """-h is --help, of every command."""
     assert cli("-h").stdout == cli("--help").stdout
     assert cli("info", "-h").stdout == cli("info", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "words", [("history", "--status", "failed", "typo"), ("history", "typo", "status:failed"), ("audit", "typo"), ("retry", "typo")]
+)
+def test_a_mistyped_job_is_told(cli: Cli, words: tuple[str, ...]) -> None:
+    """Whatever is asked of it: an empty list would say that all is well."""
+    cli.greeting()
+    assert "No job has the id or name 'typo'" in cli(*words, code=2).stderr
+
+
+@pytest.mark.parametrize("operation", ["pause", "run", "cancel"])
+def test_a_cancelled_job_is_told_as_one(cli: Cli, operation: str) -> None:
+    """It is not said that there is no such job, for `info` shows it."""
+    cli.greeting()
+    cli("cancel", "greeting")
+    assert "Job 'greeting' was cancelled on" in cli(operation, "greeting", code=2).stderr
+
+
+def test_a_list_without_rows_has_its_columns(cli: Cli) -> None:
+    """A program that reads CSV finds the same header as with rows."""
+    cli.greeting("one", "1 hour", "--result-queue", "work")
+    cli("pause", "one")
+    empty = {words: cli(*words, "-o", "csv").stdout.splitlines()[0] for words in (("list", "--tag", "no"), ("history",), ("queues",))}
+    cli("schedule", "put", "1 hour", "queue", "operation=enqueue", "queue_name=work", "message=x")
+    cli("run", "put")
+    assert cli("queues", "-o", "csv").stdout.splitlines()[0] == empty[("queues",)]
+    assert cli("dead-letters", "work", "-o", "csv").stdout.splitlines()[0] == cli("queues", "work", "-o", "csv").stdout.splitlines()[0]
+    assert cli("list", "-o", "csv").stdout.splitlines()[0] == empty[("list", "--tag", "no")]
+    assert cli("history", "-o", "csv").stdout.splitlines()[0] == empty[("history",)]
+
+
+def test_no_event_is_told_in_a_sentence(cli: Cli) -> None:
+    """As by every other list; programs get no line."""
+    assert cli("events").stdout == "No event is kept.\n"
+    assert cli("events", "--json").stdout == ""
+
+
+VALUES = [
+    (("token", "create", "maria", "--scope", "bogus"), "'bogus' is no scope."),
+    (("serve", "--http", "foo"), "'foo' is no address."),
+    (("schedule", "a", "1 hour", "notification", "message=hi", "--tag", ""), "--tag.0: it is empty, got ''."),
+    (("scheduler", "schedule", "shell_comand", "1 hour"), "'shell_comand' is no type of a task. Did you mean 'shell_command'?"),
+    (("views", "delete", "Mine"), "no view of jobs named 'Mine'. It is one of executions."),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), VALUES, ids=lambda value: value[0] if isinstance(value, tuple) else "")
+def test_a_refusal_names_the_value_and_the_way_out(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    """At whichever command."""
+    cli("views", "save", "Mine", "status:failed", "--page", "executions")
+    assert said in cli(*words, code=2).stderr

@@ -362,6 +362,14 @@ def test_info_says_what_a_paused_job_waits_for(cli: Cli) -> None:
     assert line.split(maxsplit=1)[1] == "when it is resumed"
 
 
+def test_a_paused_job_that_is_scheduled_again_has_no_times(cli: Cli) -> None:
+    """As `info` says: it is due again when somebody resumes it."""
+    cli.greeting()
+    cli("pause", "greeting")
+    output = cli.greeting().stdout
+    assert ("Already there: greeting, paused" in output, "next   when it is resumed" in output) == (True, True), output
+
+
 def test_many_that_wait_for_the_same_are_told_in_one_line(cli: Cli, capsys: pytest.CaptureFixture[str]) -> None:
     """Three of them are named, and the others counted."""
     waiting = {"state": "active", "agentool_name": "gone", "schedule_type": "interval", "schedule": "1 hour", "timezone": "UTC"}

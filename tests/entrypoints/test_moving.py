@@ -137,3 +137,9 @@ def test_stdin_is_read_as_bytes(cli: Cli) -> None:
     result = cli("import", "crontab", "-", code=1, stdin="0 1 * * * first\n0 2 * * * grüßen\n".encode("latin-1"))
     assert [task.name for task in read_tasks(result.stdout)] == ["first"]
     assert "line 2: not translated: it is not UTF-8: byte 13 is 0xFC" in result.stderr
+
+
+def test_an_export_says_what_stays_behind(cli: Cli) -> None:
+    """On stderr, so that what is written is whole; and in the help."""
+    assert "jobs that were cancelled, the audit and tokens" in cli("export").stderr
+    assert "Cancelled jobs, the audit and tokens stay behind." in " ".join(cli("export", "--help").stdout.split())

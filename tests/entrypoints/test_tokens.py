@@ -28,3 +28,16 @@ def test_a_token_is_revoked(cli: Cli) -> None:
 def test_a_scope_that_is_none_is_refused(cli: Cli) -> None:
     """With those there are."""
     assert "read, write, approve and admin" in cli("token", "create", "maria", "--scope", "all", code=2).stderr
+
+
+def test_a_token_that_has_expired_already_is_refused(cli: Cli) -> None:
+    """Nobody could use it."""
+    assert "--days: It would have expired already." in cli("token", "create", "maria", "--days", "0", code=2).stderr
+
+
+def test_a_list_says_which_tokens_are_valid(cli: Cli) -> None:
+    """By a word, for times alone do not say it."""
+    made = [json.loads(cli("token", "create", "maria", "--days", days, "--json").stdout) for days in ("0.0000001", "1", "1")]
+    cli("token", "revoke", made[1]["token_id"])
+    states = {token["token_id"]: token["state"] for token in cli.data("token", "list")["tokens"]}
+    assert [states[token["token_id"]] for token in made] == ["expired", "revoked", "valid"]

@@ -199,3 +199,11 @@ async def test_home_names_what_is_due_first_before_what_is_paused(kit: TestToolk
     page = await browse("/")
     assert "Next: some-day" in page
     assert page.index("/jobs/some-day") < page.index("/jobs/paused-0")
+
+
+async def test_a_jobs_page_shows_all_that_is_not_as_usual(kit: TestToolkit, browse: Browse) -> None:
+    """Its bounds and policies by their names, and nothing of what nobody said."""
+    more = {"start_at": "2030-06-01T00:00:00+00:00", "exclude": ["weekends"], "overlap": "queue_one"}
+    await schedule(kit, "odd", "every day at 9:00", **more)
+    page = await browse("/jobs/odd")
+    assert [name for name in ("start_at", "exclude", "overlap", "jitter", "max_instances") if f"<dt>{name}</dt>" in page] == [*more]

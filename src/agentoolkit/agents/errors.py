@@ -40,7 +40,7 @@ class UnknownAgent(AgentError, InvalidInput):
     """No agent has this name."""
 
 
-class NoSuchApproval(AgentError, InvalidInput):
+class NoSuchApproval(AgentError, InvalidInput, KeyError):
     """No run waits for approval under this id."""
 
 

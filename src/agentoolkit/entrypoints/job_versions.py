@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from agentoolkit.entrypoints.rest.asking import Tools
@@ -11,8 +12,9 @@ from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.redaction import REDACTED, redacted, restored
 from agentoolkit.system.scheduler.job_fields import JobFields
 
-LISTED = 200
-"""Newest changes that are read."""
+LOOKED_AT = 1_000
+"""Newest audit entries that are read for the changes of a job. Its runs are entries too."""
+_TIMES = ("start_at", "end_at")
 
 _Fields = Mapping[str, Any]
 
@@ -34,8 +36,8 @@ class Version(NamedTuple):
     """The job's fields after the change; empty if it was cancelled."""
     differences: list[Difference]
     """The fields that the change changed."""
-    from_now: list[Difference]
-    """The fields that a restore of this version would change."""
+    to_restore: list[Difference]
+    """The fields that a restore of this version would change; empty for the current version."""
 
 
 class Versions(NamedTuple):
@@ -56,13 +58,14 @@ class Versions(NamedTuple):
 async def read_versions(tools: Tools, job_id: str) -> Versions:
     """Return a job and its versions."""
     details = await tools.scheduler("get_job", job_id=job_id)
-    audit = await tools.scheduler("audit", job_id=job_id, limit=LISTED)
+    audit = await tools.scheduler("audit", job_id=job_id, limit=LOOKED_AT)
     now = redacted(_fields_of(details["info"] | {"job_name": details["job_name"]}))
     versions: list[Version] = []
     for entry in audit["entries"]:
-        before, after = _flat(entry["before"]), _flat(entry["after"])
-        fields = _fields_of(after)
-        versions.append(Version(entry, fields, list(differences(before, after)), list(differences(now, fields)) if fields else []))
+        after = _definition(entry["after"])
+        changed = list(differences(_definition(entry["before"]) | _standing(entry["before"]), after | _standing(entry["after"])))
+        if changed:  # a run leaves the job as it is
+            versions.append(Version(entry, after, changed, list(differences(now, after)) if after else []))
     return Versions(details, versions)
 
 
@@ -82,22 +85,33 @@ async def restore_version(tools: Tools, job_id: str, at: str) -> str:
     return str(job["job_id"])
 
 
-def _flat(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the fields and the state of a job in an audit entry, without nesting."""
+def _definition(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of a job in an audit entry, without nesting; empty if the job did not exist."""
     if snapshot is None:
         return {}
     schedule = {**snapshot["schedule"], "schedule": snapshot["schedule"]["text"], "schedule_type": snapshot["schedule"]["kind"]}
-    stands = {name: snapshot[name] for name in ("state", "reason") if snapshot.get(name)}
-    return _fields_of({**snapshot, **snapshot["policies"], **schedule}) | stands
+    return _fields_of({**snapshot, **snapshot["policies"], **schedule})
+
+
+def _standing(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return where a job stands, which is no part of its definition."""
+    return {name: snapshot[name] for name in ("state", "reason") if snapshot.get(name)} if snapshot else {}
 
 
 def _fields_of(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a job that are not empty."""
-    return {name: record[name] for name in JobFields.model_fields if record.get(name) not in (None, "", [])}
+    """Return the fields of a job that are not empty. The audit and the job write the same instant differently."""
+    said = {name: record[name] for name in JobFields.model_fields if record.get(name) not in (None, "", [])}
+    return said | {name: datetime.fromisoformat(said[name]).astimezone(UTC).isoformat() for name in _TIMES if name in said}
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any], within: str = "") -> Iterable[Difference]:
-    """Yield the fields that differ, also within objects: first in the order of `before`, then new fields."""
+    """Yield the fields that differ, also within objects: first in the order of `before`, then new fields.
+
+    Args:
+        before: The fields as they were.
+        after: The fields as they are.
+        within: Prefix of the names of an object's fields, such as ``input_data.``.
+    """
     for name in [*before, *(each for each in after if each not in before)]:
         was, now = before.get(name), after.get(name)
         if isinstance(was, dict) and isinstance(now, dict):

@@ -33,9 +33,17 @@ _WORDS = {
 """Messages of the option parser, and their replacements."""
 _BOUNDS = {"start": "start_at", "end": "end_at"}
 """Positional arguments, and the fields that they set."""
-_COMMANDS = {"list_executions": "history", "get_job": "info", "cancel_execution": "cancel-execution", "cancel": "cancel", "start": "start"}
+_COMMANDS = {
+    "list_executions": "history",
+    "get_job": "info",
+    "update": "update",
+    "cancel_execution": "cancel-execution",
+    "cancel": "cancel",
+    "list_approvals": "approvals list",
+    "start": "start",
+}
 """Commands by the operation of the scheduler that an error's remedy names."""
-_OPERATION = re.compile(rf"\b(with|Call) operation '({'|'.join(_COMMANDS)})'")
+_OPERATION = re.compile(rf"\b[Oo]peration '({'|'.join(_COMMANDS)})'")
 _CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
 """Remedy of a wrong input for Python code. The command line replaces it."""
 
@@ -152,7 +160,7 @@ def _lines(error: AgenToolError) -> list[str]:
         options: Mapping[str, str] = getattr(error, _OPTIONS, {})
         text = str(error).removeprefix("AgenTool 'scheduler' refused its input: ")
         text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
-        text = _OPERATION.sub(lambda found: f"{found[1]} `agentool {_COMMANDS[found[2]]}`", text)
+        text = _OPERATION.sub(lambda found: f"`agentool {_COMMANDS[found[1]]}`", text)
         return [re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)]
     *refusals, last = error.refusals
     sentences = [line for line in error.advice if not line.startswith("export ")]

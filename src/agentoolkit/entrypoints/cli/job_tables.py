@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from json import dumps
 
 from rich.text import Text
@@ -21,13 +20,12 @@ from agentoolkit.entrypoints.cli.printing import (
     say,
 )
 from agentoolkit.redaction import redacted
-from agentoolkit.system.scheduler.jobs import Policies
+from agentoolkit.system.scheduler.job_fields import is_usual
 from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
 from agentoolkit.system.scheduler.search import status_word
 from agentoolkit.text import counted
 
 _SHOWN_APART = {"agentool_name", "input_data", "schedule", "schedule_type", "kind", "text", "state", "anchor", "jitter_key", "created_at"}
-_USUAL = {**asdict(Policies()), "jitter": 0.0}
 
 NAMED = 3
 """Jobs that are named where several wait for the same reason."""
@@ -76,7 +74,7 @@ def job_facts(details: JobDetails) -> dict[str, object]:
         "calls": f"{about['agentool_name']} {dumps(about['input_data'], ensure_ascii=False)}",
     }
     for name, value in about.items():
-        if name in _SHOWN_APART or _USUAL.get(name, _USUAL) == value:
+        if name in _SHOWN_APART or is_usual(name, value):
             continue
         if name in ("created_by", "changed_by") and value:
             facts[name] = value["name"] if value["door"] == value["name"] else f"{value['name']}, {value['door']}"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
@@ -58,7 +58,7 @@ def print_result(result: BaseModel) -> None:
     print_json(result.model_dump(mode="json"))
 
 
-def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False) -> None:
+def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, json: bool = False, columns: Sequence[str] = ()) -> None:
     """Print an answer for programs, as CSV or as JSON.
 
     Args:
@@ -66,14 +66,21 @@ def print_data(found: BaseModel | Mapping[str, Any], rows: str, output: str, *, 
         rows: Its field with a list, whose items are the rows of the CSV.
         output: ``csv``; anything else is JSON.
         json: JSON, whatever `output` says.
+        columns: Header of a CSV without rows, if the answer does not declare its fields.
     """
     data: dict[str, Any] = dict(found) if isinstance(found, Mapping) else found.model_dump(mode="json")
     if json or output != "csv":
         print_json(data)
-    elif data[rows]:
+    else:
         from agentoolkit.csv_text import csv_text
 
-        sys.stdout.write(csv_text(data[rows], list(data[rows][0])))
+        sys.stdout.write(csv_text(data[rows], list(data[rows][0]) if data[rows] else columns or _columns_of(found, rows)))
+
+
+def _columns_of(found: BaseModel | Mapping[str, Any], rows: str) -> Sequence[str]:
+    """Return the names of the columns of a list that is empty, as far as the answer declares them."""
+    kind: Any = None if isinstance(found, Mapping) else type(found).model_fields[rows].annotation
+    return list(get_args(kind)[0].model_fields) if kind else ()
 
 
 def shown(text: str | Text) -> Text:
@@ -154,12 +161,12 @@ def print_pairs(facts: Mapping[str, object], indent: int = 0) -> None:
         say(Text.assemble((f"{'':{indent}}{name:<{width}}  ", "dim"), shown(value if isinstance(value, Text) else str(value))))
 
 
-def print_timing(timing: Timing, count: int | None = None) -> None:
-    """Print how a schedule was understood, up to `count` of its due times, and the remarks."""
+def print_timing(timing: Timing, count: int | None = None, instead: str = "") -> None:
+    """Print how a schedule was understood, up to `count` of its due times or the text `instead`, and the remarks."""
     now = present()
-    reads = "" if timing.schedule_type == "once" else f"{timing.schedule} ({timing.schedule_type})"  # the due time says it
-    print_pairs({"means": timing.words, "reads": reads, "zone": timing.timezone}, indent=2)
-    runs = [datetime.fromisoformat(run) for run in timing.next_runs[:count]]
+    reads = "" if timing.schedule_type == "once" and not instead else f"{timing.schedule} ({timing.schedule_type})"  # the due time says it
+    print_pairs({"means": timing.words, "reads": reads, "zone": timing.timezone, "next": instead}, indent=2)
+    runs = [] if instead else [datetime.fromisoformat(run) for run in timing.next_runs[:count]]
     first = ["next", *[""] * len(runs)][: len(runs)]
     rows = [(Text(f"{word:<5}", "dim"), long_time(run), relative(run, now)) for word, run in zip(first, runs, strict=True)]
     print_table(rows, indent=2)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from agentool.errors import AgenToolError, InvalidInput, excerpt
+from agentoolkit.default_zone import default_zone
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.entrypoints.taskfile import Task, TasksRefused, load_tasks
@@ -48,7 +49,7 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     Raises:
         TaskFileError, InvalidInput, InvalidSchedule: The file, a time or a schedule cannot be read.
     """
-    name = zone_named(timezone or read_settings().timezone or machine_zone())
+    name = zone_named(timezone or default_zone(read_settings()) or machine_zone())
     zone = ZoneInfo(name)
     first = _moment(start, "--from", zone, timedelta()) if start else present().astimezone(zone)
     if end:

@@ -16,7 +16,8 @@ from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_add
 from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.job_versions import read_versions, restore_version
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Policies
+from agentoolkit.system.scheduler.job_fields import options_of
+from agentoolkit.system.scheduler.jobs import UNFINISHED
 from agentoolkit.system.scheduler.schedules import Schedule, preview
 from agentoolkit.system.scheduler.schedules.describe import describe
 
@@ -80,8 +81,6 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         view.scheduler("list_executions", job_id=id_, limit=100, with_results=False), view.scheduler("audit", job_id=id_, limit=50)
     )
     info, executions = details["info"], history["history"]
-    defaults = {field.name: field.default for field in fields(Policies)}
-    changed = {name: info[name] for name, default in defaults.items() if info[name] not in (default, [])}
     schedule = schedule_of(info)
     ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
     durations = [execution["duration"] for execution in executions if execution["duration"] is not None]
@@ -98,7 +97,7 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         chart=draw_durations(executions, info["timeout"], view.clock),
         why_not=_why_not_now(details, executions, await view.scheduler("status")),
         audit=audit["entries"],
-        options=changed | {name: info[name] for name in ("result_queue", "error_queue") if info[name]},
+        options=options_of(info),
     )
 
 

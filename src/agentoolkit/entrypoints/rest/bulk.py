@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, cast
 from uuid import uuid4
 
 from fastapi import Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from agentool.errors import AgenToolError
+from agentool.errors import AgenToolError, InvalidInput, examples_for, problems_in, sentence
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.batches import MAX_NAMED, Batch, batches_of
 from agentoolkit.entrypoints.rest.exporting import EXECUTIONS, TASKS, all_records
 from agentoolkit.entrypoints.rest.models import Body, NewTask
-from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
+from agentoolkit.entrypoints.rest.problems import ApiError, api_words, problem_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
@@ -34,10 +34,27 @@ Action = Literal["retry", "cancel", "pause", "resume", "run", "delete"]
 _ON_EXECUTIONS = frozenset({"retry", "cancel"})
 
 
+class Unreadable(NamedTuple):
+    """What was to be a task of many, and cannot be one."""
+
+    task: object
+    refusal: InvalidInput
+
+
+def _task_or_why(given: object, read: ValidatorFunctionWrapHandler) -> NewTask | Unreadable:
+    """Read a task; one that cannot be read is refused alone."""
+    try:
+        return read(given)
+    except ValidationError as error:
+        known = {info.alias or name: info for name, info in NewTask.model_fields.items()}
+        problems = problems_in(error.errors(include_url=False, include_context=False), known)
+        return Unreadable(given, InvalidInput(sentence(problems), remedy=examples_for(problems, known), problems=problems))
+
+
 class NewTasks(Body):
     """Tasks to schedule."""
 
-    tasks: list[NewTask] = Field(min_length=1, max_length=MAX_TASKS)
+    tasks: list[Annotated[NewTask, WrapValidator(_task_or_why)]] = Field(min_length=1, max_length=MAX_TASKS)
 
 
 class BulkFailure(BaseModel):
@@ -50,8 +67,9 @@ class BulkFailure(BaseModel):
 class CreatedTasks(BaseModel):
     """The result for each task."""
 
-    task_ids: list[str | None] = Field(description="In the order of the request; null: refused")
+    task_ids: list[str | None] = Field(description="In the order of the request; null: refused, or only checked in a dry run")
     created: int
+    checked: int = Field(default=0, description="Dry runs that were not refused; nothing was scheduled")
     unchanged: int = Field(description="Identical tasks that existed already")
     failed: int
     failures: list[BulkFailure] = Field(description=f"At most {MAX_NAMED} of them")
@@ -93,20 +111,23 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
     """Schedule many tasks. Each is checked by itself; a refused task does not stop the others."""
     made = CreatedTasks(task_ids=[None] * len(new.tasks), created=0, unchanged=0, failed=0, failures=[])
 
-    async def create(numbered: tuple[int, NewTask]) -> None:
+    async def create(numbered: tuple[int, NewTask | Unreadable]) -> None:
         place, task = numbered
         try:
+            if isinstance(task, Unreadable):
+                raise task.refusal
             reading = await schedule_task(tools, task)
         except (AgenToolError, ApiError) as error:
             made.failed += 1
             if len(made.failures) < MAX_NAMED:
-                made.failures.append(BulkFailure(id=task.name, problem=problem_of(error).detail))
+                made.failures.append(BulkFailure(id=_name_of(task, place), problem=api_words(problem_of(error).detail)))
+            return
+        if reading.dry_run:
+            made.checked += 1
             return
         made.task_ids[place] = reading.task_id
-        if reading.created:
-            made.created += 1
-        else:
-            made.unchanged += 1
+        made.created += bool(reading.created)
+        made.unchanged += not reading.created
 
     await done_in_portions(create, enumerate(new.tasks), IN_A_TURN)
     return made
@@ -156,6 +177,13 @@ async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAct
     return _shown(batch)
 
 
+def _name_of(task: NewTask | Unreadable, place: int) -> str:
+    """Return the name of one of many tasks; its place if it has no name."""
+    given = task.task if isinstance(task, Unreadable) else {"name": task.name}
+    name = cast("dict[str, object]", given).get("name") if isinstance(given, dict) else None
+    return name if isinstance(name, str) else f"tasks.{place}"
+
+
 async def _matching_ids(tools: Tools, asked: BulkRequest) -> list[str]:
     """Return the ids of the matches; little more than `MAX_CHOSEN` are read."""
     kind, name = (EXECUTIONS, "execution_id") if asked.action in _ON_EXECUTIONS else (TASKS, "job_id")
@@ -192,7 +220,7 @@ def _shown(batch: Batch) -> BulkAction:
         total=batch.total,
         done=batch.done,
         failed=batch.failures,
-        failures=[BulkFailure(id=item, problem=problem) for item, problem in batch.failed],
+        failures=[BulkFailure(id=item, problem=api_words(problem)) for item, problem in batch.failed],
         sample=list(batch.items[:SAMPLE]),
         is_cut=batch.is_cut,
         created_at=batch.created_at,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Query
@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from agentoolkit.csv_text import csv_lines, csv_text
 from agentoolkit.entrypoints.rest.asking import Asking, Tools
-from agentoolkit.entrypoints.rest.models import ScheduledTask, TaskExecution, execution_of, task_of_summary
+from agentoolkit.entrypoints.rest.models import LISTED_FIELDS, TaskExecution, execution_of, task_of_summary
 from agentoolkit.entrypoints.rest.routing import guarded_router
 from agentoolkit.paging import all_pages
 
@@ -33,7 +33,8 @@ class Exported(NamedTuple):
     operation: str
     records: str
     line: Callable[[dict[str, Any]], BaseModel]
-    model: type[BaseModel]
+    columns: Sequence[str]
+    """Of a CSV: what lists leave out has none."""
 
 
 class RecordPage(NamedTuple):
@@ -43,8 +44,9 @@ class RecordPage(NamedTuple):
     cursor: str | None
 
 
-TASKS = Exported("tasks", "list", "jobs", task_of_summary, ScheduledTask)
-EXECUTIONS = Exported("executions", "list_executions", "history", execution_of, TaskExecution)
+_RUN_COLUMNS = [name for name in TaskExecution.model_fields if name not in ("result", "output")]
+TASKS = Exported("tasks", "list", "jobs", task_of_summary, LISTED_FIELDS)
+EXECUTIONS = Exported("executions", "list_executions", "history", execution_of, _RUN_COLUMNS)
 
 
 class ExportQuery(BaseModel):
@@ -87,7 +89,7 @@ async def _export(exported: Exported, asked: ExportQuery, tools: Tools) -> Strea
 
 
 async def _lines(exported: Exported, asked: ExportQuery, first: RecordPage, others: AsyncGenerator[RecordPage]) -> AsyncGenerator[str]:
-    columns = list(exported.model.model_fields)
+    columns = exported.columns
 
     def lines_of(page: RecordPage) -> str:
         rows = [exported.line(record).model_dump(mode="json") for record in page.records]

@@ -36,7 +36,7 @@ class _Answered:
 
 
 async def answered_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Handle a request, or return the remembered answer for its key.
+    """Handle a request, or return the remembered answer for its key. A refused request frees its key, because it did nothing.
 
     Raises:
         ApiError: The key belongs to a different request.
@@ -49,7 +49,8 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
         raise ApiError(422, "invalid-key", problem, field="Idempotency-Key", remedy="Send a UUID.")
     body = await request.body()
     digest = hashlib.sha256(b"\0".join((request.url.path.encode(), request.url.query.encode(), body))).hexdigest()
-    answered = _entry(request, (caller_of(request.scope).name, given), digest)
+    key = caller_of(request.scope).name, given
+    answered = _entry(request, key, digest)
     if answered.digest != digest:
         remedy = "Use a new key for a new request."
         raise ApiError(422, "key-reused", "A different request had this key.", field="Idempotency-Key", remedy=remedy)
@@ -58,17 +59,26 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
             response = await handle(request)
             if response.status_code >= 500:
                 return response  # not remembered: the client may try again
-            answered.response = response
+            if response.status_code >= 400:
+                _held(request).pop(key, None)
+                return response
+            answered.response = _held(request).setdefault(key, answered).response = response
         kept = answered.response
         return Response(bytes(kept.body), kept.status_code, dict(kept.headers))  # a copy: middleware changes headers
 
 
 def _entry(request: Request, key: Key, digest: str) -> _Answered:
     """Return the entry of a key, after dropping entries that are too many or older than a day."""
-    held: OrderedDict[Key, _Answered] | None = getattr(request.app.state, "answered", None)
-    if held is None:
-        held = request.app.state.answered = OrderedDict[Key, _Answered]()
+    held = _held(request)
     now = time.monotonic()
     while held and (len(held) >= MAX_REMEMBERED or next(iter(held.values())).at < now - SECONDS):
         held.popitem(last=False)
     return held.setdefault(key, _Answered(digest, now))
+
+
+def _held(request: Request) -> OrderedDict[Key, _Answered]:
+    """Return the remembered answers of this application."""
+    held: OrderedDict[Key, _Answered] | None = getattr(request.app.state, "answered", None)
+    if held is None:
+        held = request.app.state.answered = OrderedDict[Key, _Answered]()
+    return held

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.execution_ids import origin_of
-from agentoolkit.system.scheduler.job_fields import JobChanges
-from agentoolkit.system.scheduler.jobs import TRIGGERS, Policies
+from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields, options_of
+from agentoolkit.system.scheduler.jobs import TRIGGERS
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.search import status_word
 
@@ -17,7 +17,6 @@ TaskStatus = Literal["scheduled", "paused", "done", "broken", "cancelled"]
 
 _NAMES = {"job_name": "name", "schedule_type": "type"}
 """Fields of a job that have another name in the API."""
-_POLICIES = tuple(Policies.__dataclass_fields__)
 
 
 class ScheduledTask(BaseModel):
@@ -43,7 +42,14 @@ class ScheduledTask(BaseModel):
     created_at: str | None = None
     created_by: dict[str, Any] | None = Field(default=None, description="Its owner, and the door of its creation; left out in lists")
     changed_by: dict[str, Any] | None = Field(default=None, description="Who changed it last, or made it for its owner; left out in lists")
-    options: dict[str, Any] | None = Field(default=None, description="Its other fields; left out in lists")
+    options: dict[str, Any] | None = Field(
+        default=None, description="Its other fields, by the names that a new task takes, and paused_until; left out in lists"
+    )
+
+
+_IN_DETAILS = frozenset({"input_data", "runs", "version", "created_by", "changed_by", "options"})
+"""Fields of a task that lists leave out."""
+LISTED_FIELDS = tuple(name for name in ScheduledTask.model_fields if name not in _IN_DETAILS)
 
 
 class TaskExecution(BaseModel):
@@ -121,6 +127,12 @@ class TaskChanges(JobChanges):
     version: int | None = Field(default=None, ge=1, description="The version that you read; another version is refused, not overwritten")
     dry_run: bool = Field(default=False, description="Check everything and change nothing")
 
+    @property
+    def nulls(self) -> list[str]:
+        """The fields given as null, by their names in the API. A null says nothing (docs/decisions/0006)."""
+        given = (name for name in JobFields.model_fields if name in self.model_fields_set and getattr(self, name) is None)
+        return [_NAMES.get(name, name) for name in given]
+
 
 class TaskPage(BaseModel):
     """One page of tasks."""
@@ -146,8 +158,9 @@ class TaskReading(BaseModel):
     timezone: str
     next_runs: list[str] = Field(description="The next due times")
     remarks: list[str] = Field(description="Warnings, and how the text was read")
-    created: bool | None = None
-    changed: bool | None = None
+    created: bool | None = Field(default=None, description="The task is new; in a dry run, it would be")
+    changed: bool | None = Field(default=None, description="The task existed and was changed; in a dry run, it would be")
+    dry_run: bool = Field(default=False, description="Everything was checked and nothing was done")
     state: str | None = None
     version: int | None = None
 
@@ -201,7 +214,7 @@ def task_of_details(details: dict[str, Any]) -> ScheduledTask:
         created_by=created_by or None,
         changed_by=info.get("changed_by"),
         last_outcome=next((record["status"] for record in recent if record["finished_at"]), None),
-        options={name: info[name] for name in (*_POLICIES, "result_queue", "error_queue", "paused_until") if info.get(name) is not None},
+        options=options_of(info, usual=True) | ({"paused_until": info["paused_until"]} if info["paused_until"] else {}),
         **{name: info[name] for name in same},
     )
 
@@ -212,10 +225,10 @@ def execution_of(record: dict[str, Any]) -> TaskExecution:
     return TaskExecution(task_id=record["job_id"], retry_of=origin_of(record["execution_id"]), **kept)
 
 
-def reading_of(data: dict[str, Any]) -> TaskReading:
-    """Return how a schedule was understood."""
+def reading_of(data: dict[str, Any], *, dry_run: bool = False) -> TaskReading:
+    """Return how a schedule was understood, in a dry run or not."""
     kept = {name: value for name, value in data.items() if name in TaskReading.model_fields}
-    return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], **kept)
+    return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], dry_run=dry_run, **kept)
 
 
 def _status(state: str) -> TaskStatus:

@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, read
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 from agentoolkit.system.scheduler.job_fields import fields_of_job
-from agentoolkit.system.scheduler.schedules import BOUNDS, Kind
+from agentoolkit.system.scheduler.schedules import BOUNDS, Kind, upstream_in
 
 if TYPE_CHECKING:
     from agentoolkit.simulation import Firing
@@ -64,6 +64,9 @@ class Simulation(BaseModel):
 
     due_times: list[DueTime]
     is_cut: bool = Field(description="There are more than the limit")
+    left_out: list[str] = Field(
+        default=[], description="Names of tasks that come after others, whenever those end: their times are not known"
+    )
 
 
 class AgentoolInfo(BaseModel):
@@ -111,7 +114,8 @@ async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: 
     except TimeoutError as error:
         raise ApiError(429, "busy", "Other simulations are under way.", remedy="Ask again in a few seconds.") from error
     due_times = [DueTime(due=one.due, name=one.name, agentool_name=one.tool) for one in found[: simulation.limit]]
-    return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit)
+    left_out = [task.name for task in simulation.tasks if upstream_in(task.schedule) is not None]
+    return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit, left_out=left_out)
 
 
 async def _simulate(asked: SimulationRequest) -> Sequence[Firing]:

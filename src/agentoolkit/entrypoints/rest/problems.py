@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from pydantic.fields import FieldInfo
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from agentool.errors import UNSHOWN, AgenToolError, ConfigurationError, InvalidInput, UnknownAgenTool
+from agentool.errors import (
+    UNSHOWN,
+    AgenToolError,
+    ConfigurationError,
+    InvalidInput,
+    UnknownAgenTool,
+    examples_for,
+    problems_in,
+    sentence,
+)
 from agentoolkit.database.session import DatabaseError
-from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobExists, JobNotFound, SchedulerError
+from agentoolkit.system.scheduler.errors import SchedulerStopped
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +61,7 @@ class ApiError(HTTPException):
 
     def __init__(self, status: int, kind: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> None:
         super().__init__(status, detail, dict(headers) if headers else None)
-        text = f"{detail} {more['remedy']}" if "remedy" in more else detail
+        text = f"{detail} {more['remedy']}" if more.get("remedy") else detail
         self.problem = _problem(status, kind, text, **more)
 
 
@@ -66,14 +77,12 @@ def problem_of(error: Exception) -> Problem:
     """Turn any error into a problem. An unexpected error is logged, and its text is hidden from the client."""
     if isinstance(error, ApiError):
         return error.problem
-    if isinstance(error, RequestValidationError):
-        return _invalid_request(error)
     if isinstance(error, HTTPException):
         return _problem(error.status_code, HTTPStatus(error.status_code).phrase, f"{str(error.detail).rstrip('.')}.")
     if not isinstance(error, AgenToolError):
         logger.error("A request failed", exc_info=error)
         return _problem(500, "internal-error", "The server failed; its log says why.")
-    status = _status(error)
+    status = next(status for kinds, status in _STATUSES if isinstance(error, kinds))
     if status >= 500:
         logger.error("A request failed: %s", error)
     kind = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(error).__name__).lower()
@@ -86,10 +95,10 @@ def problem_response(error: Exception, also: AgenToolError | None = None) -> Res
     """Return the answer to a request that raised an error, together with a second error `also`."""
     problem = problem_of(error)
     if also is not None:
-        problem.detail = f"{problem.detail} {also}"
-        problem.errors = [*problem.errors, *_all_faults(also)]
+        told = {"detail": f"{problem.detail} {also}", "errors": [*problem.errors, *_all_faults(also)]}
+        problem = problem.model_copy(update=told)
     headers = getattr(error, "headers", None)
-    content = problem.model_dump(mode="json", exclude_none=True)
+    content = _in_api_words(problem).model_dump(mode="json", exclude_none=True)
     return Response(json.dumps(content, ensure_ascii=True), problem.status, headers, MEDIA_TYPE)
 
 
@@ -103,40 +112,70 @@ def _problems_of(error: AgenToolError) -> list[FieldError]:
     return [FieldError(field=found.field, problem=found.problem) for found in error.problems] if isinstance(error, InvalidInput) else []
 
 
-def _status(error: AgenToolError) -> int:
-    """Return the HTTP status of a refusal."""
-    if isinstance(error, PermissionError):
-        return 403
-    if (
-        isinstance(error, (JobNotFound, ExecutionNotFound))
-        or type(error).__name__ == "NoSuchApproval"
-        or (isinstance(error, KeyError) and not isinstance(error, UnknownAgenTool))
-    ):
-        return 404
-    if isinstance(error, (JobExists, FileExistsError)) or type(error).__name__.endswith("Exists"):
-        return 409
-    if isinstance(error, (ValueError, LookupError)):
-        return 422
-    if isinstance(error, DatabaseError):
-        return 503
-    if isinstance(error, ConfigurationError):
-        return 500
-    if isinstance(error, SchedulerError):
-        return 503 if "stopped" in error.problem else 409
-    return 409
+_STATUSES: Sequence[tuple[type | tuple[type, ...], int]] = (
+    (PermissionError, 403),
+    (UnknownAgenTool, 422),
+    (KeyError, 404),
+    ((ValueError, LookupError), 422),
+    ((DatabaseError, SchedulerStopped), 503),
+    (ConfigurationError, 500),
+    (AgenToolError, 409),
+)
+"""HTTP statuses by class of error; the first class that fits counts."""
 
 
-def _invalid_request(error: RequestValidationError) -> Problem:
+def invalid_request(error: RequestValidationError, known: Mapping[str, FieldInfo]) -> ApiError:
+    """Turn an error of FastAPI into a refusal with fields, values and remedy.
+
+    Args:
+        error: The error.
+        known: The fields of the body and the parameters, by their names in the API.
+    """
     found = error.errors()
     if any(detail["type"] == "json_invalid" for detail in found):
-        return _problem(400, "invalid-json", "The body is not JSON.", remedy="Send one JSON object, as application/json.")
-    errors: list[FieldError] = []
-    for each in found:
-        place = each["loc"][1:] if each["loc"] and each["loc"][0] in ("body", "query", "path", "header") else each["loc"]
-        field = ".".join(map(str, place)) or "body"
-        errors.append(FieldError(field=field, problem=str(each["msg"]).removeprefix("Value error, ")))
-    detail = "; ".join(f"{each.field}: {each.problem}" for each in errors)
-    return _problem(422, "invalid-request", f"{detail}.", field=errors[0].field if errors else None, errors=errors)
+        return ApiError(400, "invalid-json", "The body is not JSON.", remedy="Send one JSON object, as application/json.")
+    problems = [
+        replace(one, field="body", value=None) if one.field == "input" else one
+        for one in problems_in([{**detail, "loc": _place(detail["loc"])} for detail in found], known)
+    ]
+    first, errors = problems[0], [FieldError(field=one.field, problem=one.problem) for one in problems]
+    remedy = examples_for(problems, known)
+    value = None if first.value is None else str(first.value)[:MAX_VALUE]
+    return ApiError(422, "invalid-request", sentence(problems), field=first.field, value=value, errors=errors, remedy=remedy)
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return the path of a field or parameter without its place in the request; empty for the whole body."""
+    return location[1:] if location and location[0] in ("body", "query", "path", "header") else location
+
+
+_NAMES = {"job_id": "task_id", "job_name": "name", "schedule_type": "type", "execution_status": "status"}
+"""Fields of the scheduler that have another name in the API."""
+_REQUESTS = {
+    "update": "PATCH /tasks/{task_id}",
+    "get_job": "GET /tasks/{task_id}",
+    "cancel": "DELETE /tasks/{task_id}",
+    "run_now": "POST /tasks/{task_id}/run",
+    "list_executions": "GET /executions",
+    "cancel_execution": "POST /executions/{execution_id}/cancel",
+    "list_approvals": "GET /approvals",
+    "start": "POST /start",
+    "stop": "POST /stop",
+}
+"""Requests by the operation of the scheduler that an error's remedy names."""
+_FIELD = re.compile(rf"(?<!['\w.])({'|'.join(_NAMES)})(?!['\w])")
+_OPERATION = re.compile(rf"\b[Oo]peration '({'|'.join(_REQUESTS)})'")
+
+
+def api_words(text: str) -> str:
+    """Replace the scheduler's names of fields and operations by those of the API. Quoted text stays as it is."""
+    return _FIELD.sub(lambda found: _NAMES[found[1]], _OPERATION.sub(lambda found: _REQUESTS[found[1]], text))
+
+
+def _in_api_words(problem: Problem) -> Problem:
+    errors = [FieldError(field=api_words(one.field), problem=api_words(one.problem)) for one in problem.errors]
+    told = {name: said and api_words(said) for name in ("detail", "field", "remedy") if (said := getattr(problem, name)) is not None}
+    return problem.model_copy(update={**told, "errors": errors})
 
 
 def _problem(status: int, kind: str, detail: str, **more: Any) -> Problem:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 from urllib.parse import quote, unquote
 
 from fastapi import APIRouter, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
@@ -18,7 +20,7 @@ from agentool.caller import Scope as CallerScope
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, limited, needs
 from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.entrypoints.rest.idempotency import answered_once
-from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, problem_response
+from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, invalid_request, problem_response
 from agentoolkit.entrypoints.rest.refused_tasks import also_refused
 
 Named = Annotated[str, Path(min_length=1, max_length=1_000)]
@@ -47,6 +49,15 @@ class GuardedRoute(NamingRoute):
 
         takes_query = bool(self.dependant.query_params)  # if it takes some, its model refuses unknown ones
         body: Any = self.body_field.field_info.annotation if self.body_field is not None else None
+        known = _fields_of(body, *(each.field_info.annotation for each in self.dependant.query_params))
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                return problem_response(invalid_request(error, known), await also_refused(request, error, body))
+            except Exception as error:
+                return problem_response(error)
 
         async def guarded(request: Request) -> Response:
             try:
@@ -59,9 +70,7 @@ class GuardedRoute(NamingRoute):
                 if request.query_params and not takes_query:
                     unknown = next(iter(request.query_params))
                     raise ApiError(422, "invalid-request", f"Unknown parameter {unknown!r}.", field=unknown, remedy="Leave it out.")
-                return await answered_once(request, handle)
-            except RequestValidationError as error:
-                return problem_response(error, await also_refused(request, error, body))
+                return await answered_once(request, answer)
             except Exception as error:
                 return problem_response(error)
 
@@ -96,6 +105,12 @@ def links(source: str, target: str, *operations: str) -> dict[str, Any]:
     """Return the OpenAPI links from a field of an answer to the operations that take it as a path parameter."""
     parameters = {target: f"$response.body#/{source}"}
     return {"links": {operation: {"operationId": operation, "parameters": parameters} for operation in operations}}
+
+
+def _fields_of(*models: Any) -> dict[str, FieldInfo]:
+    """Return the fields of a body or of parameters, by the names that callers know."""
+    chosen = [each for model in models for each in (get_args(model) or (model,)) if isinstance(each, type) and issubclass(each, BaseModel)]
+    return {info.alias or name: info for model in chosen for name, info in model.model_fields.items()}
 
 
 def _rules_of(request: Request) -> AccessRules:

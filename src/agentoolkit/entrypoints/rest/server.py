@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from agentool.errors import ConfigurationError
+from agentool.errors import ConfigurationError, excerpt
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.app import create_app
@@ -88,7 +88,8 @@ def split_address(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     host = host.strip("[]") or "127.0.0.1"
     if not port.isdecimal() or int(port) > 65_535:
-        raise ConfigurationError("Invalid address.", field="http", value=address, remedy="Write for example 127.0.0.1:8000.")
+        remedy = "Write for example 127.0.0.1:8000."
+        raise ConfigurationError(f"Invalid address {excerpt(address)}.", field="http", value=address, remedy=remedy)
     return host, int(port)
 
 

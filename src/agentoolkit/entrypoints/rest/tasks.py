@@ -74,14 +74,14 @@ _ON_TASK = (
     "/tasks",
     status_code=201,
     responses={
-        200: {"model": TaskReading, "description": "An identical task exists already"},
+        200: {"model": TaskReading, "description": "An identical task exists already, `replace` changed one, or it was a dry run"},
         201: links("task_id", "task_id", *_ON_TASK),
     },
 )
 async def create_task(task: NewTask, tools: Asking, response: Response) -> TaskReading:
     """Schedule a task. Everything is checked first, and the answer says how its schedule was understood."""
     reading = await schedule_task(tools, task)
-    if not reading.created:
+    if reading.dry_run or not reading.created:
         response.status_code = 200
     return reading
 
@@ -96,7 +96,7 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
     asking = _for_agent(tools, task.agent_name)
     given = {name: value for name, value in task.scheduler_input().items() if name != "operation"}
     data = await asking.scheduler("schedule", **given, job_id=task.task_id, replace=task.replace or None, dry_run=task.dry_run or None)
-    return reading_of(data)
+    return reading_of(data, dry_run=task.dry_run)
 
 
 @router.get("/tasks")
@@ -124,9 +124,12 @@ async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
 
 @router.patch("/tasks/{task_id}")
 async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
-    """Change the given fields of a task; the others stay."""
+    """Change the given fields of a task, and take back those named in `clear`; the others stay."""
     more = {"clear": changes.clear, "version": changes.version, "dry_run": changes.dry_run or None}
-    return reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more))
+    reading = reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more), dry_run=changes.dry_run)
+    if changes.nulls:
+        reading.remarks.append(f"null changes nothing, as in {', '.join(changes.nulls)}; 'clear' names the fields to take back")
+    return reading
 
 
 @router.delete("/tasks/{task_id}")

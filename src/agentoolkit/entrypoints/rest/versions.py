@@ -72,4 +72,4 @@ async def get_lineage(task_id: Named, tools: Asking) -> Lineage:
 def _task_version(version: Version) -> TaskVersion:
     changes = [FieldChange(field=each.name, before=each.before, after=each.after) for each in version.differences]
     same = {name: version.entry[name] for name in ("at", "action", "caller")}
-    return TaskVersion(**same, changes=changes, fields=dict(version.fields), is_current=bool(version.fields) and not version.from_now)
+    return TaskVersion(**same, changes=changes, fields=dict(version.fields), is_current=bool(version.fields) and not version.to_restore)

@@ -28,7 +28,7 @@ class QueueNotFound(QueueError, KeyError):
     @classmethod
     def among(cls, queue_name: str, known: Iterable[str]) -> QueueNotFound:
         """Name the nearest of the queues there are."""
-        remedy = did_you_mean(queue_name, known) or "There is no queue yet: the first 'enqueue', or 'create_queue', makes one."
+        remedy = did_you_mean(queue_name, known) or "There is no queue yet: the first message makes one."
         return cls(f"No queue is named {excerpt(queue_name)}.", field="queue_name", value=queue_name, remedy=remedy)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agentool.caller import get_caller
 from agentool.context import RunContext
-from agentool.errors import did_you_mean
+from agentool.errors import did_you_mean, excerpt
 from agentool.operations import Handler
 from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
 from agentoolkit.system.saved_views.errors import NoSuchView, TooManyViews
@@ -70,8 +70,10 @@ async def saved_views_delete(ctx: Context, page: Subject, name: str) -> SavedVie
     def change(views: Sequence[SavedView]) -> list[SavedView]:
         left = [view for view in views if (view.page, view.name) != (page, name)]
         if len(left) == len(views):
-            remedy = did_you_mean(name, [view.name for view in views if view.page == page])
-            raise NoSuchView(f"You have no view of {page} with this name.", field="name", value=name, remedy=remedy)
+            elsewhere = next((view.page for view in views if view.name == name), None)
+            same_page = [view.name for view in views if view.page == page]
+            remedy = f"It is one of {elsewhere}." if elsewhere else did_you_mean(name, same_page)
+            raise NoSuchView(f"You have no view of {page} named {excerpt(name)}.", field="name", value=name, remedy=remedy)
         return left
 
     return await _changed(ctx, "delete", change)

@@ -10,6 +10,7 @@ from agentoolkit.system.scheduler.errors import (
     JobExists,
     JobNotFound,
     SchedulerError,
+    SchedulerStopped,
     UnknownTarget,
 )
 from agentoolkit.system.scheduler.execution_operations import execute_agentool as _execute_agentool
@@ -49,6 +50,7 @@ __all__ = [
     "SchedulerInput",
     "SchedulerOutput",
     "SchedulerService",
+    "SchedulerStopped",
     "UnknownTarget",
     "_execute_agentool",
     "create_scheduler_agent",

@@ -1,6 +1,7 @@
 """The errors of the scheduler. Each is also the builtin that its documentation names.
 
     SchedulerError (RuntimeError)
+    ├── SchedulerStopped  nothing can be run now
     ├── JobNotFound       (KeyError)
     ├── ExecutionNotFound (KeyError)
     ├── DamagedJob        its row in the database cannot be read (in `ports`)
@@ -25,6 +26,10 @@ from agentool.errors import AgenToolError, InvalidInput, UnknownAgenTool, excerp
 
 class SchedulerError(AgenToolError, RuntimeError):
     """The scheduler could not do what was asked."""
+
+
+class SchedulerStopped(SchedulerError):
+    """Nothing can be run while the scheduler is stopped."""
 
 
 class JobNotFound(SchedulerError, KeyError):

@@ -205,12 +205,19 @@ class ExecutionService:
             for key, value in (("status", status), ("job", job_id)):
                 search = search if value is None else search.with_term(key, str(value))
             page = await self._store.search_executions(search, limit, before, with_results)
+            if job_id and not page.executions and before is None:
+                await self._check_known(job_id)
             return page._replace(executions=await with_gone_marked(self._store, page.executions))
         found = await with_gone_marked(self._store, await self._store.executions(job_id, limit, status, before, with_results))
-        if job_id and not found and before is None and status is None:
-            await self._lookup.job_or_cancelled(job_id)
+        if job_id and not found and before is None:
+            await self._check_known(job_id)
         last = found[-1] if len(found) == limit else None
         return FoundExecutions(found, Position(last.scheduled_at, last.execution_id) if last else None)
+
+    async def _check_known(self, job_id: str) -> None:
+        """Refuse the id of a job of which nothing is known: neither itself nor a record. Raises `JobNotFound`."""
+        if not await self._store.executions(job_id, 1, None, None, False):
+            await self._lookup.job_or_cancelled(job_id)
 
     async def _known(self, job_id: str) -> str:
         """Return the id of the job of this id or name, else the given text: history may outlive its job."""

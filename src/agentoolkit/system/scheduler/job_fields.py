@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
+from dataclasses import asdict
 from typing import Annotated, Any, cast
 from unicodedata import category
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from agentool.errors import did_you_mean
-from agentoolkit.system.scheduler.jobs import CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
+from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, CatchUp, ExecutorName, Gate, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Kind
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER, Shift
@@ -198,6 +199,30 @@ class JobChanges(JobFields):
     clear: list[Annotated[str, AfterValidator(_clearable), Field(json_schema_extra={"enum": [*CLEARABLE]})]] | None = Field(
         None, description="Names of fields to take back, so that the job has none, or the default", examples=[["end_at"]]
     )
+
+
+_NOT_OPTIONS = frozenset(
+    {"job_name", "schedule_type", "schedule", "timezone", "agentool_name", "input_data", "description", "tags", "paused"}
+)
+"""Fields that every door shows by themselves."""
+OPTIONS = tuple(name for name in JobFields.model_fields if name not in _NOT_OPTIONS)
+"""The other fields of a job: every door shows these, or those that differ from the default."""
+_USUAL: Mapping[str, Any] = dict.fromkeys(JobFields.model_fields) | {"jitter": 0.0} | asdict(USUAL_POLICIES)
+
+
+def is_usual(name: str, value: object) -> bool:
+    """Tell whether a field of a stored job has its default, as answers write it."""
+    return name in _USUAL and (value == _USUAL[name] or value == [])
+
+
+def options_of(info: Mapping[str, Any], *, usual: bool = False) -> dict[str, Any]:
+    """Return the other fields of a job that differ from their defaults.
+
+    Args:
+        info: The job, as ``get_job`` answers it.
+        usual: True for every field with a value, defaults too.
+    """
+    return {name: info[name] for name in OPTIONS if (info[name] is not None if usual else not is_usual(name, info[name]))}
 
 
 def fields_of_job(*names: str, base: type[BaseModel]) -> type[BaseModel]:

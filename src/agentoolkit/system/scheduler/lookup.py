@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from agentool.caller import get_caller
 from agentool.errors import did_you_mean, excerpt
@@ -56,13 +57,16 @@ class JobLookup:
         """Return a job by its id or its unique name.
 
         Raises:
-            JobNotFound: There is no such job. The error names the nearest id.
+            JobNotFound: There is no such job, and the error names the nearest id; or it was cancelled, and the error says when.
             DamagedJob: Its record cannot be read.
         """
         await self._lifecycle.ready()
         stored = await self._store.find(job_id)
         if stored is not None and get_caller().owns(stored.job.owner):
             return stored
+        gone = await self._store.find_cancelled(job_id) if stored is None else None
+        if gone is not None and get_caller().owns(gone.job.owner):
+            raise _cancelled(job_id, gone)
         raise self._not_found(job_id, await self.near(job_id))
 
     async def near(self, job_id: str) -> Near:
@@ -146,14 +150,22 @@ class JobLookup:
 
         Raises:
             NotPermitted: The caller asks for entries of another owner.
+            JobNotFound: There is neither such a job nor an entry of it.
         """
         await self._lifecycle.ready()
         caller = get_caller()
         if owner is not None and not caller.owns(owner):
             raise NotPermitted("That is another owner's.", field="owner", value=owner, remedy="Leave it out.")
-        found = await self._store.find(job_id) if job_id else None
         mine = owner if caller.is_admin else caller.name
-        return await self._store.entries(found.job.job_id if found else job_id, mine, limit)
+        found = await self._store.entries(await self._id_of(job_id) if job_id else None, mine, limit)
+        if job_id and not found:
+            await self.job_or_cancelled(job_id)
+        return found
+
+    async def _id_of(self, job_id: str) -> str:
+        """Return the id of the job of this id or name, else what is given: notes may have outlived their job."""
+        found = await self._readable(job_id) or await self._store.find_cancelled(job_id)
+        return found.job.job_id if found else job_id
 
     async def downstream(self, job: Job) -> Sequence[str]:
         """Return the ids of the caller's downstream jobs that can still fire. Those after any job are among them."""
@@ -234,3 +246,10 @@ async def describe_idle_upstream(store: JobStore, before: Upstream | None) -> li
     if stored is not None and stored.state.status is not JobStatus.DONE:
         return []
     return [f"job {before.job_id!r} {'is over' if stored else 'is gone'}: only a run of it by hand starts this one"]
+
+
+def _cancelled(job_id: str, gone: StoredJob) -> JobNotFound:
+    """Return the refusal of a cancelled job: it is remembered, and cannot be changed or run."""
+    ended = gone.state.ended_at and gone.state.ended_at.astimezone(ZoneInfo(gone.job.schedule.timezone))
+    on = f" on {ended:%Y-%m-%d at %H:%M}" if ended else ""
+    return JobNotFound(f"Job {excerpt(job_id)} was cancelled{on}.", field="job_id", value=job_id, remedy="Schedule it anew.")

@@ -208,6 +208,7 @@ async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | 
 
     Raises:
         NotPermitted: The caller may not see entries of another owner.
+        JobNotFound: There is neither such a job nor an entry of it.
     """
     entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
     message = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}."

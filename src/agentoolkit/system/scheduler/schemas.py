@@ -89,7 +89,9 @@ class Timing(SchedulerFacts):
     schedule: str = Field(description="The schedule in its canonical form")
     timezone: str
     words: str = Field(description="The schedule in words, as it was understood")
-    next_runs: list[str] = Field(description="The next due times, in the job's zone")
+    next_runs: list[str] = Field(
+        description="The next due times, in the job's zone; of a job that is paused for good, as if it were resumed now"
+    )
     remarks: list[str] = Field(description="How the text was read, and warnings")
 
 

@@ -180,7 +180,7 @@ class SchedulerService:
         """Return an identical job unchanged. If the rules set its end and that is near, the end is renewed."""
         goes_on = writes and not get_caller().is_admin and ends_soon(*stored)
         renewed = await self._changed(stored, Plan(*stored, reading)) if goes_on else None
-        return renewed or Added(*stored, reading, created=False)
+        return renewed or Added(*stored, dataclass_replace(reading, schedule=stored.job.schedule), created=False)  # whose times are kept
 
     async def _admitted(self, planned: Plan, before: StoredJob | None = None) -> Plan:
         """Apply the admission rules to a plan. Raises `InvalidJob`, `NotPermitted` or `LimitExceeded`."""

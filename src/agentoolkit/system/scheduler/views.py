@@ -93,7 +93,8 @@ def _timing(reading: Reading, now: datetime, count: int) -> dict[str, Any]:
 def scheduled(added: Added, now: datetime) -> Scheduled:
     """Return the answer to ``schedule`` and ``update``."""
     job, state = added.job, added.state
-    since = min(now, state.next_run_at or now)  # a job due at once is due already
+    resumed = state.paused_until if state.status is JobStatus.PAUSED else None
+    since = resumed or min(now, state.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
     to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - state.runs)
     fields = _timing(added.reading, since, to_come)

@@ -55,8 +55,9 @@ def print_scheduled(scheduled: Scheduled, *, json: bool) -> None:
         print_result(scheduled)
         return
     done = "Scheduled" if scheduled.created else "Changed" if scheduled.changed else "Already there:"
-    say(f"{done} {scheduled.job_id}{', paused' if scheduled.state == 'paused' else ''}")
-    print_timing(scheduled, count=3)
+    paused = scheduled.state == "paused"
+    say(f"{done} {scheduled.job_id}{', paused' if paused else ''}")
+    print_timing(scheduled, count=3, instead="when it is resumed" if paused and not scheduled.next_run else "")
 
 
 def list_(

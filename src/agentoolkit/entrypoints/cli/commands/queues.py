@@ -10,6 +10,16 @@ from agentoolkit.entrypoints.cli.options import Json, Output
 
 Limit = Annotated[int, typer.Option("--limit", "-n", metavar="NUMBER", help="How many at most.", min=1, max=1_000)]
 
+QUEUE_COLUMNS = (
+    *("queue_name", "size", "ready", "delayed", "in_flight", "dead"),
+    *("max_size", "visibility_timeout", "max_retries", "description", "created_at"),
+)
+MESSAGE_COLUMNS = (
+    *("message_id", "queue_name", "message", "state", "priority", "attempts", "reason"),
+    *("enqueued_at", "available_at", "expires_at", "leased_until", "died_at"),
+)
+"""Of a CSV without rows."""
+
 
 def queues(
     name: Annotated[str | None, typer.Argument(metavar="[QUEUE]", help="The messages in this one.", show_default=False)] = None,
@@ -25,7 +35,7 @@ def queues(
         return
     found = _ask("list_queues", limit=limit)
     if json or output != "table":
-        print_data(found, "queues", output, json=json)
+        print_data(found, "queues", output, json=json, columns=QUEUE_COLUMNS)
     elif not found["queues"]:
         say("No queues. A job has one by --result-queue or --error-queue.")
     else:
@@ -61,7 +71,7 @@ def _print_messages(found: dict[str, Any], output: str, *, json: bool, nothing: 
 
     messages: list[dict[str, Any]] = found["messages"]
     if json or output != "table":
-        print_data(found, "messages", output, json=json)
+        print_data(found, "messages", output, json=json, columns=MESSAGE_COLUMNS)
         return
     if not messages:
         say(nothing)

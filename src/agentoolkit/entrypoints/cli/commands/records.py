@@ -32,7 +32,7 @@ def audit(
         print_data(found, "entries", output, json=json)
         return
     if not found.entries:
-        say("Nobody has done anything yet.")
+        say("Nobody has done anything yet." if job is None and owner is None else "Nothing of that is recorded.")
         return
     now = present()
     rows = [
@@ -52,6 +52,7 @@ def events(
     """Print the events of the event bus, the newest last."""
     from collections import deque
 
+    from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, ask_open, visit
 
     async def print_events(kit: Toolkit) -> None:
@@ -64,6 +65,8 @@ def events(
             cursor = page.cursor
         for event in latest:
             _print_event(event, json=json)
+        if not latest and not json and not follow:
+            say("No event is kept." if pattern == "*" else "No event of that name is kept.")
         while follow:
             heard = await ask_open(kit, "events", "listen", event_type=pattern, after=cursor, timeout=LISTEN_SECONDS)
             cursor = heard.cursor or cursor

@@ -39,6 +39,14 @@ class TaskTypesGroup(ReportingGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(EXPLAINED)
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from agentool.errors import InvalidInput, did_you_mean, excerpt
+
+            remedy = did_you_mean(args[0].replace("-", "_"), EXPLAINED)
+            raise InvalidInput(f"{excerpt(args[0])} is no type of a task.", field="TYPE", value=args[0], remedy=remedy)
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         asked = cmd_name.replace("-", "_")
         name = next((name for name in EXPLAINED if asked in (name, name.rpartition("_")[0])), None)

@@ -42,16 +42,17 @@ def create(
 
 @token_app.command("list", cls=ReportingCommand)
 def list_(json: Json = False) -> None:
-    """List tokens: the caller each stands for, its scopes, and when it was last used."""
-    from agentoolkit.entrypoints.cli.printing import print_table, say
+    """List tokens: the caller each stands for, its scopes, whether it is valid, and when it was last used."""
+    from agentoolkit.entrypoints.cli.printing import present, print_table, say
     from agentoolkit.entrypoints.cli.session import visit
 
-    tokens = visit(lambda kit: kit.tokens.list())
+    tokens, now = visit(lambda kit: kit.tokens.list()), present()
     rows = [
         {
             "token_id": token.token_id,
             "name": token.name,
             "scopes": sorted(token.scopes),
+            "state": "valid" if token.is_valid(now) else "revoked" if token.revoked_at else "expired",
             "created_at": token.created_at.isoformat(timespec="seconds"),
             "expires_at": token.expires_at and token.expires_at.isoformat(timespec="seconds"),
             "used_at": token.used_at and token.used_at.isoformat(timespec="seconds"),
@@ -66,7 +67,7 @@ def list_(json: Json = False) -> None:
     elif not rows:
         say("No tokens. Make one: agentool token create NAME --scope write")
     else:
-        head = ("id", "name", "scopes", "created", "expires", "used", "revoked")
+        head = ("id", "name", "scopes", "state", "created", "expires", "used", "revoked")
         print_table([tuple(" ".join(cell) if isinstance(cell, list) else cell or "" for cell in row.values()) for row in rows], head)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 import_app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
 
+STAYS_BEHIND = "jobs that were cancelled, the audit and tokens are not among it: they stay in this database"
+
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="The file, or - for stdin.", show_default=False)]
 
 
@@ -24,10 +26,14 @@ def export(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of to stdout.", show_default=False)
     ] = None,
 ) -> None:
-    """Write everything in the database as JSON lines: jobs, executions, undelivered outcomes, queues and values."""
+    """Write what goes on elsewhere as JSON lines: jobs, executions, undelivered outcomes, queues and values.
+
+    Cancelled jobs, the audit and tokens stay behind.
+    """
     import sys
     from contextlib import nullcontext
 
+    from agentoolkit.entrypoints.cli.errors import tell
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
     from agentoolkit.text import counted
@@ -44,6 +50,7 @@ def export(
         return written
 
     written = visit(write)
+    tell(STAYS_BEHIND)
     if output:
         say(f"Wrote {counted(written, 'line')} to {output}.")
 

@@ -16,9 +16,11 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from agentool.errors import ConfigurationError, did_you_mean
+from agentoolkit.default_zone import default_zone
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.redaction import redacted_text
+from agentoolkit.setting_sources import ENV_FILE, given_variables
 from agentoolkit.settings import Setting, all_settings, home, own_database
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
 
@@ -55,11 +57,12 @@ def check_extras() -> Iterator[Finding]:
 
 def check_settings() -> Iterator[Finding]:
     """List the settings that are set and their sources; warn of unknown variables."""
-    env_file = Path(".env")
-    variables = sorted(name for name in os.environ if name.startswith("AGENTOOL_"))
-    sources = [*variables, *([".env"] if env_file.is_file() else [])]
+    variables, from_file = given_variables(), str(ENV_FILE)
+    named = sorted(name for name, place in variables.items() if place != from_file)
+    sources = [*named, *([from_file] if ENV_FILE.is_file() else [])]
     try:
         settings = read_settings()
+        default_zone(settings)
     except ConfigurationError as error:
         yield broken("settings", error.problem, error.remedy or "")
         return
@@ -71,7 +74,8 @@ def check_settings() -> Iterator[Finding]:
     for name in sorted(set(variables) - set(known) - {"AGENTOOL_HOME"}):
         if name.startswith("AGENTOOL_CONFIG__"):  # configuration, which the AgenTool `config` reads
             continue
-        yield warning("settings", f"{name} is not a setting and is ignored", did_you_mean(name, known))
+        where = f" in {ENV_FILE}" if variables[name] == from_file else ""
+        yield warning("settings", f"{name}{where} is not a setting and is ignored", did_you_mean(name, known))
 
 
 def check_folder(database: str) -> Iterator[Finding]:

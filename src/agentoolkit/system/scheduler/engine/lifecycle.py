@@ -19,7 +19,7 @@ from enum import Enum
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.engine.engine import STOP_SECONDS, Engine
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.errors import SchedulerStopped
 from agentoolkit.system.scheduler.event_loops import done_on
 
 RESTART_SECONDS = 3 * STOP_SECONDS
@@ -151,9 +151,9 @@ class Lifecycle:
             await engine.wait_idle()
 
     def running_engine(self) -> Engine:
-        """Return the engine. Raises `SchedulerError` if the scheduler is stopped."""
+        """Return the engine. Raises `SchedulerStopped`."""
         if (engine := self.engine) is None:
-            raise SchedulerError("The scheduler is stopped.", remedy="Call operation 'start' first.")
+            raise SchedulerStopped("The scheduler is stopped.", remedy="Call operation 'start' first.")
         return engine
 
     # Transitions: each is run by `_transition`, and only there

@@ -1,0 +1,22 @@
+"""The time zone of schedules that name none, checked when the settings are used for the first time."""
+
+from __future__ import annotations
+
+from agentoolkit.setting_sources import InvalidSettings
+from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules.zones import zone_named
+
+
+def default_zone(settings: Settings) -> str | None:
+    """Return the zone that the settings name; None: the machine's.
+
+    Raises:
+        InvalidSettings: There is no such zone. It names the variable: nobody typed a zone.
+    """
+    if settings.timezone is None:
+        return None
+    try:
+        return zone_named(settings.timezone)
+    except InvalidSchedule as error:
+        raise InvalidSettings(f"AGENTOOL_TIMEZONE: {error.problem}", value=settings.timezone, remedy=error.remedy) from error
