@@ -9,8 +9,11 @@ from xml.etree import ElementTree
 
 import httpx2
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.models.test import TestModel
 
 from agentool.caller import ADMIN, Caller, acting_as
+from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.moments import PageClock
 from agentoolkit.entrypoints.dashboard.rendering import editable
@@ -207,7 +210,9 @@ async def test_an_approval_is_denied_with_a_reason(kit: TestToolkit, client: htt
 async def test_an_approval_takes_other_arguments(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
     """Those that were typed; what is no JSON is refused and decides nothing."""
     now = kit.clock.now()
-    await schedule(kit, "weekly")
+    register_agent("assistant", Agent(TestModel()), injector=kit.injector)
+    prompt = {"operation": "run", "agent": "assistant", "prompt": "Send the figures"}
+    await schedule(kit, "weekly", agentool_name="agent", input_data=prompt)
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com"})
     asked = {"owner": "local", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
     approvals = kit.injector.get("agent").deps.parked.approvals
@@ -216,7 +221,7 @@ async def test_an_approval_takes_other_arguments(kit: TestToolkit, client: httpx
     assert (await send(client, "/approvals/apr-1", **form)).status_code == 422
     await send(client, "/approvals/apr-1", **{**form, "arguments-c1": '{"to": "me@example.com"}'})
     decided = await approvals.get("apr-1")
-    assert (decided.status, decided.edits) == ("approved", {"send_mail": {"to": "me@example.com"}})
+    assert (decided.status, decided.edits) == ("approved", {"c1": {"to": "me@example.com"}})
 
 
 async def test_health_tells_how_the_scheduler_does(kit: TestToolkit, browse: Browse) -> None:
