@@ -10,7 +10,7 @@ import pytest
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.wiring import Toolkit
 
-from .conftest import HEIGHTS, VIEWS, OpenPage, barriers_of
+from .conftest import HEIGHTS, JOBS, VIEWS, OpenPage, barriers_of
 
 PAGES = (
     "/",
@@ -68,6 +68,19 @@ async def test_pages_are_not_wider_than_the_screen(open_page: OpenPage) -> None:
         for width, height in HEIGHTS.items():
             await page.set_viewport_size({"width": width, "height": height})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
+
+
+@pytest.mark.parametrize("width", HEIGHTS)
+async def test_a_name_stands_beside_its_lane(open_page: OpenPage, width: int) -> None:
+    """Also on a phone, where the drawing is scrolled to the present."""
+    page = await open_page(width=width)
+    await page.goto("/")
+    middles = "found => found.map(one => { const box = one.getBoundingClientRect(); return [box.left, box.top + box.height / 2]; })"
+    names = await page.eval_on_selector_all(".timeline li a", middles)
+    lanes = await page.eval_on_selector_all(".timeline .lane", middles)
+    assert len(names) == len(JOBS)
+    assert all(left >= 0 for left, _ in names)
+    assert [middle for _, middle in names] == pytest.approx([middle for _, middle in lanes], abs=2)
 
 
 async def test_what_needs_somebody_leads_to_its_run(kit: Toolkit, open_page: OpenPage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -24,6 +25,7 @@ from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule
+from .test_pages import FAILS
 
 FORM = {"job_name": "typed", "schedule": "every day at 9am", "agentool_name": "queue", "input": '{"operation": "list_queues"}'}
 
@@ -48,9 +50,24 @@ async def test_the_timeline_shows_past_and_future(kit: TestToolkit, browse: Brow
     """What was due and what will be; both within a day."""
     await schedule(kit, "rare", "every 8 hours")
     await kit.advance(hours=17)
-    drawing = (await browse("/")).split('class="timeline"')[1].split("</section>")[0]
+    drawing = (await browse("/")).split(' timeline"')[1].split("</section>")[0]
     assert drawing.count('class="mark success"') == 2
     assert drawing.count('class="due"') == 3
+
+
+async def test_the_timeline_shows_what_ran_and_is_due_no_more(kit: TestToolkit, browse: Browse) -> None:
+    """A job in trouble has the first lane, one that is over or cancelled has a lane after those that are due."""
+    for number in range(6):
+        await schedule(kit, f"due-{number}", "every day at 10:00")
+    await schedule(kit, "over", "in 1 minute")
+    await schedule(kit, "failed", "in 2 minutes", **FAILS)
+    await schedule(kit, "cancelled")
+    await kit.advance(hours=1)
+    await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "cancelled"})
+    names = re.findall(r'<li><a href="/jobs/([^"]*)"', (await browse("/")).split(' timeline"')[1])
+    assert names[0] == "failed"
+    assert names[1:7] == [f"due-{number}" for number in range(6)]
+    assert names[7:] in (["over"], ["cancelled"])
 
 
 async def test_marks_that_would_overlap_are_one_bar(kit: TestToolkit) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
 from starlette.responses import Response
 
-from agentoolkit.entrypoints.dashboard.attention import find_troubles, headline
+from agentoolkit.entrypoints.dashboard.attention import Trouble, find_troubles, headline
 from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
 from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
 from agentoolkit.entrypoints.dashboard.timeline import Lane, coming, draw_timeline
+from agentoolkit.system.scheduler.errors import JobNotFound
 
 LANES = 8
 """Jobs on the timeline."""
+RECENT = 100
+"""The newest executions, whose jobs are on the timeline if it has room."""
 SHOWN = 12
 """Jobs on the home page."""
 
@@ -29,7 +33,7 @@ async def get_home(view: Viewing) -> Response:
     remember_troubles(view, len(troubles))
     due = read_moment(jobs[0]["next_run"]) if jobs else None
     next_ = f"Next: {jobs[0]['job_id']} {view.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
-    rows, lanes = await all_of(rows_of(view, jobs), _lanes(view, jobs[:LANES]))
+    rows, lanes = await all_of(rows_of(view, jobs), _lanes(view, troubles, jobs))
     return await view.page(
         "home.html",
         title="Attention" if troubles else "All quiet",
@@ -67,17 +71,20 @@ async def _soonest(view: View) -> list[dict[str, Any]]:
     return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))[:SHOWN]
 
 
-async def _lanes(view: View, jobs: list[dict[str, Any]]) -> list[Lane]:
-    """Return the lanes of jobs on the timeline."""
-    ids = [job["job_id"] for job in jobs]
-    details = await all_of(*(view.scheduler("get_job", job_id=job_id) for job_id in ids))
-    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=100, with_results=False) for job_id in ids))
-    return [
-        Lane(
-            job["job_name"],
-            job_address(job["job_id"]),
-            data["history"],
-            coming(schedule_of(job["info"]), view.clock) if job["info"]["state"] == "active" else [],
-        )
-        for job, data in zip(details, histories, strict=True)
-    ]
+async def _lanes(view: View, troubles: Sequence[Trouble], due: Sequence[Mapping[str, Any]]) -> list[Lane]:
+    """Return the lanes of the timeline: jobs in trouble, those due next, and those that ran last."""
+    lately = await view.scheduler("list_executions", limit=RECENT, with_results=False)
+    troubled = [one.subject for one in troubles if one.address == job_address(one.subject)]
+    job_ids = dict.fromkeys([*troubled, *(job["job_id"] for job in due), *(run["job_id"] for run in lately["history"])])
+    return await all_of(*(_lane(view, job_id) for job_id in list(job_ids)[:LANES]))
+
+
+async def _lane(view: View, job_id: str) -> Lane:
+    """Return the lane of a job. Its executions may have outlived it."""
+    data = await view.scheduler("list_executions", job_id=job_id, limit=100, with_results=False)
+    try:
+        job = await view.scheduler("get_job", job_id=job_id)
+    except JobNotFound:
+        return Lane(job_id, job_address(job_id), data["history"], [])
+    ahead = coming(schedule_of(job["info"]), view.clock) if job["info"]["state"] == "active" else []
+    return Lane(job["job_name"], job_address(job_id), data["history"], ahead)

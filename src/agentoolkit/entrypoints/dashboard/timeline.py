@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.schedules import Schedule, firings
 SPAN = timedelta(hours=24)
 MAX_AHEAD = 200
 """Coming due times of one job that are computed."""
-_WIDTH, _LEFT, _LANE, _TOP = 1_080, 168, 26, 28
+_WIDTH, _LANE, _TOP, _BOTTOM = 912, 26, 28, 20
 _MARK = 13.0
 """Distance below which two marks overlap."""
 _BAR = 14.0
@@ -59,9 +59,9 @@ def coming(schedule: Schedule | None, clock: PageClock) -> list[datetime]:
 
 def draw_timeline(lanes: Sequence[Lane], clock: PageClock) -> Markup:
     """Draw the lanes: past left, future right, a line for now. Overlapping marks become one bar with a count."""
-    height = _TOP + len(lanes) * _LANE + 20
+    height = _TOP + len(lanes) * _LANE + _BOTTOM
     drawn = Markup("").join(_draw_lane(lane, _TOP + number * _LANE, clock) for number, lane in enumerate(lanes))
-    base = height - 20
+    base = height - _BOTTOM
     first = clock.local(clock.now - SPAN).replace(minute=0, second=0, microsecond=0)
     hours = [hour for number in range(1, 49) if (hour := first + timedelta(hours=number)).hour % 4 == 0]
     tick = Markup('<text x="{0:.0f}" y="{1:.0f}" class="tick">{2}</text>')
@@ -69,12 +69,16 @@ def draw_timeline(lanes: Sequence[Lane], clock: PageClock) -> Markup:
     frame = '<line x1="{0:.0f}" x2="{0:.0f}" y1="14" y2="{1}" class="now"/><text x="{2:.0f}" y="11" class="nowtext">now {3}</text>'
     x = _place(clock.now, clock)
     now = Markup(frame).format(x, base, x - 4, f"{clock.local(clock.now):%H:%M}")  # noqa: S704  a drawing of ours
-    svg = '<svg viewBox="0 0 {0} {1}" class="timeline" role="group" aria-label="The last and the next 24 hours">{2}{3}{4}</svg>'
-    return Markup(svg).format(_WIDTH, height, drawn, ticks, now)  # noqa: S704
+    name = Markup('<li><a href="{0}" title="{1}">{1}</a></li>')
+    names = Markup("").join(name.format(lane.address, lane.name) for lane in lanes)
+    # The names are no part of the drawing, because on a phone they stay while it scrolls. The style gives each the height of a lane.
+    svg = '<svg viewBox="0 0 {0} {1}" role="group" aria-label="The last and the next 24 hours">{2}{3}{4}</svg>'
+    frame = '<div class="scroll timeline" tabindex="0" role="region" aria-label="Timeline"><ul>{0}</ul>{1}</div>'
+    return Markup(frame).format(names, Markup(svg).format(_WIDTH, height, drawn, ticks, now))  # noqa: S704
 
 
 def _place(at: datetime, clock: PageClock) -> float:
-    return _LEFT + (at - clock.now + SPAN) / (2 * SPAN) * (_WIDTH - _LEFT)
+    return (at - clock.now + SPAN) / (2 * SPAN) * _WIDTH
 
 
 def _draw_lane(lane: Lane, y: int, clock: PageClock) -> Markup:
@@ -87,9 +91,7 @@ def _draw_lane(lane: Lane, y: int, clock: PageClock) -> Markup:
     if len(ahead) == MAX_AHEAD:
         ahead.append(ahead[-1]._replace(x=float(_WIDTH)))
     groups = Markup("").join(_draw_group(group, y, clock) for points in (past, ahead) for group in _grouped(points))
-    short = lane.name if len(lane.name) <= 22 else f"{lane.name[:21]}…"
-    line = '<a href="{0}"><text x="0" y="{1}" class="name">{2}</text></a><line x1="{3}" x2="{4}" y1="{5}" y2="{5}" class="lane"/>{6}'
-    return Markup(line).format(lane.address, y + 4, short, _LEFT, _WIDTH, y, groups)  # noqa: S704
+    return Markup('<line x1="0" x2="{0}" y1="{1}" y2="{1}" class="lane"/>{2}').format(_WIDTH, y, groups)
 
 
 def _grouped(points: Iterable[Point]) -> list[list[Point]]:

@@ -126,8 +126,8 @@ for (const back of document.querySelectorAll("[data-back]")) {
   if (document.referrer.startsWith(location.origin)) back.href = document.referrer;
 }
 
-for (const line of document.querySelectorAll(".scroll .timeline")) {
-  line.parentElement.scrollLeft = (line.clientWidth - line.parentElement.clientWidth) / 2;
+for (const frame of document.querySelectorAll(".timeline")) {
+  frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
 }
 
 let turn = 0;
