@@ -24,6 +24,14 @@ async def test_a_task_is_created_and_read(api: Api) -> None:
     assert await api("GET", "/tasks/daily report") == task
 
 
+async def test_each_answer_has_the_same_word_for_a_status(api: Api) -> None:
+    """Whoever makes a task, reads it, lists it or asks for it by its status."""
+    made = await api("POST", "/tasks", status=201, json=DAILY)
+    read, (listed,) = await api("GET", f"/tasks/{made['task_id']}"), (await api("GET", "/tasks?status=scheduled"))["tasks"]
+    changed = await api("PATCH", f"/tasks/{made['task_id']}", json={"priority": "high"})
+    assert {made["status"], read["status"], listed["status"], changed["status"]} == {"scheduled"}
+
+
 async def test_tasks_are_listed_in_pages(api: Api) -> None:
     """Each page has the cursor of the next one; the last has none."""
     for number in range(3):
@@ -56,7 +64,7 @@ async def test_a_task_that_is_created_disabled_does_not_run(api: Api, kit: TestT
     """``enabled: false`` schedules it paused."""
     made = await api("POST", "/tasks", status=201, json={**DAILY, "schedule": "every minute", "type": None, "enabled": False})
     await kit.advance(minutes=5)
-    assert made["state"] == "paused"
+    assert made["status"] == "paused"
     assert (await api("GET", "/executions"))["executions"] == []
 
 
@@ -160,6 +168,7 @@ async def test_what_changes_nothing_is_no_version(kit: TestToolkit, api: Api) ->
     await api("POST", "/tasks/daily report/pause")
     versions = (await api("GET", "/tasks/daily report/versions"))["versions"]
     assert [version["action"] for version in versions] == ["paused", "created"]
+    assert versions[0]["changes"] == [{"field": "status", "before": "scheduled", "after": "paused"}]
 
 
 async def test_lineage_names_the_tasks_before_and_after(api: Api) -> None:

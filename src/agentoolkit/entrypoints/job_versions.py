@@ -11,6 +11,7 @@ from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.redaction import REDACTED, redacted, restored
 from agentoolkit.system.scheduler.job_fields import JobFields
+from agentoolkit.system.scheduler.search import status_word
 
 LOOKED_AT = 1_000
 """Newest audit entries that are read for the changes of a job. Its runs are entries too."""
@@ -94,8 +95,10 @@ def _definition(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _standing(snapshot: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return where a job stands, which is no part of its definition."""
-    return {name: snapshot[name] for name in ("state", "reason") if snapshot.get(name)} if snapshot else {}
+    """Return the status of a job in an audit entry, by its word at the doors. It is no part of the definition."""
+    if snapshot is None:
+        return {}
+    return {"status": status_word(snapshot["state"]), **({"reason": snapshot["reason"]} if snapshot.get("reason") else {})}
 
 
 def _fields_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, PlannedJob, Scheduled
+from agentoolkit.system.scheduler.search import status_word
 
 Result = TypeVar("Result", bound=BaseModel)
 
@@ -189,7 +190,7 @@ def task_lines(tasks: Sequence[Applied]) -> list[Text]:
     for task in tasks:
         moment = moment_of(task.next_run)
         is_elsewhere = moment is not None and moment.utcoffset() != moment.astimezone().utcoffset()
-        due = task.state if task.state != "active" or moment is None else f"next {short_time(moment, now)}"
+        due = status_word(task.state) if task.state != "active" or moment is None else f"next {short_time(moment, now)}"
         words = f"{task.words}, {task.timezone}" if is_elsewhere and task.timezone else task.words
         rows.append((task, cut(task.job_id, NAME_WIDTH), due, words))
     wide, most = max((len(name) for _, name, _, _ in rows), default=0), max((len(due) for _, _, due, _ in rows), default=0)

@@ -161,7 +161,7 @@ class TaskReading(BaseModel):
     created: bool | None = Field(default=None, description="The task is new; in a dry run, it would be")
     changed: bool | None = Field(default=None, description="The task existed and was changed; in a dry run, it would be")
     dry_run: bool = Field(default=False, description="Everything was checked and nothing was done")
-    state: str | None = None
+    status: TaskStatus | None = Field(default=None, description="What the task is now; in a dry run, would be")
     version: int | None = None
 
 
@@ -228,7 +228,8 @@ def execution_of(record: dict[str, Any]) -> TaskExecution:
 def reading_of(data: dict[str, Any], *, dry_run: bool = False) -> TaskReading:
     """Return how a schedule was understood, in a dry run or not."""
     kept = {name: value for name, value in data.items() if name in TaskReading.model_fields}
-    return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], dry_run=dry_run, **kept)
+    status = _status(data["state"]) if "state" in data else None
+    return TaskReading(task_id=data.get("job_id"), type=data["schedule_type"], status=status, dry_run=dry_run, **kept)
 
 
 def _status(state: str) -> TaskStatus:
