@@ -16,7 +16,7 @@ from typing import Any, Literal
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
-from agentoolkit.system.scheduler.engine.active import Phase
+from agentoolkit.system.scheduler.engine.active_executions import Phase
 from agentoolkit.testing import ManualTime, TestToolkit
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, model_serializer
 
 from agentoolkit.system.scheduler import ExecutionFailed
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions
 from agentoolkit.system.scheduler.jobs import Execution, Work
 from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Ownership
 from agentoolkit.testing import ManualTime

@@ -29,7 +29,7 @@ from agentoolkit.database.worker import DatabaseThread, Item
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine import recording
-from agentoolkit.system.scheduler.engine.active import Phase
+from agentoolkit.system.scheduler.engine.active_executions import Phase
 from agentoolkit.system.scheduler.stores.sql import store as store_module
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from agentool import BaseOperationInput, Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.engine.active import Phase
+from agentoolkit.system.scheduler.engine.active_executions import Phase
 from agentoolkit.testing import ManualTime, TestToolkit
 
 from .scenario import START

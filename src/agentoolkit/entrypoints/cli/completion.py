@@ -19,14 +19,14 @@ def completing(values: str) -> Callable[[str], Sequence[str]]:
 
 def complete_job(incomplete: str) -> Sequence[str]:
     """Return the ids of jobs that begin with a text."""
-    from agentoolkit.entrypoints.cli.finding import jobs_beginning
+    from agentoolkit.entrypoints.cli.find_jobs import jobs_beginning
 
     return _found(lambda kit: jobs_beginning(kit, incomplete, MAX_OFFERED))
 
 
 def complete_execution(incomplete: str) -> Sequence[str]:
     """Return the ids of executions that begin with a text; before its ``@`` the ids of jobs."""
-    from agentoolkit.entrypoints.cli.finding import executions_beginning
+    from agentoolkit.entrypoints.cli.find_jobs import executions_beginning
 
     job, at, _ = incomplete.partition("@")
     if not at:

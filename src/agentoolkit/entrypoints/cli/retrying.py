@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.cli.finding import find_execution, find_executions
+from agentoolkit.entrypoints.cli.find_jobs import find_execution, find_executions
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
 from agentoolkit.portions import AT_ONCE, done_in_portions

@@ -11,11 +11,11 @@ from uuid import uuid4
 from fastapi import Request
 from starlette.responses import Response
 
+from agentoolkit.dead_letter_causes import grouped
 from agentoolkit.entrypoints.dashboard.page import Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.rest.batches import Batch, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import needing
-from agentoolkit.fingerprints import grouped
 
 LISTED = 500
 

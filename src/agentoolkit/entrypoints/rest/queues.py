@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from agentoolkit.dead_letter_causes import LONGEST, grouped
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
-from agentoolkit.fingerprints import LONGEST, grouped
 
 router = guarded_router("queues")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, Protocol
 
-from agentoolkit.fingerprints import fingerprint
+from agentoolkit.dead_letter_causes import fingerprint
 from agentoolkit.system.queue.messages import Counts, Queue, QueueMessage, Receipt, State
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, JsonValue, SerializeAsAny, ValidationInfo
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
-from agentoolkit.fingerprints import LONGEST
+from agentoolkit.dead_letter_causes import LONGEST
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
 from agentoolkit.text import check_storable
 

@@ -63,7 +63,7 @@ def history(
 ) -> None:
     """List the executions with the latest due times, the newest last."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.finding import find_executions, job_and_query
+    from agentoolkit.entrypoints.cli.find_jobs import find_executions, job_and_query
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import visit
 
@@ -81,7 +81,7 @@ def history(
 def show(execution_id: ExecutionId, json: Json = False) -> None:
     """Show one execution: its whole output, its error, and its attempts."""
     from agentoolkit.entrypoints.cli.execution_tables import print_execution
-    from agentoolkit.entrypoints.cli.finding import find_execution
+    from agentoolkit.entrypoints.cli.find_jobs import find_execution
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import visit
 

@@ -75,7 +75,7 @@ def list_(
 
     A query is words and conditions: `status:failed job:report* tag:x owner:me tool:agent since:24h error:"timed out"`.
     """
-    from agentoolkit.entrypoints.cli.finding import find_jobs, query_of
+    from agentoolkit.entrypoints.cli.find_jobs import find_jobs, query_of
     from agentoolkit.entrypoints.cli.job_tables import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import command_name, kept_example, visit
@@ -116,7 +116,7 @@ def upcoming(
 def info(job: Job, json: Json = False) -> None:
     """Show a job's definition, its state, and its latest executions."""
     from agentoolkit.entrypoints.cli.execution_lines import print_history
-    from agentoolkit.entrypoints.cli.finding import find_job
+    from agentoolkit.entrypoints.cli.find_jobs import find_job
     from agentoolkit.entrypoints.cli.job_tables import job_facts
     from agentoolkit.entrypoints.cli.printing import print_pairs, print_result, say
     from agentoolkit.entrypoints.cli.session import visit

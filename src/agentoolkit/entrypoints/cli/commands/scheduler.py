@@ -17,7 +17,7 @@ NOTICED_SECONDS = 1.0
 
 def status(json: Json = False) -> None:
     """Show whether a process serves the database, and how many jobs and executions there are."""
-    from agentoolkit.entrypoints.cli.finding import count_executions
+    from agentoolkit.entrypoints.cli.find_jobs import count_executions
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
     from agentoolkit.system.scheduler.schemas import History, SchedulerStatus

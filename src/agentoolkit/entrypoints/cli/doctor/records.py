@@ -11,7 +11,7 @@ from agentool.errors import AgenToolError
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
-from agentoolkit.entrypoints.cli.finding import find_jobs
+from agentoolkit.entrypoints.cli.find_jobs import find_jobs
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text

@@ -20,11 +20,11 @@ from agentoolkit.failure_log import log_failure
 from agentoolkit.interrupts import ends_the_loop
 from agentoolkit.system.scheduler.decisions import outcomes
 from agentoolkit.system.scheduler.decisions.secrets_in_records import secrets_in, without_secrets
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
-from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Interrupted, Outcome, Phase
 from agentoolkit.system.scheduler.engine.gates import ask
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
+from agentoolkit.system.scheduler.engine.remote_executions import RemoteExecutions
 from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
@@ -69,7 +69,7 @@ class LocalAttempts:
         active: ActiveExecutions,
         recorder: Recorder,
         gone: Callable[[ActiveExecution, Outcome | None], None],
-        elsewhere: ElsewhereExecutions,
+        elsewhere: RemoteExecutions,
     ) -> None:
         self._parts = parts
         self._active = active

@@ -15,20 +15,20 @@ from contextlib import suppress
 from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.decisions.overlap import replaced_by
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import LocalAttempts, given_up, grace_of
-from agentoolkit.system.scheduler.engine.awaited import AwaitedExecutions
+from agentoolkit.system.scheduler.engine.awaited_executions import AwaitedExecutions
 from agentoolkit.system.scheduler.engine.clock_interface import Alarms
-from agentoolkit.system.scheduler.engine.elsewhere import ElsewhereExecutions
 from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.received import ReceivedExecutions
+from agentoolkit.system.scheduler.engine.received_executions import ReceivedExecutions
 from agentoolkit.system.scheduler.engine.recording import Ended, Recorder
-from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
+from agentoolkit.system.scheduler.engine.remote_executions import RemoteExecutions
+from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
-from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
-from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
+from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
+from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
 from agentoolkit.system.scheduler.ports import Claimed
 
@@ -52,7 +52,7 @@ class Dispatch:
         self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
         self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
         unclaimed = UnclaimedExecutions(parts, self.active, self._unstarted)
-        self.elsewhere = ElsewhereExecutions(parts, self.active, self._gone, self._look_again, unclaimed)
+        self.elsewhere = RemoteExecutions(parts, self.active, self._gone, self._look_again, unclaimed)
         self.tasks = self.elsewhere.tasks
         """Tasks that write executions before they start, and tasks that read executions of other processes."""
         self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.elsewhere)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.waiting import given_up, tells_of_workers, waits_for_any, was_refused
-from agentoolkit.system.scheduler.engine.active import ActiveExecutions
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecutions
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
+from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Route

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.delivery_calls import is_address
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome, Phase
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.reserved import ReservedExecutions
+from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import Claimed

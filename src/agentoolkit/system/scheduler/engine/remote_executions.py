@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.engine.active import ActiveExecution, ActiveExecutions, Outcome
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.unclaimed import UnclaimedExecutions
+from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.ports import Route
 logger = logging.getLogger(__name__)
 
 
-class ElsewhereExecutions:
+class RemoteExecutions:
     """Follows executions of other processes, and publishes their outcomes here.
 
     Args:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.recovery import begins_as_claimed
-from agentoolkit.system.scheduler.engine.active import ActiveExecutions
+from agentoolkit.system.scheduler.engine.active_executions import ActiveExecutions
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.engine.unstarted import UnstartedExecutions
+from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
 from agentoolkit.system.scheduler.ports import Begins, Claimed, DamagedJob, Executor, Limit, Order, none_begins
