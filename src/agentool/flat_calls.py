@@ -1,4 +1,7 @@
-"""Flat tools, one per operation: check their arguments and word their refusals, for every door for language models."""
+"""Tools with flat arguments, one per operation, for language models: checks arguments and writes error messages.
+
+Agent toolsets and the MCP server share it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Secrets that what runs here was given, and texts shortened so that no part of one stays.
+"""The secrets given to the running call, and functions that cut text without leaving part of a secret.
 
-A whole secret is found, and hidden, wherever what ran here is written down. Half of one would not be: it is taken out where it is made.
+Whole secrets are hidden wherever output is recorded. Half a secret could not be recognised there, so it is removed at the cut.
 """
 
 from __future__ import annotations

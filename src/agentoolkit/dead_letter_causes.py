@@ -1,4 +1,4 @@
-"""What dead letters have in common: the reasons of those that died of the same differ in numbers and quoted parts only."""
+"""Groups dead letters by cause: reasons that differ only in numbers and quoted parts count as the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Make each approved call at most once, even if its run has several attempts."""
+"""Make each approved call at most once, even if its run has several attempts.
+
+A person decides in `parked_runs`; `deferred_calls` applies the decision.
+"""
 
 from __future__ import annotations
 

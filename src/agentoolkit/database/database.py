@@ -104,7 +104,10 @@ class Database:
 
     @contextmanager
     def shared(self) -> Generator[None]:
-        """Make `leave` do nothing inside a ``with`` block: a later write of another user would open the database again."""
+        """Keep the database open inside a ``with`` block: `leave` does nothing.
+
+        A store that closes must not close it for the other parts of a toolkit, whose next write would open it again.
+        """
         self._is_shared = True
         try:
             yield

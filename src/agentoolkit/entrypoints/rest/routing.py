@@ -134,7 +134,7 @@ _KEPT_SLASH = "\ue000"
 
 
 def _with_kept_slashes(scope: Scope) -> Scope:
-    """Return a scope whose path has slashes only between names."""
+    """Replace an encoded slash (``%2F``) inside a name by a placeholder, so that routing does not split the name there."""
     raw: bytes = scope.get("raw_path") or b""
     if scope["type"] != "http" or b"%2f" not in raw.lower():
         return scope

@@ -1,4 +1,7 @@
-"""Decides when a pause ends by itself, and when repeated failures pause a job: pure functions, shared by all stores."""
+"""Decides when a pause ends by itself, and when repeated failures pause a job: pure functions, shared by all stores.
+
+A person or agent pauses and resumes a job in `service`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Runs one attempt: begin → gate → references → ``injector.run`` → outcome. Every execution passes here."""
+"""Runs one attempt: begin → gate → references → ``injector.run`` → outcome. Every execution passes here.
+
+The timer of a timeout is in `active_executions`; `dispatch` cancels the handler.
+"""
 
 from __future__ import annotations
 

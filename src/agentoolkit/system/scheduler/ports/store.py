@@ -185,7 +185,10 @@ class JobStore(SharedStore, Protocol):
         ...
 
     async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
-        """Record that our execution waits for its next attempt, with its result so far. If its job is gone or new, write `ending`."""
+        """Record that our execution waits for its next attempt, with its result so far.
+
+        If its job was removed meanwhile, or replaced by a new one with the same id, write the outcome `ending` instead.
+        """
         ...
 
     async def queue_retries(self, execution_ids: Sequence[str]) -> Sequence[Claimed]:

@@ -192,7 +192,7 @@ def _put_back(request: TakeRequest, taken: Taken | QueueError) -> PutBackRequest
 
 
 def _nothing(session: Session, request: TakeRequest) -> Taken | None:
-    """Return the answer to a taking from a queue without ready messages."""
+    """Answer a take by reading only: an empty `Taken` if no message is ready or due, None if there may be one and a write must follow."""
     row = _find(session, request.queue_name)
     if row.is_due(request.now) or statements.ready(session, request.queue_name, 1):
         return None

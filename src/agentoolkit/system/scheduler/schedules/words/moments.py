@@ -93,7 +93,8 @@ def _weekdays_from_now(cursor: Cursor) -> int | None:
 
 
 def from_day(cursor: Cursor, length: Length, timezone: str, side: int) -> datetime:
-    """Take the day after ``2 weeks from`` (side 1) or ``2 days before`` (-1), and return the instant at that distance, in UTC."""
+    """Read the day that follows ``2 weeks from`` (`side` 1) or ``2 days before`` (`side` -1). Return the UTC instant that far after
+    or before it."""
     start = take_day(cursor)
     if start is None and starts_clock(cursor) and not length.months:
         given, named = only_clock(cursor), take_day(cursor)
