@@ -111,7 +111,7 @@ class LogService:
             await asyncio.to_thread(self._output.close)
 
     def _lowest(self) -> int:
-        """Return the lowest level number that any logger lets through. The logger of notifications does not count: Python's has its level."""
+        """Return the lowest level number that any logger lets through. The logger of notifications is left out: Python's has its level."""
         own = {name: NUMBERS[level] for name, level in self._levels.items() if name != NOTIFICATIONS}
         return min((NUMBERS[self._level], *own.values()))
 
