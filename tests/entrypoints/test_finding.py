@@ -287,7 +287,7 @@ def test_no_event_is_told_in_a_sentence(cli: Cli) -> None:
 
 VALUES = [
     (("token", "create", "maria", "--scope", "bogus"), "'bogus' is no scope."),
-    (("serve", "--http", "foo"), "'foo' is no address."),
+    (("serve", "--http", "foo"), "Invalid address 'foo'. Write for example 127.0.0.1:8000."),
     (("schedule", "a", "1 hour", "notification", "message=hi", "--tag", ""), "--tag.0: it is empty, got ''."),
     (("scheduler", "schedule", "shell_comand", "1 hour"), "'shell_comand' is no type of a task. Did you mean 'shell_command'?"),
     (("views", "delete", "Mine"), "no view of jobs named 'Mine'. It is one of executions."),
