@@ -21,6 +21,7 @@ from agentoolkit.entrypoints.dashboard.rendering import editable
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
 from agentoolkit.entrypoints.dashboard.week import density_of
 from agentoolkit.redaction import restored
+from agentoolkit.system.scheduler.job_fields import options_of
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
@@ -184,6 +185,77 @@ async def test_forms_hide_secrets_and_keep_them(kit: TestToolkit, client: httpx2
     assert (await definition_of(kit, "typed"))["input_data"]["message"] == {"password": "hunter2-hunter2", "n": 2}
     await send(client, "/new", **{**FORM, "job_name": "copy", "like": "typed", "input": edited, "do": "save"})
     assert (await definition_of(kit, "copy"))["input_data"]["message"]["password"] == "hunter2-hunter2"
+
+
+ODD: dict[str, Any] = {
+    "start_at": "2030-01-05T00:00:00",
+    "end_at": "2031-01-01T00:00:00",
+    "max_runs": 5,
+    "jitter": 30,
+    "exclude": ["weekends"],
+    "shift": "next",
+    "timeout": 9,
+    "overlap": "queue_one",
+    "priority": "low",
+    "max_retries": 2,
+    "retry_on": ["OSError"],
+    "catch_up": "all",
+    "catch_up_window": 3_600,
+    "concurrency_key": "db",
+    "pause_after_failures": 4,
+    "misfire_grace_time": 300,
+    "max_instances": 2,
+    "result_queue": "done",
+    "error_queue": "https://example.com/errors?token=hunter2-hunter2",
+}
+
+
+async def test_a_copy_has_every_field_of_the_job(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """Those too that the form has no place for: it shows them, and they can be left out."""
+    await schedule(kit, "odd", "every day at 9am", **ODD)
+    page = (await client.get("/new?like=odd")).text
+    assert all(f'value="{name}"' in page for name in ODD)
+    assert "hunter2" not in page
+    form = {**FORM, "like": "odd", "do": "save"}
+    await send(client, "/new", **{**form, "job_name": "copy"})
+    await send(client, "/new", **{**form, "job_name": "freer", "drop": "end_at"})
+    odd, copy, freer = [options_of(await definition_of(kit, job_id)) for job_id in ("odd", "copy", "freer")]
+    assert copy == odd
+    assert freer == {name: value for name, value in odd.items() if name != "end_at"}
+
+
+@pytest.mark.parametrize("path", ["/jobs/odd/edit", "/new"])
+async def test_a_preview_knows_every_field_of_the_job(kit: TestToolkit, client: httpx2.AsyncClient, path: str) -> None:
+    """Its next due times are those that the saved job has, and what saving would refuse is refused."""
+    await schedule(kit, "odd", "every day at 10am", **ODD)
+    form = {**FORM, "job_name": "odd" if "edit" in path else "copy", "like": "odd"}
+    told = re.findall(r"<li><span>([^<]*)", (await send(client, path, **form, do="preview")).text)
+    assert (await send(client, path, **form, do="save")).status_code == 303
+    page = (await client.get(f"/jobs/{form['job_name']}")).text
+    assert (len(told), told) == (5, re.findall(r"<li><span>([^<]*)", page))
+    assert (await send(client, path, **{**form, "agentool_name": "nobody"}, do="preview")).status_code == 422
+
+
+async def test_what_the_form_leaves_empty_is_taken_back(kit: TestToolkit, client: httpx2.AsyncClient) -> None:
+    """The description, the tags, the zone and a field that is ticked; the others stay."""
+    more = {"description": "old", "tags": ["ops"], "timezone": "Europe/Berlin"}
+    await schedule(kit, "odd", "every day at 9am", **ODD, **more)
+    await send(client, "/jobs/odd/edit", **{**FORM, "job_name": "odd", "do": "save", "drop": "max_runs"})
+    info = await definition_of(kit, "odd")
+    assert (info["description"], info["tags"], info["timezone"], info["max_runs"]) == ("", [], "UTC", None)
+    assert (info["timeout"], info["exclude"]) == (9, ["weekends"])
+
+
+@pytest.mark.parametrize(("when", "kept"), [("every day at 9am", True), ("2030-01-03T09:00:00", False)])
+async def test_no_page_promises_more_runs_than_there_will_be(kit: TestToolkit, browse: Browse, when: str, kept: bool) -> None:
+    """A job with a maximum says so, and its next due times end with it, on the timeline too."""
+    await schedule(kit, "few", when, max_runs=2)
+    page = await browse("/jobs/few")
+    assert ("at most 2 runs" in page, page.count("<li><span>")) == (kept, 2 if kept else 1)
+    await schedule(kit, "often", "every hour", max_runs=3)
+    await kit.advance(hours=1)
+    drawing = (await browse("/")).split(' timeline"')[1].split("</section>")[0]
+    assert drawing.count('class="due"') == 3  # two of one, and one of the other
 
 
 def test_a_secret_that_was_replaced_is_the_new_one() -> None:

@@ -13,8 +13,9 @@ from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
 from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
-from agentoolkit.entrypoints.dashboard.timeline import Lane, coming, draw_timeline
+from agentoolkit.entrypoints.dashboard.timeline import MAX_AHEAD, Lane, coming, draw_timeline
 from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.views import runs_to_come
 
 LANES = 8
 """Jobs on the timeline."""
@@ -86,5 +87,7 @@ async def _lane(view: View, job_id: str) -> Lane:
         job = await view.scheduler("get_job", job_id=job_id)
     except JobNotFound:
         return Lane(job_id, job_address(job_id), data["history"], [])
-    ahead = coming(schedule_of(job["info"]), view.clock) if job["info"]["state"] == "active" else []
+    info = job["info"]
+    to_come = runs_to_come(MAX_AHEAD, info["max_runs"], info["runs"])
+    ahead = coming(schedule_of(info), view.clock, to_come) if info["state"] == "active" else []
     return Lane(job["job_name"], job_address(job_id), data["history"], ahead)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.redaction import restored
+from agentoolkit.system.scheduler.job_fields import options_of
 
 _EMPTY = {
     "job_name": "",
@@ -25,58 +26,90 @@ _EMPTY = {
     "like": "",
 }
 
+_NEEDED = {"schedule": "When it is due", "agentool_name": "The AgenTool"}
+"""Fields without which there is no job, and what the form calls them."""
+
 router = page_router("forms")
+
+
+class Others(NamedTuple):
+    """The fields of a job that the form shows without a place to change them."""
+
+    fields: Mapping[str, Any]
+    dropped: Collection[str] = ()
+    """Those that are to be left out."""
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """Return those that stay."""
+        return {name: value for name, value in self.fields.items() if name not in self.dropped}
+
+
+NO_OTHERS = Others({})
 
 
 @router.get("/new")
 async def get_new(view: Viewing, like: str = "") -> Response:
     """Show the form of a new job; with `like` a paused copy of another job."""
-    given = {**_EMPTY, **await _form_of_job(view, like), "paused": "on", "job_name": f"{like}-copy"} if like else _EMPTY
-    return await _form(view, given)
+    if not like:
+        return await _form(view, _EMPTY, NO_OTHERS)
+    details = await view.scheduler("get_job", job_id=like)
+    given = {**_EMPTY, **_form_of_job(details), "paused": "on", "job_name": f"{details['job_name']}-copy"}
+    return await _form(view, given, Others(options_of(details["info"])))
 
 
 @router.post("/new")
 async def post_new(view: Viewing) -> Response:
     """Preview a new job, or schedule it."""
-    given = {**_EMPTY, **await view.form()}
-    fields, problem = await _read_form(view, given)
-    if problem:
-        return await _form(view, given, problem=problem)
+    sent = await view.form_items()
+    given = {**_EMPTY, **dict(sent)}
+    like = (await view.scheduler("get_job", job_id=given["like"]))["info"] if given["like"] else None
+    others = Others(options_of(like), _dropped(sent)) if like else NO_OTHERS
     is_saved = given.get("do") == "save"
     try:
+        fields = {**others.kept, **_read_form(given, like)}
         data = await view.scheduler("schedule", **fields, paused=True if given["paused"] else None, dry_run=None if is_saved else True)
-    except AgenToolError as error:
-        return await _form(view, given, problem=str(error))
-    return go_to(job_address(data["job_id"])) if is_saved else await _form(view, given, reading=data)
+    except (AgenToolError, ValueError) as error:
+        return await _form(view, given, others, problem=str(error))
+    return go_to(job_address(data["job_id"])) if is_saved else await _form(view, given, others, reading=data)
 
 
 @router.get("/jobs/{job_id}/edit")
 async def get_edit(view: Viewing, job_id: str) -> Response:
     """Show the form of an existing job."""
-    return await _form(view, {**_EMPTY, **await _form_of_job(view, job_id)}, job_id=job_id)
+    details = await view.scheduler("get_job", job_id=job_id)
+    return await _form(view, {**_EMPTY, **_form_of_job(details)}, Others(options_of(details["info"])), job_id=job_id)
 
 
 @router.post("/jobs/{job_id}/edit")
 async def post_edit(view: Viewing, job_id: str) -> Response:
-    """Preview the changed schedule, or change the job, unless it was changed meanwhile."""
-    given = {**_EMPTY, **await view.form()}
-    fields, problem = await _read_form(view, {**given, "like": job_id})
-    if problem:
-        return await _form(view, given, problem=problem, job_id=job_id)
+    """Preview the changed job, or change it, unless it was changed meanwhile."""
+    sent = await view.form_items()
+    given = {**_EMPTY, **dict(sent)}
+    info = (await view.scheduler("get_job", job_id=job_id))["info"]
+    others = Others(options_of(info), _dropped(sent))
+    is_saved = given.get("do") == "save"
+    version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
     try:
-        if given.get("do") != "save":
-            wanted = {"schedule": fields["schedule"], "timezone": fields.get("timezone")}
-            return await _form(view, given, reading=await view.scheduler("preview", **wanted, count=10), job_id=job_id)
-        always = {"description": given["description"], "tags": _tags(given)}  # empty ones too: they may have been removed
-        version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
-        await view.scheduler("update", job_id=job_id, **{**fields, **always}, version=version)
-    except AgenToolError as error:
-        return await _form(view, given, problem=str(error), job_id=job_id)
-    return go_to(job_address(job_id))
+        fields = _read_form(given, info)
+        emptied = [name for name in ("timezone", "description", "tags") if name not in fields]
+        clear = [*emptied, *(name for name in others.fields if name in others.dropped)]
+        data = await view.scheduler(
+            "update", job_id=job_id, **fields, clear=clear or None, version=version, dry_run=None if is_saved else True
+        )
+    except (AgenToolError, ValueError) as error:
+        return await _form(view, given, others, problem=str(error), job_id=job_id)
+    return go_to(job_address(job_id)) if is_saved else await _form(view, given, others, reading=data, job_id=job_id)
 
 
 async def _form(
-    view: View, given: Mapping[str, str], *, problem: str = "", reading: dict[str, Any] | None = None, job_id: str = ""
+    view: View,
+    given: Mapping[str, str],
+    others: Others,
+    *,
+    problem: str = "",
+    reading: dict[str, Any] | None = None,
+    job_id: str = "",
 ) -> Response:
     return await view.page(
         "form.html",
@@ -86,34 +119,42 @@ async def _form(
         problem=problem,
         reading=reading,
         job_id=job_id,
+        others=others,
         tools=sorted(view.tools.injector.names()),
     )
 
 
-async def _form_of_job(view: View, job_id: str) -> dict[str, str]:
+def _form_of_job(details: Mapping[str, Any]) -> dict[str, str]:
     """Return the form fields of a job."""
-    details = await view.scheduler("get_job", job_id=job_id)
     info = details["info"]
     same = {name: str(info[name]) for name in ("schedule", "timezone", "agentool_name", "description", "version")}
-    return {**same, "job_name": details["job_name"], "input": editable(info["input_data"]), "like": job_id, "tags": ", ".join(info["tags"])}
+    written = {"input": editable(info["input_data"]), "tags": ", ".join(info["tags"])}
+    return {**same, **written, "job_name": details["job_name"], "like": details["job_id"]}
 
 
-async def _read_form(view: View, given: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-    """Return the job's fields in a form, with the secrets of the job that it was filled in from, and a problem if there is one."""
-    try:
-        input_data = read_object(given["input"] or "{}", "The input")
-    except ValueError as error:
-        return {}, str(error)
+def _read_form(given: Mapping[str, str], like: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of a job that are filled in.
+
+    Args:
+        given: The form.
+        like: The job that the form was filled in from; it has the secrets that the form hides.
+
+    Raises:
+        ValueError: A field is missing, or the input is not JSON; the message says so.
+    """
+    input_data = read_object(given["input"] or "{}", "The input")
     texts = {name: given[name].strip() for name in ("job_name", "schedule", "timezone", "agentool_name", "description")}
     fields: dict[str, Any] = {name: text for name, text in texts.items() if text}
-    if missing := [name for name in ("schedule", "agentool_name") if name not in fields]:
-        return {}, f"{'When it is due' if missing[0] == 'schedule' else 'The AgenTool'} is missing."
-    if given["like"]:
-        like = await view.scheduler("get_job", job_id=given["like"])
-        input_data = restored(input_data, like["info"]["input_data"])
-    tags = _tags(given)
-    return {**fields, "input_data": input_data, **({"tags": tags} if tags else {})}, ""
+    for name, said in _NEEDED.items():
+        if name not in fields:
+            raise ValueError(f"{said} is missing.")
+    if like:
+        input_data = restored(input_data, like["input_data"])
+    if tags := [tag.strip() for tag in given["tags"].split(",") if tag.strip()]:
+        fields["tags"] = tags
+    return {**fields, "input_data": input_data}
 
 
-def _tags(given: Mapping[str, str]) -> list[str]:
-    return [tag.strip() for tag in given["tags"].split(",") if tag.strip()]
+def _dropped(sent: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the names of the other fields that are to be left out."""
+    return [value for name, value in sent if name == "drop"]

@@ -20,6 +20,7 @@ from agentoolkit.system.scheduler.job_fields import options_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED
 from agentoolkit.system.scheduler.schedules import Schedule, preview
 from agentoolkit.system.scheduler.schedules.describe import describe
+from agentoolkit.system.scheduler.views import runs_to_come, with_most_runs
 
 PAGE = 50
 NEXT_RUNS = 10
@@ -82,14 +83,15 @@ async def get_job(view: Viewing, job_id: str) -> Response:
     )
     info, executions = details["info"], history["history"]
     schedule = schedule_of(info)
-    ahead = preview(schedule, now=view.clock.now, count=NEXT_RUNS) if schedule else None
+    count = runs_to_come(NEXT_RUNS, info["max_runs"], info["runs"])
+    ahead = preview(schedule, now=view.clock.now, count=count) if schedule else None
     durations = [execution["duration"] for execution in executions if execution["duration"] is not None]
     return await view.page(
         "job.html",
         title=details["job_name"],
         job=details,
         info=info,
-        words=ahead.words if ahead else info["schedule"],
+        words=with_most_runs(ahead.words if ahead else info["schedule"], info["schedule_type"], info["max_runs"]),
         next_runs=[due.isoformat() for due in ahead.next_runs] if ahead and info["state"] == "active" else [],
         remarks=ahead.warnings if ahead else (),
         executions=executions,

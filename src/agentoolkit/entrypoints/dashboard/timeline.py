@@ -47,12 +47,12 @@ class Point(NamedTuple):
     address: str = ""
 
 
-def coming(schedule: Schedule | None, clock: PageClock) -> list[datetime]:
-    """Return the due times of the next 24 hours, `MAX_AHEAD` at most."""
+def coming(schedule: Schedule | None, clock: PageClock, most: int = MAX_AHEAD) -> list[datetime]:
+    """Return the due times of the next 24 hours, `most` at most."""
     if schedule is None or schedule.kind == "after":
         return []
     try:
-        return list(islice(firings(schedule, clock.now, clock.now + SPAN), MAX_AHEAD))
+        return list(islice(firings(schedule, clock.now, clock.now + SPAN), most))
     except AgenToolError:
         return []
 

@@ -96,10 +96,8 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
     resumed = state.paused_until if state.status is JobStatus.PAUSED else None
     since = resumed or min(now, state.next_run_at or now)  # a job due at once is due already
     most = job.policies.max_runs
-    to_come = NEXT_RUNS if most is None else min(NEXT_RUNS, most - state.runs)
-    fields = _timing(added.reading, since, to_come)
-    if most is not None and job.schedule.kind != "once":
-        fields["words"] += f", at most {counted(most, 'run')}"
+    fields = _timing(added.reading, since, runs_to_come(NEXT_RUNS, most, state.runs))
+    fields["words"] = with_most_runs(fields["words"], job.schedule.kind, most)
     reason = state.reason if state.status is JobStatus.PAUSED else ""
     if reason:  # first, because long lists of remarks are cut, and this one matters most
         fields["remarks"].insert(0, f"paused, {reason}")
@@ -114,6 +112,16 @@ def scheduled(added: Added, now: datetime) -> Scheduled:
         changed=added.changed,
         version=state.version,
     )
+
+
+def runs_to_come(count: int, most: int | None, runs: int) -> int:
+    """Return how many of the next `count` due times run, if a job runs at most so many times and did so often."""
+    return count if most is None else max(0, min(count, most - runs))
+
+
+def with_most_runs(words: str, kind: str, most: int | None) -> str:
+    """Add the maximum number of runs to a schedule in words, if there is one and the schedule can run more than once."""
+    return words if most is None or kind == "once" else f"{words}, at most {counted(most, 'run')}"
 
 
 def job_ref(stored: StoredJob) -> JobRef:
