@@ -10,7 +10,8 @@ import httpx2
 import pytest
 
 from agentool.caller import Caller
-from agentoolkit.entrypoints.dashboard import actions, add_pages
+from agentoolkit.entrypoints.dashboard import add_pages
+from agentoolkit.entrypoints.dashboard.page import View
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.batches import Batch, Batches
@@ -19,6 +20,7 @@ from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule
 
+MISSING = [("/act?do=cancel&job=nosuch", 404), ("/act?do=again&execution=nosuch@1", 404)]
 FAILS = {"agentool_name": "function", "input_data": {"operation": "call", "function": "tests.pages.work:fail"}}
 
 
@@ -147,7 +149,7 @@ async def test_an_input_that_cannot_be_one(kit: TestToolkit, client: httpx2.Asyn
     assert f">{text}</textarea>" in answer.text
 
 
-@pytest.mark.parametrize(("path", "status"), [("/act?do=explode&job=a", 404), ("/act?do=pause", 422), ("/act/unknown", 404)])
+@pytest.mark.parametrize(("path", "status"), [("/act?do=explode&job=a", 404), ("/act?do=pause", 422), ("/act/unknown", 404), *MISSING])
 async def test_what_cannot_be_asked_for(browse: Browse, path: str, status: int) -> None:
     """It is refused as a page."""
     assert "Nothing was changed." in await browse(path, status=status)
@@ -185,12 +187,12 @@ async def test_a_request_that_is_given_up_ends_no_batch(
     body = str(httpx2.QueryParams(fields_of((await client.get("/act?do=pause&job=hourly")).text)))
     begun, go_on, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def do(item: str) -> None:
+    async def wait(*asked: object, **fields: object) -> None:
         begun.set()
         await go_on.wait()
         done.set()
 
-    monkeypatch.setattr(actions, "_action_on_item", lambda *asked: do)
+    monkeypatch.setattr(View, "scheduler", wait)
     asking = asyncio.create_task(client.post("/act", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}))
     await begun.wait()
     asking.cancel()

@@ -45,6 +45,20 @@ async def test_queues_are_for_administrators(guarded: httpx2.AsyncClient, kit: T
     assert (await guarded.get("/queues/mail", headers=await bearer(kit, "root", "admin"))).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/act?do=cancel&job=hourly", "/new", "/new?like=hourly", "/jobs/hourly/edit", "/jobs/hourly/replay"])
+async def test_who_may_only_read_is_asked_nothing(guarded: httpx2.AsyncClient, kit: TestToolkit, path: str) -> None:
+    """A question or a form that could only be refused is refused at once."""
+    await schedule(kit, "hourly")
+    assert (await guarded.get(path, headers=await bearer(kit, "maria", "read"))).status_code == 403
+    assert (await guarded.get(path, headers=await bearer(kit, "root", "admin"))).status_code == 200
+
+
+async def test_who_may_not_stop_the_scheduler_is_not_asked(guarded: httpx2.AsyncClient, kit: TestToolkit) -> None:
+    """It is for administrators."""
+    answers = [await guarded.get("/act?do=stop", headers=await bearer(kit, name, name)) for name in ("write", "admin")]
+    assert [answer.status_code for answer in answers] == [403, 200]
+
+
 async def test_the_page_on_health_names_queues_to_administrators_only(guarded: httpx2.AsyncClient, kit: TestToolkit) -> None:
     """It is there for everybody."""
     await kit.injector.run("queue", {"operation": "enqueue", "queue_name": "payroll", "message": 1})

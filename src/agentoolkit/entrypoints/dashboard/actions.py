@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
 from fastapi import Request
@@ -15,10 +15,10 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.lists import Noun
 from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.entrypoints.rest.access import needs
-from agentoolkit.entrypoints.rest.batches import Batch, Do, batches_of
+from agentoolkit.entrypoints.rest.batches import Batch, batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.execution_ids import job_id_of
@@ -35,6 +35,8 @@ router = page_router("actions")
 class Action:
     """An action on jobs, on executions, or on the scheduler."""
 
+    operation: str
+    """The operation of the scheduler that does it to one item."""
     verb: str
     past: str
     noun: Noun | Literal["scheduler"]
@@ -47,10 +49,15 @@ class Action:
 
 
 ACTIONS = {
-    "run": Action("Run", "Started a run of", "job", "Each job runs once as soon as there is room. Its schedule does not change."),
-    "pause": Action("Pause", "Paused", "job", "No run is due until the job is resumed.", takes_reason=True, takes_until=True),
-    "resume": Action("Resume", "Resumed", "job", "It is due again from now on. Due times that passed meanwhile are not caught up."),
+    "run": Action(
+        "start_run", "Run", "Started a run of", "job", "Each job runs once as soon as there is room. Its schedule does not change."
+    ),
+    "pause": Action("pause", "Pause", "Paused", "job", "No run is due until the job is resumed.", takes_reason=True, takes_until=True),
+    "resume": Action(
+        "resume", "Resume", "Resumed", "job", "It is due again from now on. Due times that passed meanwhile are not caught up."
+    ),
     "cancel": Action(
+        "cancel",
         "Cancel",
         "Cancelled",
         "job",
@@ -59,15 +66,27 @@ ACTIONS = {
         is_final=True,
     ),
     "spread": Action(
+        "update",
         "Spread",
         "Spread",
         "job",
         "Each job is due later than its schedule by a fixed part of these seconds, another part for each job.",
         takes_seconds=True,
     ),
-    "again": Action("Run again", "Started a new run for", "execution", "The job of each execution runs again, with its present input."),
-    "end": Action("End", "Ended", "execution", "Its handler is cancelled, and it counts as cancelled.", takes_reason=True, is_final=True),
+    "again": Action(
+        "start_run", "Run again", "Started a new run for", "execution", "The job of each execution runs again, with its present input."
+    ),
+    "end": Action(
+        "cancel_execution",
+        "End",
+        "Ended",
+        "execution",
+        "Its handler is cancelled, and it counts as cancelled.",
+        takes_reason=True,
+        is_final=True,
+    ),
     "stop": Action(
+        "stop",
         "Stop",
         "Stopped",
         "scheduler",
@@ -75,16 +94,20 @@ ACTIONS = {
         takes_reason=True,
         is_final=True,
     ),
-    "start": Action("Start", "Started", "scheduler", "Due jobs run again."),
+    "start": Action("start", "Start", "Started", "scheduler", "Due jobs run again."),
 }
 
 
-@router.get("/act")
+@router.get("/act", openapi_extra=WRITES)
 async def ask(view: Viewing, request: Request, do: str = "") -> Response:
     """Ask before an action: show the number of items, name some, and say what the action does."""
     action = _action(do)
+    if action.noun == "scheduler":
+        needs(request, "admin")
     choice = Choice.read(request.query_params.multi_items())
     items = await _items(view, action, choice)
+    if action.noun != "scheduler" and len(items) == 1:  # of several, those that are gone are told afterwards
+        await view.scheduler(f"get_{action.noun}", **{f"{action.noun}_id": items[0]})
     return await view.page(
         "act.html",
         title=f"{action.verb} {_number(action, items)}?",
@@ -114,7 +137,7 @@ async def act(view: Viewing, request: Request) -> Response:
         items = await _items(view, action, choice)
         batch = batches.start(
             Batch(batch_id=key, owner=me, told=action.verb, past=action.past, noun=action.noun, items=items),
-            _action_on_item(view, given["do"], given, key),
+            lambda item: view.scheduler(action.operation, **_fields_for(action, item, given, key)),
         )
     if batch.total == 1 and batch.task is not None:  # go to the page of the single item
         await asyncio.wait([batch.task])  # awaited directly, the task would be cancelled with the request
@@ -138,7 +161,7 @@ async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response
     return go_to(f"/act/{batch_id}")
 
 
-@router.get("/jobs/{job_id}/replay")
+@router.get("/jobs/{job_id}/replay", openapi_extra=WRITES)
 async def ask_replay(view: Viewing, job_id: str, of: str = "") -> Response:
     """Show the form to run a job once with another input: as a run of its own, or as a replay of an execution."""
     job = await view.scheduler("get_job", job_id=job_id)
@@ -182,33 +205,21 @@ async def _items(view: View, action: Action, choice: Choice) -> list[str]:
     return items
 
 
-def _action_on_item(view: View, do: str, given: Mapping[str, str], key: str) -> Do:
-    """Return the function that does an action to one item."""
-    reason, until = given.get("reason") or None, given.get("until") or None
+def _fields_for(action: Action, item: str, given: Mapping[str, str], key: str) -> dict[str, Any]:
+    """Return the fields of the action's operation for one item.
 
-    async def act_on_item(item: str) -> object:
-        match do:
-            case "run":
-                return await view.scheduler("start_run", job_id=item, run_key=f"page-{key}")
-            case "again":
-                digest = sha256(item.encode()).hexdigest()[:12]
-                return await view.scheduler("start_run", job_id=job_id_of(item), run_key=f"again-{digest}-{key}")
-            case "end":
-                return await view.scheduler("cancel_execution", execution_id=item, reason=reason)
-            case "pause":
-                return await view.scheduler("pause", job_id=item, reason=reason, until=until)
-            case "cancel":
-                return await view.scheduler("cancel", job_id=item, reason=reason)
-            case "spread":
-                return await view.scheduler("update", job_id=item, jitter=float(given.get("seconds") or DEFAULT_SPREAD))
-            case "stop":
-                return await view.scheduler("stop", reason=reason)
-            case "resume":
-                return await view.scheduler("resume", job_id=item)
-            case _:
-                return await view.scheduler(do)
-
-    return act_on_item
+    Args:
+        action: The action.
+        item: The id of a job or an execution.
+        given: The confirmed form.
+        key: Identifies the form, so that the same form starts no second run.
+    """
+    if action.operation == "start_run":
+        return {"job_id": job_id_of(item), "run_key": f"page-{sha256(item.encode()).hexdigest()[:12]}-{key}"}
+    fields: dict[str, Any] = {} if action.noun == "scheduler" else {f"{action.noun}_id": item}
+    taken = {"reason": action.takes_reason, "until": action.takes_until}
+    fields |= {name: given.get(name) or None for name, is_taken in taken.items() if is_taken}
+    return fields | ({"jitter": float(given.get("seconds") or DEFAULT_SPREAD)} if action.takes_seconds else {})
 
 
 def _batch(view: View, request: Request, batch_id: str) -> Batch:

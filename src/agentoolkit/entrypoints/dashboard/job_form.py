@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.marks import job_address
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.job_fields import options_of
@@ -48,7 +48,7 @@ class Others(NamedTuple):
 NO_OTHERS = Others({})
 
 
-@router.get("/new")
+@router.get("/new", openapi_extra=WRITES)
 async def get_new(view: Viewing, like: str = "") -> Response:
     """Show the form of a new job; with `like` a paused copy of another job."""
     if not like:
@@ -74,7 +74,7 @@ async def post_new(view: Viewing) -> Response:
     return go_to(job_address(data["job_id"])) if is_saved else await _form(view, given, others, reading=data)
 
 
-@router.get("/jobs/{job_id}/edit")
+@router.get("/jobs/{job_id}/edit", openapi_extra=WRITES)
 async def get_edit(view: Viewing, job_id: str) -> Response:
     """Show the form of an existing job."""
     details = await view.scheduler("get_job", job_id=job_id)

@@ -14,7 +14,7 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
 from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_address, saved_views
 from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.job_versions import read_versions, restore_version
 from agentoolkit.system.scheduler.job_fields import options_of
 from agentoolkit.system.scheduler.jobs import UNFINISHED
@@ -112,7 +112,7 @@ async def get_versions(view: Viewing, job_id: str) -> Response:
     )
 
 
-@router.get("/jobs/{job_id}/versions/{at}")
+@router.get("/jobs/{job_id}/versions/{at}", openapi_extra=WRITES)
 async def ask_restore(view: Viewing, job_id: str, at: str) -> Response:
     """Ask before an earlier version of a job is restored."""
     versions = await read_versions(view.tools, job_id)

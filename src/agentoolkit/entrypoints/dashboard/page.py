@@ -41,6 +41,8 @@ FRESH_FOR = timedelta(seconds=15)
 """Age up to which the number of troubles is reused on pages that do not list them."""
 MAX_VIEWERS = 1_000
 """Viewers whose numbers of troubles are remembered."""
+WRITES = {"x-scope": "write"}
+"""Of a form or a question: only those who may send it see it."""
 _PACKED_FROM = 1_000
 """Bytes from which a page is compressed."""
 
