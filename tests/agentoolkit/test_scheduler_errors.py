@@ -44,6 +44,16 @@ async def test_what_a_target_does_not_allow_is_an_invalid_job(kit, scheduler, op
     assert f"AgenTool {name!r} would refuse this input" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("name", "input_data"),
+    [("notification", {"operation": "send", "mesage": "x"}), ("queue", {"operation": "enqueue", "queue_nme": "q", "priorty": 1})],
+)
+async def test_several_faults_of_an_input_are_introduced_once(kit, name, input_data):
+    """Whose check it was is said before the first of them."""
+    error = await refusal(kit, "schedule", schedule="1 hour", agentool_name=name, input_data=input_data)
+    assert str(error).count("would refuse this input") == 1
+
+
 async def test_template_that_is_not_there_does_not_read_as_a_job_that_is_not(kit):
     """What a target does not find is an `InvalidJob`, which names the field, and no `JobNotFound`."""
     call = {"operation": "render", "template_name": "nothing"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -244,7 +245,9 @@ def test_history_of_one_status(cli: Cli) -> None:
 def test_pause_and_resume(cli: Cli) -> None:
     """A paused job says why, and resumes."""
     cli.greeting()
-    assert "is paused until 2099-01-01" in cli("pause", "greeting", "--until", "2099-01-01", "--reason", "holidays").stdout
+    assert (
+        "is paused until Thu 2099-01-01 00:00 +00:00." in cli("pause", "greeting", "--until", "2099-01-01", "--reason", "holidays").stdout
+    )
     assert "holidays" in cli("info", "greeting").stdout
     assert "is scheduled, next " in cli("resume", "greeting").stdout
 
@@ -376,3 +379,41 @@ def test_many_that_wait_for_the_same_are_told_in_one_line(cli: Cli, capsys: pyte
     made = [JobSummary(job_id=f"j{number}", job_name=f"j{number}", next_run=None, reason="it waits", **waiting) for number in range(5)]
     print_jobs(made)
     assert capsys.readouterr().out.splitlines()[-1] == "j0, j1, j2 and 2 other jobs: it waits."
+
+
+@pytest.mark.parametrize(("said", "told"), [("in 2 days", " +00:00."), ("2099-01-01T09:00:00-05:00", "Thu 2099-01-01 14:00 +00:00")])
+def test_the_end_of_a_pause_is_told_as_it_was_understood(cli: Cli, said: str, told: str) -> None:
+    """With its date and in the job's zone, whatever was typed."""
+    cli.greeting("greeting", "1 hour", "--timezone", "UTC")
+    answer = cli("pause", "greeting", "--until", said).stdout
+    assert told in answer
+    assert said not in answer
+
+
+def test_a_range_that_ends_before_it_begins_is_told_so(cli: Cli) -> None:
+    """And not that nothing was due in it; an empty one too."""
+    cli.greeting()
+    for end in ("2026-01-01", "2026-01-08"):
+        assert "TO: 2026-01-0" in (refused := cli("backfill", "greeting", "2026-01-08", end, code=2).stderr)
+        assert "is not after 2026-01-08" in refused
+
+
+def test_a_new_database_that_a_setting_names_is_told(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped path would look like lost jobs; it is told once, and of the usual place never."""
+    assert "the database is new" not in cli("list").stderr
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(tmp_path / "none" / "mistyped.db"))
+    assert "mistyped.db" in cli("list").stderr
+    assert "the database is new" not in cli("history").stderr
+
+
+def test_a_place_to_export_to_that_is_none_is_a_mistake(cli: Cli, tmp_path: Path) -> None:
+    """As a file to import that is not there."""
+    assert "There is no folder" in cli("export", "-o", str(tmp_path / "none" / "all.jsonl"), code=2).stderr
+    assert "cannot be read" in cli("import", "jsonl", str(tmp_path / "none"), code=2).stderr
+
+
+def test_the_names_of_applied_tasks_are_whole(cli: Cli) -> None:
+    """A program that reads them can use them, however long they are."""
+    name = "a-task-with-a-name-of-more-than-forty-letters"
+    Path("tasks.yaml").write_text(f"tasks:\n  - name: {name}\n    schedule: every hour\n    function: chores:greet\n")
+    assert name in cli("tasks", "apply", "tasks.yaml", "--allow", "chores").stdout

@@ -14,7 +14,7 @@ from agentool.core.injector import Injector
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH
 from agentoolkit.entrypoints.cli.missing_settings import missing_settings
-from agentoolkit.entrypoints.cli.printing import cut, moment_of, present, short_time
+from agentoolkit.entrypoints.cli.printing import console, cut_name, moment_of, present, short_time
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
 from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.planning import id_from_name
@@ -186,13 +186,13 @@ async def run(injector: Injector, kind: type[Result], **fields: Any) -> Result:
 def task_lines(tasks: Sequence[Applied]) -> list[Text]:
     """Return a line for each task. Its schedule in words comes last, as it may be cut; with its zone if that has another offset."""
     rows: list[tuple[Applied, str, str, str]] = []
-    now = present()
+    now, room = present(), console().width
     for task in tasks:
         moment = moment_of(task.next_run)
         is_elsewhere = moment is not None and moment.utcoffset() != moment.astimezone().utcoffset()
         due = status_word(task.state) if task.state != "active" or moment is None else f"next {short_time(moment, now)}"
         words = f"{task.words}, {task.timezone}" if is_elsewhere and task.timezone else task.words
-        rows.append((task, cut(task.job_id, NAME_WIDTH), due, words))
+        rows.append((task, cut_name(task.job_id, NAME_WIDTH, room), due, words))
     wide, most = max((len(name) for _, name, _, _ in rows), default=0), max((len(due) for _, _, due, _ in rows), default=0)
     return [
         Text.assemble(

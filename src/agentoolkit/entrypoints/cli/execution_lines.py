@@ -67,7 +67,7 @@ class ExecutionLine(NamedTuple):
         """Write the line in columns, for a terminal of that width."""
         return Text.assemble(
             (f"{short_time(self.due, now):<{due_width}}  ", "dim"),
-            (f"{_name(in_one_line(self.job_id), NAME_WIDTH, width):<{NAME_WIDTH}} ", "bold"),
+            (f"{cut_name(in_one_line(self.job_id), NAME_WIDTH, width):<{NAME_WIDTH}} ", "bold"),
             _tool(in_one_line(self.tool), width),
             (f"{self.status:<9} ", STATUS_COLOURS.get(self.status, "")),
             f"{took(self.duration):>9}  ",
@@ -81,7 +81,7 @@ def heading(width: int, due_width: int = 8) -> Text:
 
 
 def _tool(name: str, width: int) -> str:
-    return f"{_name(name, _TOOL_WIDTH, width):<{_TOOL_WIDTH}} " if width >= NARROW else ""
+    return f"{cut_name(name, _TOOL_WIDTH, width):<{_TOOL_WIDTH}} " if width >= NARROW else ""
 
 
 def print_history(records: Sequence[ExecutionInfo], *, ids: bool = False) -> None:
@@ -97,10 +97,6 @@ def print_history(records: Sequence[ExecutionInfo], *, ids: bool = False) -> Non
         shown.print(text, no_wrap=True, overflow="ellipsis")
         if ids and shown.width < PIPE_WIDTH:
             shown.print(Text(f"{'':{due_width}}  {execution_id}", "dim"), soft_wrap=True)
-
-
-def _name(name: str, columns: int, width: int) -> str:
-    return name if width >= PIPE_WIDTH else cut(name, columns)
 
 
 Level = Literal["INFO", "WARNING", "ERROR"]

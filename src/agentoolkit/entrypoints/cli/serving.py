@@ -15,7 +15,7 @@ from rich.console import Console
 from agentool.errors import AgenToolError, MissingExtra
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, task_lines
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
-from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut, present, shown
+from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut_name, present, shown
 from agentoolkit.entrypoints.cli.quick_start import collect_as_usual
 from agentoolkit.entrypoints.cli.served_tasks import EXAMPLE, Served
 from agentoolkit.entrypoints.cli.session import PAGE, call, command_name, jobs_without_tool, keeps_jobs, names_database, settings_for
@@ -150,7 +150,7 @@ class Serving:
         others = sorted(set(kept) - {task.job_id for task in applied})
         if others:
             more = f" and {len(others) - _MAX_NAMED} more" if len(others) > _MAX_NAMED else ""
-            named = ", ".join(cut(job_id, NAME_WIDTH) for job_id in others[:_MAX_NAMED])
+            named = ", ".join(cut_name(job_id, NAME_WIDTH, self._console.width) for job_id in others[:_MAX_NAMED])
             self._log.say(f"Kept, though not in {self._served.name}: {named}{more}. `agentool cancel NAME` ends one.")
 
     async def _watch(self, kit: Toolkit, stopped: asyncio.Event) -> None:

@@ -93,6 +93,14 @@ def read_settings() -> Settings:
     return settings.model_copy(update={"log": settings.log.model_copy(update={"level": level})})
 
 
+def _tell_if_new(database: str | None) -> None:
+    """Say on stderr that a database is new, if a setting names it: with a mistyped path all jobs would seem to be lost."""
+    from agentoolkit.entrypoints.cli.errors import tell
+
+    if database is not None and database != own_database() and "://" not in database and not Path(database).exists():
+        tell(f"the database is new: {database}")
+
+
 def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) -> T:
     """Do work with a toolkit on the command line's database, which runs no jobs: another process may serve them."""
     found: list[T] = []
@@ -100,6 +108,7 @@ def visit(work: Callable[[Toolkit], Awaitable[T]], allow: Sequence[str] = ()) ->
     async def visiting() -> None:
         # Not returned: asyncio.run makes a text of the task's result when it restores the signal handler, and a list may be long.
         settings = settings_for(allow)
+        _tell_if_new(settings.database)
         async with Toolkit(settings, runs_jobs=False) as kit:
             logger.debug("visiting %s", redacted_text(settings.database or "memory"))
             with acting_as(CODE.at("cli")):

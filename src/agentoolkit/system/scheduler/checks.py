@@ -57,14 +57,14 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
     return copy
 
 
-def _refused_by(agentool_name: str, error: Exception) -> InvalidJob:
-    """Return the refusal of a job whose target's own check raised."""
-    said = f"AgenTool {agentool_name!r} would refuse this input: "
+def _refused_by(agentool_name: str, error: Exception, *, is_first: bool = True) -> InvalidJob:
+    """Return the refusal of a job whose target's own check raised. Only the first of several says whose check it was."""
+    said = f"AgenTool {agentool_name!r} would refuse this input: " if is_first else ""
     if not isinstance(error, AgenToolError):
         return InvalidJob(f"{said}{type(error).__name__}: {error}", field="input_data")
     where = f"input_data.{error.field}" if error.field else "input_data"
     refused = invalid_job_as(type(error))(f"{said}{error.problem}", field=where, value=error.value, remedy=error.remedy)
-    refused.also = tuple(_refused_by(agentool_name, other) for other in error.also)
+    refused.also = tuple(_refused_by(agentool_name, other, is_first=False) for other in error.also)
     return refused
 
 
@@ -183,20 +183,26 @@ def check_fields(given: Mapping[str, object]) -> None:
         raise InvalidJob.from_validation("scheduler", error, JobFields.model_fields) from error
 
 
-def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequence[FieldProblem]) -> InvalidJob:
+def _about_input_data(agentool_name: str, error: InvalidInput, problems: Sequence[FieldProblem], *, is_first: bool = True) -> InvalidJob:
+    """Return the refusal of an input. Only the first of several says which AgenTool refuses, and the last what to do."""
     inside = tuple(replace(problem, field=f"input_data.{problem.field}") for problem in problems)
     said = sentence(inside) if inside else str(error)
+    further = error.also if inside else ()
     refused = InvalidJob(
-        f"AgenTool {agentool_name!r} would refuse this input: {said}",
+        f"AgenTool {agentool_name!r} would refuse this input: {said}" if is_first else said,
         field=None if inside else "input_data",
         value=None if inside else error.value,
         remedy=f"Correct input_data so that injector.run({agentool_name!r}, input_data) accepts it.",
         problems=inside,
     )
-    for other in error.also if inside else ():
+    for other in further:
         is_input = isinstance(other, InvalidInput)
-        further = _about_input_data(agentool_name, other, other.problems) if is_input else _refused_by(agentool_name, other)
-        refused.also = (*refused.also, further)
+        refused.also = (
+            *refused.also,
+            _about_input_data(agentool_name, other, other.problems, is_first=False)
+            if is_input
+            else _refused_by(agentool_name, other, is_first=False),
+        )
     return refused
 
 

@@ -271,6 +271,9 @@ class ExecutionService:
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
+        if end <= start:
+            problem = f"{end.isoformat()} is not after {start.isoformat()}, where the range begins."
+            raise InvalidJob(problem, field="end_at", value=end, remedy="Give the earlier time first.")
         due = list(islice(firings(job.schedule, start, min(end, self._parts.time.now())), MAX_BACKFILLED + 1))
         if not due or len(due) > MAX_BACKFILLED:
             found = f"more than {MAX_BACKFILLED} due times" if due else "no past due time"

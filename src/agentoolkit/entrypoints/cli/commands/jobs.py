@@ -167,14 +167,14 @@ def pause(
     reason: Reason = None,
 ) -> None:
     """Pause a job until it is resumed, or until a time."""
-    from agentoolkit.entrypoints.cli.printing import say
+    from agentoolkit.entrypoints.cli.printing import long_time, moment_of, say
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.system.scheduler.schemas import JobRef
     from agentoolkit.system.scheduler.search import status_word
 
     paused = ask(JobRef, "pause", job_id=job, until=until, reason=reason)
-    ends = f" until {until}" if until and paused.state == "paused" else ""
-    say(f"Job {paused.job_id} is {status_word(paused.state)}{ends}.")
+    ends = moment_of(paused.paused_until)
+    say(" ".join([f"Job {paused.job_id} is {status_word(paused.state)}{f' until {long_time(ends)}' if ends else ''}.", *paused.remarks]))
 
 
 def resume(job: Job) -> None:

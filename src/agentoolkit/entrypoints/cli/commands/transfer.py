@@ -33,6 +33,7 @@ def export(
     import sys
     from contextlib import nullcontext
 
+    from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.errors import tell
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
@@ -49,6 +50,8 @@ def export(
                 written += 1
         return written
 
+    if output and not output.absolute().parent.is_dir():
+        raise InvalidInput(f"There is no folder {output.absolute().parent}.", field="output", value=str(output))
     written = visit(write)
     tell(STAYS_BEHIND)
     if output:
