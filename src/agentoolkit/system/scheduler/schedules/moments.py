@@ -48,4 +48,5 @@ def _moment(text: str, name: str, zone: str, now: datetime) -> datetime:
         return moment_in_words(plain(text), now=now, timezone=zone, is_end=name == "end_at")
     except InvalidSchedule as refused:
         remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00', or e.g. 'next friday at 18:00'."
-        raise InvalidSchedule(f"{excerpt(text)} is not a time: {refused.problem}", field=name, value=text, remedy=remedy) from refused
+        problem = f"{excerpt(text)} is not a time to come: {refused.problem}"
+        raise InvalidSchedule(problem, field=name, value=text, remedy=remedy) from refused
