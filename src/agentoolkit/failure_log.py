@@ -28,7 +28,7 @@ class Repeats:
         self._logged: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
         """The time of each failure's last line, and its repeats since then."""
 
-    def passed_over(self, failure: Hashable) -> int | None:
+    def count(self, failure: Hashable) -> int | None:
         """Return the number of repeats since a failure's last line; None if it is too early for another line."""
         now = self._clock()
         logged_at, again = self._logged.get(failure, (now - REPEATED_AFTER, 0))
@@ -67,6 +67,15 @@ def log_failure(logger: logging.Logger, message: str, *given: object) -> None:
         _log(logger, logging.ERROR, message, given, error)
 
 
+def log_lost(logger: logging.Logger, message: str, *given: object) -> None:
+    """Log the error that is being handled, each time: nobody tries this work again. See `log_failure`."""
+    error = sys.exception()
+    if isinstance(error, AgenToolError):
+        logger.error(f"{message}: %s", *given, error)
+    else:
+        logger.exception(message, *given)
+
+
 def log_again(logger: logging.Logger, message: str, *given: object) -> None:
     """Log a warning; a repeated one once a minute. See `log_failure`."""
     _log(logger, logging.WARNING, message, given)
@@ -74,9 +83,9 @@ def log_again(logger: logging.Logger, message: str, *given: object) -> None:
 
 def _log(logger: logging.Logger, level: int, message: str, given: tuple[object, ...], error: BaseException | None = None) -> None:
     texts = tuple(_text(one) for one in given if not isinstance(one, (int, float)))
-    again = REPEATS.passed_over((logger.name, message, texts, type(error), _text(error)))
+    again = REPEATS.count(hash((logger.name, message, texts, type(error), _text(error))))
     if again:
-        message, given = f"{message} (%d times more since this was last logged)", (*given, again)
+        message, given = f"{message} (repeated %d times since this was last logged)", (*given, again)
     if again is not None:
         logger.log(level, message, *given, exc_info=error, stacklevel=3)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agentoolkit.failure_log import REMEMBERED, REPEATED_AFTER, Repeats, log_again, log_failure
+from agentoolkit.failure_log import REMEMBERED, REPEATED_AFTER, Repeats, log_again, log_failure, log_lost
 from agentoolkit.system.scheduler.errors import SchedulerError
 
 logger = logging.getLogger("tests.failures")
@@ -42,7 +42,7 @@ def test_failure_that_goes_on_is_a_line_a_minute(clock: Seconds, caplog: pytest.
     for _ in range(241):
         fail(SchedulerError("The disk is full."))
         clock.now += 0.5
-    between = "Work: The disk is full. (119 times more since this was last logged)"
+    between = "Work: The disk is full. (repeated 119 times since this was last logged)"
     assert caplog.messages == ["Work: The disk is full.", between, between]
 
 
@@ -98,5 +98,15 @@ def test_no_more_than_a_thousand_failures_are_remembered():
     """Of many different ones the oldest are forgotten."""
     repeats = Repeats(lambda: 0.0)
     for number in range(REMEMBERED + 1):
-        repeats.passed_over(number)
-    assert (repeats.passed_over(0), repeats.passed_over(REMEMBERED)) == (0, None)
+        repeats.count(number)
+    assert (repeats.count(0), repeats.count(REMEMBERED)) == (0, None)
+
+
+def test_what_is_lost_is_logged_each_time(clock: Seconds, caplog: pytest.LogCaptureFixture):
+    """Work that nobody tries again leaves a line for each failure, whatever was logged a moment ago."""
+    for number in range(2):
+        try:
+            raise SchedulerError("Full.")
+        except SchedulerError:
+            log_lost(logger, "Publishing %d executions failed", number)
+    assert caplog.messages == ["Publishing 0 executions failed: Full.", "Publishing 1 executions failed: Full."]

@@ -50,7 +50,7 @@ class Dialect(Protocol):
     """True if reads need a transaction to see one consistent state."""
 
     def connect(self, *, writes: bool) -> Any:
-        """Open a connection in autocommit mode. Raises `Unreachable` with a way out."""
+        """Open a connection in autocommit mode. Raises `DatabaseUnreachable` with a way out."""
         ...
 
     def translate(self, sql: str) -> str:
@@ -114,7 +114,7 @@ class Session:
         self.kept: dict[str, Any] = {} if kept is None else kept
         """Values that work caches for the life of the connection."""
         self.written: dict[str, Any] = {}
-        """Values written by this transaction, for later work in it. They must not be cached before the commit."""
+        """Definitions of jobs that this transaction has written, by job id. Nobody may cache them before the commit."""
         self.wrote = False
         """True once the writing statement of work in `LockOrder.EXECUTIONS` was sent."""
 

@@ -16,7 +16,7 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.execution_ids import execution_id
 from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import Action, AuditEntry, Removed, StoredJob
+from agentoolkit.system.scheduler.ports import Action, Removed, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading
 
 logger = logging.getLogger(__name__)
@@ -66,18 +66,10 @@ class JobWriter:
 
     async def add(self, stored: StoredJob) -> None:
         """Add a job. Raises as `JobStore.add` does."""
-        engine, due = self._lifecycle.engine, stored.state.due_at
-        adding = self._add(stored, self._audit.entry("created", None, stored))
-        if engine is not None and due is not None and engine.claiming.claims_new_job(due):
-            await engine.claiming.add_and_claim(stored.job.job_id, due, adding)
-        else:
-            await adding
-        await self._make_queues(stored.job)
-
-    async def _add(self, stored: StoredJob, note: AuditEntry) -> None:
-        await self._store.add(*stored, note)
+        await self._store.add(*stored, self._audit.entry("created", None, stored))
         self._define(*stored)
         self._events.scheduled(stored.job)
+        await self._make_queues(stored.job)
 
     async def change(self, before: StoredJob, job: Job, state: JobState, action: Action) -> StoredJob | None:
         """Write a changed job. Return None if it fired, or was changed, since it was read. A new `created_at` makes it a new job."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
@@ -49,8 +48,6 @@ class Claiming:
         """Due times that rang before `open`."""
         self._unanswered: list[tuple[frozenset[str], datetime]] = []
         """Reserved executions of claims whose answer was lost, with the claim's instant. They may have begun, and keep their room."""
-        self._added: list[Due] = []
-        """Due times of jobs that are added in this turn of the event loop, and are claimed with it."""
         self._suspensions = 0
         self._postponed: list[Due] = []
         """Due times that rang while claims were suspended."""
@@ -74,30 +71,6 @@ class Claiming:
         early, self._early = self._early, None
         if early:
             self.ring(early)
-
-    def claims_new_job(self, due: datetime) -> bool:
-        """Tell whether `add_and_claim` can be used for a job that is due then. Not in memory, where it saves no commit."""
-        is_open = self._early is None and not self._suspensions and not self._stopped
-        return is_open and self._dispatch.leading and self._store.survives_restart and due <= self._time.now()
-
-    async def add_and_claim(self, job_id: str, due: datetime, adding: Coroutine[Any, Any, None]) -> None:
-        """Add a job and claim its first due time in one commit, together with all jobs added in this turn of the event loop.
-
-        Args:
-            job_id: The job.
-            due: Its first due time.
-            adding: Adds the job to the store and sets its alarm, which rings if this claim fails.
-        """
-        added = asyncio.ensure_future(adding)
-        if not self._added:
-            self._rounds.start(self._claim_added())
-        self._added.append((job_id, due))
-        await added
-
-    async def _claim_added(self) -> None:
-        await asyncio.sleep(0)  # so that the store gets the new jobs before the claim
-        added, self._added = self._added, []
-        await self._claim(added, have_rung=False)
 
     def claim(self, job_ids: Iterable[str]) -> asyncio.Task[None]:
         """Claim the jobs' due times, even while claims are suspended: operations that change a job rely on it.
@@ -135,7 +108,7 @@ class Claiming:
         """Wait until every claim under way has ended, at most `seconds`."""
         await all_done(lambda: self._rounds, seconds)
 
-    async def _claim(self, due: Sequence[Due], after: asyncio.Task[None] | None = None, *, have_rung: bool = True) -> None:
+    async def _claim(self, due: Sequence[Due], after: asyncio.Task[None] | None = None) -> None:
         """Claim due times, once the task `after` has ended: the retries that it starts are older."""
         if after is not None:
             await asyncio.wait([after])
@@ -146,7 +119,7 @@ class Claiming:
             if self._suspensions:
                 self._postponed += portion
             else:
-                await self._claim_together(portion, have_rung=have_rung)
+                await self._claim_together(portion)
 
     async def find_unanswered(self) -> None:
         """Look for executions begun by claims whose answers were lost. If the store fails, the next round tries again."""
@@ -161,7 +134,7 @@ class Claiming:
                 await self._start(begun, reserved)
                 self._dispatch.in_doubt = True  # take-overs since then skipped the reserved executions
 
-    async def _claim_together(self, due: Sequence[Due], *, have_rung: bool = True) -> None:
+    async def _claim_together(self, due: Sequence[Due]) -> None:
         """Claim due times in one transaction, set the next alarms, and start the executions."""
         job_ids, reserved, now = [job_id for job_id, _ in due], self._hold(due), self._time.now()
         try:
@@ -177,10 +150,7 @@ class Claiming:
             self._reserved.let_go(reserved)
             raise
         if self._dispatch.leading and not self._stopped:
-            if not have_rung:
-                for record in claims.records:
-                    self._clock.set_alarm(record.execution.job_id, None)
-            for job_id, at in claims.next_times:
+            for job_id, at in claims.next_times:  # the other jobs' alarms have rung, so there are none to remove
                 self._clock.set_alarm(job_id, at)
         await self._start(claims.records, reserved)
         if self._unanswered:

@@ -7,7 +7,7 @@ import logging
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-from agentoolkit.failure_log import log_failure
+from agentoolkit.failure_log import log_lost
 from agentoolkit.system.scheduler.engine.claiming import Claiming
 from agentoolkit.system.scheduler.engine.clock_interface import alarms_of
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
@@ -70,7 +70,7 @@ class Engine:
             try:
                 await leave_handlers_behind(self.dispatch.executor.started)
             except Exception:
-                log_failure(logger, "A handler that ignores its cancellation may keep this program from ending")
+                log_lost(logger, "A handler that ignores its cancellation may keep this program from ending")
         await asyncio.sleep(0)  # APScheduler ends in a callback of its own
 
     async def wait_idle(self) -> None:
@@ -88,7 +88,7 @@ class Engine:
             try:
                 await asyncio.wait_for(self._parts.store.release_all(), seconds)
             except Exception:
-                log_failure(logger, "Releasing the lead and the waiting executions failed")
+                log_lost(logger, "Releasing the lead and the waiting executions failed")
 
     def _open_after(self, turns: int) -> None:
         """Begin to claim after `turns` turns of the event loop: the caller registers AgenTools in the first one."""

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
-from agentoolkit.failure_log import log_failure
+from agentoolkit.failure_log import log_lost
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
@@ -67,7 +67,7 @@ class RemoteExecutions:
         try:
             rows = await self._parts.store.executions_by_id([active.execution.execution_id for active in left])
         except Exception:
-            log_failure(logger, "Publishing %d executions that ended elsewhere failed", len(left))
+            log_lost(logger, "Publishing %d executions that ended elsewhere failed", len(left))
             return
         owners = {active.execution.execution_id: active.work.caller.name for active in left}
         changed: list[tuple[Execution, str]] = []

@@ -165,10 +165,8 @@ class Round:
 
     def decide(self, rows: Sequence[Row], decide: Decide) -> None:
         """Decide on the jobs of these rows of the columns `_STANDS`."""
-        definitions, written = self._tx.definitions, self._tx.session.written
+        definitions = self._tx.definitions
         known = [definitions.known(row[0], row[1]) for row in rows]
-        if written:
-            known = [written[row[0]][1] if row[0] in written else job for row, job in zip(rows, known, strict=True)]
         texts = self._texts([row[0] for row, job in zip(rows, known, strict=True) if job is None])
         for (job_id, revision, sequence, unfinished, *stands), read in zip(rows, known, strict=True):
             try:

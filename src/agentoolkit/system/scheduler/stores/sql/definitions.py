@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from pydantic_core import PydanticSerializationError
 
@@ -42,7 +43,7 @@ def job_of(job_id: str, definition: str) -> Job:
 
 
 class Definitions:
-    """A cache of parsed definitions, by revision: every definition has its own."""
+    """A cache of parsed definitions, by revision: every committed definition has its own."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, tuple[int, Job]] = OrderedDict()
@@ -66,3 +67,27 @@ class Definitions:
         self._known[job.job_id] = (revision, job)
         if len(self._known) > MAX_REMEMBERED:
             self._known.popitem(last=False)
+
+
+class WrittenDefinitions(Definitions):
+    """The cache as a transaction sees it that has written definitions. These are not cached: the transaction may still fail.
+
+    Then another process may get the same revision for another definition.
+
+    Args:
+        committed: The cache of committed definitions.
+        written: The jobs that the transaction has written, by id.
+    """
+
+    def __init__(self, committed: Definitions, written: Mapping[str, Job]) -> None:
+        super().__init__()
+        self._committed = committed
+        self._written = written
+
+    def known(self, job_id: str, revision: int) -> Job | None:
+        """Return the job that was written or cached, else None."""
+        return self._written.get(job_id) or self._committed.known(job_id, revision)
+
+    def remember(self, job: Job, revision: int) -> None:
+        """Cache a definition that was read and that the transaction has not written."""
+        self._committed.remember(job, revision)

@@ -159,7 +159,7 @@ def _insert(tx: Transaction, new: Sequence[tuple[_New, Held]]) -> None:
     tx.session.from_rows(_DELETE, _JOB_ID, [(one.job.job_id,) for one, held in new if held.is_known])
     rows: list[Row] = []
     for (job, state, revision), (_, _, place) in new:
-        tx.session.written[job.job_id] = (revision, job)
+        tx.session.written[job.job_id] = job
         # Executions left under its id may fill the history: the high place makes every further outcome check its length.
         sequence = 0 if place is None else place if place > 0 else tx.history_length
         stands = (*STATE.row(state), int(state.status is not JobStatus.DONE), sequence, revision, micros(job.created_at))
@@ -208,7 +208,7 @@ def _replace_portion(tx: Transaction, wanted: Sequence[_Replacement]) -> list[bo
             continue
         answers.append(True)
         new[one.job.job_id] = _New(one.job, one.state._replace(version=one.before.version + 1), revision)
-        tx.session.written[one.job.job_id] = (revision, one.job)
+        tx.session.written[one.job.job_id] = one.job
     tx.session.from_rows(_REPLACE, _REPLACED, [_changed_row(one) for one in new.values()])
     tx.session.from_rows(_UNLABEL, _JOB_ID, [(job_id,) for job_id in new])
     _label(tx.session, [one.job for one in new.values()])

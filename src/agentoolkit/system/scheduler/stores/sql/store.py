@@ -31,7 +31,7 @@ from agentoolkit.system.scheduler.stores.sql import (
     single_statements,
 )
 from agentoolkit.system.scheduler.stores.sql.claims import NotLeading
-from agentoolkit.system.scheduler.stores.sql.definitions import Definitions
+from agentoolkit.system.scheduler.stores.sql.definitions import Definitions, WrittenDefinitions
 from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Heartbeat, Ownership
 from agentoolkit.system.scheduler.stores.sql.transactions import Together, Transaction
 from agentoolkit.time_source import TimeSource
@@ -212,7 +212,8 @@ class SqlJobStore:
 
     def _transaction(self, session: Session) -> Transaction:
         limits = self._history_length, self._history_size
-        return Transaction(session, self._definitions, self._ownership, self.owner, self._deliverer, *limits)
+        definitions = WrittenDefinitions(self._definitions, session.written) if session.written else self._definitions
+        return Transaction(session, definitions, self._ownership, self.owner, self._deliverer, *limits)
 
     def _enter(self, session: Session) -> int:
         self._ownership.beat(session)
