@@ -43,7 +43,7 @@ class Caller:
     lineage: tuple[str, ...] = ()
     """Execution ids of the scheduled runs around this call, outermost first."""
     acts_for: str = ""
-    """The owner of what it makes, where an administrator makes it for somebody else; empty: itself."""
+    """The owner of what this caller creates, if an administrator creates it for somebody else; empty: the caller."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > MAX_NAME:
@@ -72,7 +72,10 @@ class Caller:
         return Caller(self.name, "schedule", self.scopes, self.depth + 1, lineage)
 
     def owner_of_new(self) -> Caller:
-        """Return the owner of what it makes, with the rights that this has when it runs: never those of who made it for another."""
+        """Return the caller that owns what this caller creates.
+
+        If this caller acts for somebody else, that owner has an owner's rights, never an administrator's.
+        """
         return Caller(self.acts_for, self.door, OWN) if self.acts_for else self
 
     def at(self, door: Door, scopes: Iterable[Scope] | None = None) -> Caller:

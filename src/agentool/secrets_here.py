@@ -11,7 +11,7 @@ from contextvars import ContextVar
 REDACTED = "[redacted]"
 
 _SHORTEST_PART = 4
-"""Characters from which on the end of a text counts as the beginning of a secret, and its beginning as the end of one."""
+"""Fewest characters of a secret, left at a cut, that are taken for a part of it."""
 _HALF_A_CHARACTER = "\ufffd"
 """What decoding makes of a character that was cut."""
 
