@@ -11,7 +11,7 @@ import pytest
 
 from agentool import AgenToolError, InvalidInput
 from agentool.caller import OWN, Caller, acting_as
-from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, SchedulerError, UnknownTarget
+from agentoolkit.system.scheduler import InvalidJob, InvalidSchedule, SchedulerError, UnknownTarget, checks
 from agentoolkit.system.scheduler.ports import FoundJobs, Position
 
 GOOD = {"schedule": "1 hour", "agentool_name": "probe", "input_data": {"operation": "run"}}
@@ -317,6 +317,17 @@ async def test_field_stays_where_an_update_takes_away_what_it_needs(scheduler):
     await scheduler("update", job_id="a", max_retries=0)
     await scheduler("update", job_id="a", description="new")
     assert (await scheduler("get_job", job_id="a"))["info"]["retry_backoff"] == 10
+
+
+async def test_exception_classes_are_looked_at_only_for_names(scheduler, monkeypatch):
+    """There are hundreds of them, and most jobs name none."""
+    looks = []
+    monkeypatch.setattr(checks, "_exception_names", lambda: looks.append(1) or {"OSError"})
+    await scheduler.add("every day at 9", job_id="a", max_retries=2)
+    await scheduler("update", job_id="a", description="new")
+    assert looks == []
+    await scheduler("update", job_id="a", retry_on=["OSError"])
+    assert looks == [1]
 
 
 async def test_error_class_that_nobody_knows_is_remarked(scheduler):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,17 +140,30 @@ def check_executor(policies: Policies, default: ExecutorName, unavailable: Mappi
 
 
 def check_needed(given: Mapping[str, Any], policies: Policies, schedule: Schedule) -> None:
-    """Refuse a field that was given and does nothing in this job. Its default, and `False` of Celery's words, say nothing."""
-    held = {**asdict(policies), "catch_up": policies.catch_up not in (None, "none"), "exclude": schedule.exclude, "only": schedule.only}
+    """Refuse a field that was given and does nothing in this job. The field's default, and False, count as not given."""
     for name, needed in NEEDED.items():
         value = given.get(name)
-        if value and value != getattr(USUAL_POLICIES, name, None) and not any(held[other] for other in needed):
+        if value and value != getattr(USUAL_POLICIES, name, None) and not any(_is_set(other, policies, schedule) for other in needed):
             others = " or ".join("catch_up 'latest' or 'all'" if other == "catch_up" else other for other in needed)
             raise InvalidJob(f"It does nothing without {others}.", field=name, value=value, remedy=f"Give that too, or leave {name!r} out.")
 
 
-def describe_unknown_errors(names: Iterable[str]) -> list[str]:
+def _is_set(name: str, policies: Policies, schedule: Schedule) -> bool:
+    """Tell whether a job has a field of its policies or of its schedule."""
+    value = getattr(policies, name, None) or getattr(schedule, name, None)
+    return bool(value) and value != "none"
+
+
+def describe_unknown_errors(names: Sequence[str]) -> list[str]:
     """Return a remark for each name that no exception class has so far: a module that is imported later may define it."""
+    if not names:  # the walk is long, and almost no job names classes
+        return []
+    known = _exception_names()
+    unknown = [name for name in names if name not in known]
+    return [f"no exception class is named {name!r} here. {_meant(name, known)}".rstrip() for name in unknown]
+
+
+def _exception_names() -> set[str]:
     known: set[str] = set()
     pending: list[type[BaseException]] = [BaseException]
     while pending:
@@ -158,8 +171,7 @@ def describe_unknown_errors(names: Iterable[str]) -> list[str]:
         if kind.__name__ not in known:
             known.add(kind.__name__)
             pending += type.__subclasses__(kind)
-    unknown = [name for name in names if name not in known]
-    return [f"no exception class is named {name!r} here. {_meant(name, known)}".rstrip() for name in unknown]
+    return known
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
