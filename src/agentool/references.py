@@ -124,35 +124,47 @@ def has_references(data: object, to: str = "") -> bool:
 
 
 def references_in(text: str) -> list[str]:
-    """Return the references in a text: the text as a whole, or those within it.
+    """Return the references in a text: the text as a whole, or the well-formed ones within it.
+
+    A text may only mention ``!ref:``, and jobs stored before references within texts were filled hold such ones: it stays as it is.
 
     Raises:
-        InvalidInput: A reference is malformed, or the text takes results of steps as well.
+        InvalidInput: The text as a whole is a malformed reference.
     """
     if not has_references(text):
         return []
-    if text.startswith(PREFIX) and text.count(PREFIX) == 1 and STEP_PREFIX not in text:
+    if STEP_PREFIX in text:  # filled in it is inert, so the steps' results would be missing
+        return []
+    if text.startswith(PREFIX) and text.count(PREFIX) == 1:
         named_by(text)
         return [text]
-    found: list[str] = _WITHIN.findall(text)
-    if len(found) < text.count(PREFIX):
-        raise _malformed(text)
-    if STEP_PREFIX in text:  # filled in it is inert, so the steps' results would be missing
-        remedy = "Put the text together in a step of its own, with the AgenTool templates."
-        raise InvalidInput("A text takes values from references or from steps, not from both.", value=text, remedy=remedy)
-    return found
+    return _WITHIN.findall(text)
 
 
 def check_references(data: object) -> None:
-    """Refuse data with a malformed reference, at any depth. Raises `InvalidInput`."""
+    """Refuse data with a text that would not be filled in as it was meant, at any depth.
+
+    Raises:
+        InvalidInput: A reference is malformed, or its text takes results of steps as well.
+    """
     if isinstance(data, str):
-        references_in(data)
+        _check_text(data)
     elif isinstance(data, Mapping):
         for value in cast("Mapping[str, object]", data).values():
             check_references(value)
     elif isinstance(data, (list, tuple)):
         for item in cast("list[object]", data):
             check_references(item)
+
+
+def _check_text(text: str) -> None:
+    if not has_references(text) or references_in(text) == [text]:
+        return
+    if len(_WITHIN.findall(text)) < text.count(PREFIX):
+        raise _malformed(text)
+    if STEP_PREFIX in text:
+        remedy = "Put the text together in a step of its own, with the AgenTool templates."
+        raise InvalidInput("A text takes values from references or from steps, not from both.", value=text, remedy=remedy)
 
 
 def named_by(reference: str) -> tuple[str, str]:
@@ -206,7 +218,7 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
     References of a job that the data schedules stay; see `belongs_to_new_job`.
 
     Raises:
-        InvalidInput: A reference is malformed, its AgenTool returned no value, or the values are too large together.
+        InvalidInput: A text as a whole is a malformed reference, its AgenTool returned no value, or the values are too large together.
         AgenToolError: As the referenced AgenTool.
     """
     budget = SizeBudget()
@@ -229,6 +241,8 @@ async def _fill_text(text: str, injector: Injector, budget: SizeBudget) -> Any:
     references = references_in(text)
     if references == [text]:
         return taken(await _look_up(text, injector), budget)
+    if not references:
+        return text
     values = {reference: await _look_up(reference, injector) for reference in dict.fromkeys(references)}
 
     def written(found: re.Match[str]) -> str:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.errors import excerpt
-from agentool.references import MAX_FILLED, PREFIX, SizeBudget, has_references, resolve_references
+from agentool.references import MAX_FILLED, PREFIX, SizeBudget, check_references, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -245,14 +245,31 @@ async def test_what_is_put_into_a_text_is_bounded() -> None:
 
 
 async def test_a_text_takes_values_of_one_kind() -> None:
-    """What a reference gave may look like that of a step, so the steps' results would not be filled in."""
+    """What a reference gave may look like that of a step, so such a text is left to the steps, and refused in a new job."""
+    text = "!step:sum.result of !ref:shelf:number"
+    assert type(await resolved(text)) is str
+    assert await resolved(text) == text
     with pytest.raises(InvalidInput, match="not from both"):
-        await resolved("!step:sum.result of !ref:shelf:number")
+        check_references({"deep": [text]})
 
 
 @pytest.mark.parametrize(
-    "wrong", ["!ref:", "!ref:shelf", "!ref:shelf:", "!ref::dict", "see !ref:shelf", "Bearer !ref:", "a !ref:b:c !ref:d"]
+    ("text", "becomes"),
+    [
+        ("write !ref: before a key", "write !ref: before a key"),
+        ("see !ref:shelf", "see !ref:shelf"),
+        ("a !ref:shelf:number !ref:d", "a 7 !ref:d"),
+    ],
 )
+async def test_a_text_may_mention_the_notation(text: str, becomes: str) -> None:
+    """Within a text only well-formed references are filled in; what else is there stays, and is refused in a new job."""
+    assert await resolved({"a": text}) == {"a": becomes}
+    with pytest.raises(InvalidInput, match="!ref:storage_kv:my_key") as caught:
+        check_references({"a": text})
+    assert caught.value.value == text
+
+
+@pytest.mark.parametrize("wrong", ["!ref:", "!ref:shelf", "!ref:shelf:", "!ref::dict"])
 async def test_a_wrongly_written_reference_is_refused(wrong: str) -> None:
     """A reference that names no AgenTool or no key is refused with the notation."""
     with pytest.raises(InvalidInput, match="!ref:storage_kv:my_key") as caught:

@@ -43,10 +43,6 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
     copy = checked_json(input_data)
     try:
-        references.check_references(copy)
-    except InvalidInput as error:
-        raise InvalidJob(error.problem, field="input_data", value=error.value, remedy=error.remedy) from None
-    try:
         agentool.check(copy)
     except InvalidInput as error:
         problems = [problem for problem in error.problems if not (isinstance(problem.value, str) and has_references(problem.value))]
@@ -81,7 +77,17 @@ def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def check_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
+def check_new_references(field: str, new: object, held: object = None) -> None:
+    """Refuse a malformed reference, unless the job holds the same already: what was stored before goes on running."""
+    if new == held:
+        return
+    try:
+        references.check_references(new)
+    except InvalidInput as error:
+        raise InvalidJob(error.problem, field=field, value=error.value, remedy=error.remedy) from None
+
+
+def check_upstream_references(schedule: Schedule, input_data: dict[str, Any]) -> None:
     """Refuse an input that refers to the upstream execution in a job that has none."""
     if (schedule.after is None or schedule.after.job_id == START) and has_references(input_data, to="after"):
         remedy = "Give it a schedule like 'after extract', or an input without '!ref:after:…'."

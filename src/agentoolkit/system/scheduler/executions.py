@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
-from agentoolkit.system.scheduler.checks import check_queues, checked_id, checked_input
+from agentoolkit.system.scheduler.checks import check_new_references, check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -80,6 +80,7 @@ class ExecutionService:
         if stored is None or work != stored.job.work:  # work that differs from the job's runs with the caller's scopes only
             work = work._replace(caller=narrowed(work.caller, get_caller()))
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
+        check_new_references("input_data", work.input_data, stored and stored.job.input_data)
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         now = self._parts.time.now()
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)

@@ -16,8 +16,9 @@ from agentoolkit.system.scheduler.checks import (
     check_gate,
     check_lookalikes,
     check_needed,
+    check_new_references,
     check_queues,
-    check_references,
+    check_upstream_references,
     checked_id,
     checked_input,
     describe_unknown_errors,
@@ -68,8 +69,17 @@ def with_defaults(asked: JobFields, error_queue: str | None, pause_after_failure
     return asked.model_copy(update=missing) if missing else asked
 
 
-def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime, habits: ReadingHabits = _PLAIN_HABITS) -> Plan:
+def plan(
+    asked: JobFields,
+    job_id: str | None,
+    injector: Injector,
+    now: datetime,
+    habits: ReadingHabits = _PLAIN_HABITS,
+    before: Job | None = None,
+) -> Plan:
     """Check the fields of a new job and create it for the current caller, or for the owner that the caller acts for.
+
+    It may take the place of a job, `before`.
 
     Raises:
         UnknownTarget: The target, or the ``queue`` AgenTool that an outcome queue needs, does not exist.
@@ -82,7 +92,7 @@ def plan(asked: JobFields, job_id: str | None, injector: Injector, now: datetime
     id_ = id_from_name(asked.job_name) if job_id is None else checked_id(job_id)
     values: dict[str, Any] = {"job_name": id_, **_definition(given)}
     policies = _policies(USUAL_POLICIES, given)
-    reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, given, injector)
+    reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, given, injector, before)
     caller = get_caller()
     values |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
     job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **values)
@@ -105,7 +115,7 @@ def replan(stored: StoredJob, changes: JobChanges, injector: Injector, now: date
     def read() -> Reading:
         return _unchanged(job) if _SCHEDULE.isdisjoint(given) else _reread(job, given, now, habits)
 
-    reading, values["input_data"] = _checked(read, values, policies, given, injector)
+    reading, values["input_data"] = _checked(read, values, policies, given, injector, job)
     changed = replace(job, schedule=reading.schedule, policies=policies, **values)
     return Plan(changed, _state_after(stored, changed, changes.paused, now), reading)
 
@@ -129,7 +139,7 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
         UnknownTarget, InvalidJob, InvalidSchedule: See `plan`.
     """
     job = stored.job
-    wanted = plan(asked, job.job_id, injector, job.created_at, habits).job
+    wanted = plan(asked, job.job_id, injector, job.created_at, habits, job).job
     if wanted.same_as(job):
         return None
     reading, made_at = _unchanged(job), job.created_at
@@ -224,7 +234,12 @@ def _policies(before: Policies, given: Mapping[str, Any]) -> Policies:
 
 
 def _checked(
-    read: Callable[[], Reading], values: Mapping[str, Any], policies: Policies, given: Mapping[str, Any], injector: Injector
+    read: Callable[[], Reading],
+    values: Mapping[str, Any],
+    policies: Policies,
+    given: Mapping[str, Any],
+    injector: Injector,
+    before: Job | None,
 ) -> tuple[Reading, dict[str, Any]]:
     """Read a job's schedule, and check that the job can run. All problems are refused together. Return the reading and a copied input."""
     refusals = Refusals()
@@ -235,13 +250,16 @@ def _checked(
     with refusals.collect():
         inputs.append(checked_input(values["agentool_name"], values["input_data"], injector))
         check_lookalikes("input_data", inputs[0])
+        check_new_references("input_data", inputs[0], before and before.input_data)
         for reading in readings:
-            check_references(reading.schedule, inputs[0])
+            if before is None or (inputs[0], reading.schedule) != (before.input_data, before.schedule):
+                check_upstream_references(reading.schedule, inputs[0])
     with refusals.collect():
         for reading in readings:
             check_needed(given, policies, reading.schedule)
     with refusals.collect():
         check_gate(injector, policies.gate)
+        check_new_references("gate", policies.gate, before and before.policies.gate)
     with refusals.collect():
         check_queues(injector, **{name: values.get(name) for name in _QUEUES})
     refusals.raise_all()
