@@ -94,7 +94,7 @@ def test_start_a_celery_worker(folder: Path):
 def test_start_celery_s_beat(folder: Path):
     """*Start Celery beat*: it starts, and says what takes its place."""
     asked = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "beat", "--loglevel=info"]
-    with running(asked, environment(), folder / "beat", "`agentool serve` starts what is due") as process:
+    with running(asked, environment(), folder / "beat", "run `agentool serve` instead, which starts the due jobs") as process:
         assert process.poll() is None
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approval_store import Approval, WaitingCall
+from agentoolkit.entrypoints.dashboard.page import View
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_tool
 from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, JobStatus
 from agentoolkit.testing import TestToolkit
@@ -103,6 +104,22 @@ async def test_an_approval(kit: TestToolkit, browse: Browse) -> None:
     page = await browse("/approvals/apr-1")
     assert "board@example.com" in page
     assert "hunter2" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/jobs"])
+async def test_a_job_that_goes_while_a_page_is_made(kit: TestToolkit, browse: Browse, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """It was listed, and nothing is known of it when its executions are asked for: it is shown without any."""
+    await schedule(kit, "hourly")
+    ask = View.scheduler
+
+    async def ask_too_early(view: View, operation: str, /, **fields: Any) -> dict[str, Any]:
+        data = await ask(view, operation, **fields)
+        if operation in ("list", "list_upcoming"):
+            data["jobs"] = [{**job, "job_id": "fleeting"} for job in data["jobs"]]
+        return data
+
+    monkeypatch.setattr(View, "scheduler", ask_too_early)
+    assert "/jobs/fleeting" in await browse(path)
 
 
 async def test_a_job_that_waits_for_approval(kit: TestToolkit, browse: Browse) -> None:

@@ -451,7 +451,7 @@ async def test_lock_of_another_ends_a_write(postgres_url: str, monkeypatch: pyte
     await database.write(note_both)
     with psycopg.connect(postgres_url) as other:
         other.execute("SELECT * FROM notes WHERE id = 1 FOR UPDATE")
-        with pytest.raises(DatabaseError, match="keeps a lock"):
+        with pytest.raises(DatabaseError, match="Another transaction has locked the rows: end it"):
             await asyncio.wait_for(database.write(lambda session: session.run("DELETE FROM notes WHERE id = 1")), 10)
         await database.write(lambda session: session.run("DELETE FROM notes WHERE id = 2"))
     await database.close()

@@ -127,10 +127,10 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
 async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
     """Return the jobs whose latest executions failed, with the number of failures in a row."""
     job_ids = list(dict.fromkeys(execution["job_id"] for execution in failed))[:MAX_JOBS]
-    histories = await all_of(*(view.scheduler("list_executions", job_id=job_id, limit=STREAK, with_results=False) for job_id in job_ids))
+    histories = await all_of(*(view.history(job_id, STREAK) for job_id in job_ids))
     found: list[Trouble] = []
-    for job_id, data in zip(job_ids, histories, strict=True):
-        ended = [execution for execution in data["history"] if execution["status"] in ("success", "failed", "lost")]
+    for job_id, history in zip(job_ids, histories, strict=True):
+        ended = [execution for execution in history if execution["status"] in ("success", "failed", "lost")]
         streak = list(takewhile(lambda execution: execution["status"] != "success", ended))
         if not streak:
             continue

@@ -24,8 +24,8 @@ router = page_router("badges")
 async def get_badge(view: Viewing, job_id: str) -> Response:
     """Draw a job's name with the outcome of its latest run, or why it does not run."""
     details = await view.scheduler("get_job", job_id=job_id)
-    found = await view.scheduler("list_executions", job_id=details["job_id"], limit=20, with_results=False)
-    ended = next((execution for execution in found["history"] if execution["status"] not in UNFINISHED), None)
+    executions = await view.history(details["job_id"], 20)
+    ended = next((execution for execution in executions if execution["status"] not in UNFINISHED), None)
     state = details["info"]["state"]
     outcome, told = "skipped", "no run yet" if state == "active" else state
     if ended is not None and state in ("active", "done"):  # a missed or lost execution has no end: its due time is shown

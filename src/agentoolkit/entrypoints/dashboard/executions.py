@@ -48,7 +48,7 @@ async def get_execution(view: Viewing, execution_id: str) -> Response:
     """Show an execution: its origin, its attempts, and its result or error."""
     execution = await view.scheduler("get_execution", execution_id=execution_id)
     id_ = execution["execution_id"]
-    kept = await view.scheduler("list_executions", job_id=execution["job_id"], limit=100, with_results=False)
+    kept = await view.history(execution["job_id"], 100)
     return await view.page(
         "execution.html",
         title=f"{execution['status']}: {execution['job_id']}",
@@ -58,7 +58,7 @@ async def get_execution(view: Viewing, execution_id: str) -> Response:
         upstream=upstream_of(id_),
         downstream=await _started_by(view, execution),
         origin=origin_of(id_),
-        repeats=[other for other in kept["history"] if origin_of(other["execution_id"]) == id_],
+        repeats=[other for other in kept if origin_of(other["execution_id"]) == id_],
         run=_agent_run(execution),
     )
 

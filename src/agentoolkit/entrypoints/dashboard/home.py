@@ -82,12 +82,12 @@ async def _lanes(view: View, troubles: Sequence[Trouble], due: Sequence[Mapping[
 
 async def _lane(view: View, job_id: str) -> Lane:
     """Return the lane of a job. Its executions may have outlived it."""
-    data = await view.scheduler("list_executions", job_id=job_id, limit=100, with_results=False)
+    executions = await view.history(job_id, 100)
     try:
         job = await view.scheduler("get_job", job_id=job_id)
     except JobNotFound:
-        return Lane(job_id, job_address(job_id), data["history"], [])
+        return Lane(job_id, job_address(job_id), executions, [])
     info = job["info"]
     to_come = runs_to_come(MAX_AHEAD, info["max_runs"], info["runs"])
     ahead = coming(schedule_of(info), view.clock, to_come) if info["state"] == "active" else []
-    return Lane(job["job_name"], job_address(job_id), data["history"], ahead)
+    return Lane(job["job_name"], job_address(job_id), executions, ahead)

@@ -67,10 +67,10 @@ async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = ""
 
 async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
     """Return jobs with their schedules in words and their latest executions."""
-    histories = await all_of(*(view.scheduler("list_executions", job_id=job["job_id"], limit=STRIP, with_results=False) for job in jobs))
+    histories = await all_of(*(view.history(job["job_id"], STRIP) for job in jobs))
     schedules = [listed_schedule(job, _LONG_AGO) for job in jobs]
     words = [describe(each) if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
-    return [JobRow(job, text, data["history"]) for job, text, data in zip(jobs, words, histories, strict=True)]
+    return [JobRow(job, text, history) for job, text, history in zip(jobs, words, histories, strict=True)]
 
 
 @router.get("/jobs/{job_id}")
@@ -78,10 +78,8 @@ async def get_job(view: Viewing, job_id: str) -> Response:
     """Show a job: its schedule in words, next due times, history, definition and changes."""
     details = await view.scheduler("get_job", job_id=job_id)
     id_ = details["job_id"]
-    history, audit = await all_of(
-        view.scheduler("list_executions", job_id=id_, limit=100, with_results=False), view.scheduler("audit", job_id=id_, limit=50)
-    )
-    info, executions = details["info"], history["history"]
+    executions, audit = await all_of(view.history(id_, 100), view.scheduler("audit", job_id=id_, limit=50))
+    info = details["info"]
     schedule = schedule_of(info)
     count = runs_to_come(NEXT_RUNS, info["max_runs"], info["runs"])
     ahead = preview(schedule, now=view.clock.now, count=count) if schedule else None

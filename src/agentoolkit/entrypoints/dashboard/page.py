@@ -27,6 +27,7 @@ from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.routing import NamingRoute
 from agentoolkit.entrypoints.rest.session_cookie import session_of
 from agentoolkit.newest import keep_newest
+from agentoolkit.system.scheduler.errors import JobNotFound
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -62,6 +63,13 @@ class View:
     async def scheduler(self, operation: str, /, **fields: Any) -> dict[str, Any]:
         """Perform an operation of the scheduler and return its data."""
         return await self.tools.scheduler(operation, **fields)
+
+    async def history(self, job_id: str, limit: int) -> list[dict[str, Any]]:
+        """Return the latest executions of a job, without results. Empty if the job is gone: pages list what may outlive it."""
+        try:
+            return (await self.scheduler("list_executions", job_id=job_id, limit=limit, with_results=False))["history"]
+        except JobNotFound:
+            return []
 
     async def form(self) -> dict[str, str]:
         """Return the fields of the submitted form."""
