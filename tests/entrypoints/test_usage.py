@@ -225,7 +225,7 @@ def test_a_full_disk_is_one_line(words: tuple[str, ...]) -> None:
 
 def test_an_export_into_nothing_is_one_line(cli: Cli) -> None:
     """A folder that is not there is named."""
-    assert cli("export", "-o", "nowhere/all.jsonl", code=1).stderr.count("\n") == 1
+    assert cli("export", "-o", "nowhere/all.jsonl", code=2).stderr.count("\n") == 1
 
 
 def test_a_plugin_that_ends_the_process_is_named(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
