@@ -160,19 +160,8 @@ def create_agent_agent(
         time: The time source; by default the machine's clock.
         injector: The injector to register in, and whose scheduler is called; by default the current one.
     """
-    injector, time = injector or get_injector(), time or SystemTime()
-    jobs = AgentJobs(injector)
-    values = values or MemoryKeyValueStore()
-    service = AgentService(
-        AgentRegistry(),
-        MemoryLedger() if database is None else SqlLedger(database),
-        ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
-        ChangeGates(values, injector, time),
-        PreviousAnswers(values, jobs, time),
-        RunStores(database, location, time),
-        jobs,
-        time,
-    )
+    injector = injector or get_injector()
+    service = _make_service(database, location, values or MemoryKeyValueStore(), time or SystemTime(), injector)
     service.registry.sources, service.registry.make = sources or {}, partial(_from_source, service)
     return create_agentool(
         "agent",
@@ -183,6 +172,22 @@ def create_agent_agent(
         examples=EXAMPLES,
         precheck=_check,
         injector=injector,
+    )
+
+
+def _make_service(
+    database: Database | None, location: str | None, values: KeyValueStore, time: TimeSource, injector: Injector
+) -> AgentService:
+    jobs = AgentJobs(injector)
+    return AgentService(
+        AgentRegistry(),
+        MemoryLedger() if database is None else SqlLedger(database),
+        ParkedRuns(MemoryApprovals() if database is None else SqlApprovals(database), jobs, time),
+        ChangeGates(values, injector, time),
+        PreviousAnswers(values, jobs, time),
+        RunStores(database, location, time),
+        jobs,
+        time,
     )
 
 

@@ -29,7 +29,7 @@ _NAME_AN_AGENT = (
 )
 
 
-class Target(NamedTuple):
+class JobTarget(NamedTuple):
     """What a job calls."""
 
     agentool_name: str
@@ -44,7 +44,7 @@ async def create_job(
     desk: Desk,
     name: str,
     schedule: str,
-    target: Awaitable[Target],
+    target: Awaitable[JobTarget],
     *,
     timezone: str | None,
     until: str | None = None,
@@ -52,7 +52,7 @@ async def create_job(
 ) -> Answer:
     """Schedule a job. All that is refused of it is told at once."""
     zone = timezone or desk.timezone
-    refusals, called, end = Refusals(), Target("", {}, ""), None
+    refusals, called, end = Refusals(), JobTarget("", {}, ""), None
     with refusals.collect():
         await check_when(desk, schedule, zone)
     with refusals.collect():
@@ -78,7 +78,7 @@ async def create_job(
 async def edit_job(
     desk: Desk,
     name: str,
-    target: Callable[[Mapping[str, Any]], Awaitable[Target | None]],
+    target: Callable[[Mapping[str, Any]], Awaitable[JobTarget | None]],
     *,
     when: str | None,
     timezone: str | None,
@@ -98,16 +98,7 @@ async def edit_job(
     """
     job_id = await find_job(desk, name)
     info = (await desk.scheduler("get_job", job_id=job_id))["info"]
-    zone = timezone or info["timezone"]
-    refusals, called, end = Refusals(), None, dict[str, Any]()
-    with refusals.collect():
-        if when is not None:
-            await check_when(desk, when, zone)
-    with refusals.collect():
-        called = await target(info)
-    with refusals.collect():
-        end = await _changed_end(desk, until, zone)
-    refusals.raise_all()
+    called, end = await _read_changes(desk, target(info), when, until, timezone or info["timezone"])
     done = await desk.scheduler(
         "update",
         called={"input_data": called.field if called else "", "job_name": "new_name"},
@@ -120,6 +111,22 @@ async def edit_job(
         **changes,
     )
     return "Changed" if done["changed"] else "Unchanged:", done
+
+
+async def _read_changes(
+    desk: Desk, target: Awaitable[JobTarget | None], when: str | None, until: str | None, zone: str
+) -> tuple[JobTarget | None, dict[str, Any]]:
+    """Return what a job is to call, and its end as fields of ``update``. All refusals are raised together."""
+    refusals, called, end = Refusals(), None, dict[str, Any]()
+    with refusals.collect():
+        if when is not None:
+            await check_when(desk, when, zone)
+    with refusals.collect():
+        called = await target
+    with refusals.collect():
+        end = await _changed_end(desk, until, zone)
+    refusals.raise_all()
+    return called, end
 
 
 async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: Mapping[str, object]) -> Answer:
@@ -193,7 +200,7 @@ def _end_of_day(read: Mapping[str, Any]) -> str:
     return datetime.combine(day, time(23, 59, 59), ZoneInfo(read["timezone"])).isoformat()
 
 
-async def prompt_target(desk: Desk, prompt: object, field: str, *, known: Mapping[str, Any] | None = None) -> Target:
+async def prompt_target(desk: Desk, prompt: object, field: str, *, known: Mapping[str, Any] | None = None) -> JobTarget:
     """Return what runs a prompt: the agent of this desk, or the one that ran it so far.
 
     Args:
@@ -206,20 +213,20 @@ async def prompt_target(desk: Desk, prompt: object, field: str, *, known: Mappin
         problem = "It is a text that says what the agent is to do."
         raise InvalidInput(problem, field=field, value=prompt, remedy="Write e.g. 'Summarise yesterday\\'s mail'.")
     agent = await _agent(desk) if known is None else known.get("agent")
-    return Target("agent", {"operation": "run", "agent": agent, "prompt": prompt}, field.rpartition(".")[0], is_whole=False)
+    return JobTarget("agent", {"operation": "run", "agent": agent, "prompt": prompt}, field.rpartition(".")[0], is_whole=False)
 
 
-def tool_target(desk: Desk, tool: str, data: Mapping[str, Any] | None, field: str, *, is_whole: bool = True) -> Target:
+def tool_target(desk: Desk, tool: str, data: Mapping[str, Any] | None, field: str, *, is_whole: bool = True) -> JobTarget:
     """Return what a tool's name and input stand for; its operation need not be said where it has only one."""
     with fields_called({"name": "agentool_name"}), desk.in_own_words():
         operations = desk.calls.get(tool).operations
     given = dict(data or {})
     if len(operations) == 1:
         given.setdefault("operation", next(iter(operations)))
-    return Target(tool, given, field, is_whole)
+    return JobTarget(tool, given, field, is_whole)
 
 
-def _edited_input(info: Mapping[str, Any], called: Target) -> dict[str, Any]:
+def _edited_input(info: Mapping[str, Any], called: JobTarget) -> dict[str, Any]:
     """Return the input that a job has after an edit, which keeps what is not given of it, unless another operation is asked for."""
     known: Mapping[str, Any] = info["input_data"]
     another = called.agentool_name != info["agentool_name"] or called.input_data.get("operation", known.get("operation")) != known.get(

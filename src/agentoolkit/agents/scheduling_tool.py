@@ -13,7 +13,7 @@ from agentool.hints import Hints
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, find_job, list_page, on_trial, show_job
 from agentoolkit.agents.scheduling_input import LIST_LENGTH, Action, Detail, SchedulingInput, SchedulingOutput, State
-from agentoolkit.agents.scheduling_requests import Target, act_on, create_job, edit_job, prompt_target, tool_target
+from agentoolkit.agents.scheduling_requests import JobTarget, act_on, create_job, edit_job, prompt_target, tool_target
 
 NAME = "scheduling"
 
@@ -72,7 +72,7 @@ Answers with how the job stands now."""
         text, done = await act_on(desk, name, action, until, unused)
         return SchedulingOutput(text=text, data=done)
 
-    async def target(info: Mapping[str, Any]) -> Target | None:
+    async def target(info: Mapping[str, Any]) -> JobTarget | None:
         return await _edited_target(desk, info, prompt, input)
 
     said, done = await edit_job(desk, name, target, when=when, timezone=timezone, until=until, job_name=new_name)
@@ -132,7 +132,7 @@ def create_scheduling_tool(
     )
 
 
-async def _target(desk: Desk, prompt: str | None, tool: str | None, data: dict[str, Any] | None) -> Target:
+async def _target(desk: Desk, prompt: str | None, tool: str | None, data: dict[str, Any] | None) -> JobTarget:
     if (prompt is None) is (tool is None):
         problem = "Give either a prompt for an agent, or a tool and its input."
         remedy = "For a reminder: tool 'notification', input {'operation': 'send', 'message': '…'}."
@@ -144,7 +144,7 @@ async def _target(desk: Desk, prompt: str | None, tool: str | None, data: dict[s
     return await prompt_target(desk, prompt, "prompt")
 
 
-async def _edited_target(desk: Desk, info: Mapping[str, Any], prompt: str | None, data: dict[str, Any] | None) -> Target | None:
+async def _edited_target(desk: Desk, info: Mapping[str, Any], prompt: str | None, data: dict[str, Any] | None) -> JobTarget | None:
     tool = str(info["agentool_name"])
     if prompt is not None and tool != "agent":
         problem = f"This job runs the tool {tool!r}, which takes no prompt."

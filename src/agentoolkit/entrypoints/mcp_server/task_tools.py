@@ -12,7 +12,7 @@ from agentool.errors import InvalidInput, excerpt
 from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, ToolWords, find_job, list_page, read_page, show_job
-from agentoolkit.agents.scheduling_requests import Target, act_on, check_when, create_job, edit_job, prompt_target, tool_target
+from agentoolkit.agents.scheduling_requests import JobTarget, act_on, check_when, create_job, edit_job, prompt_target, tool_target
 from agentoolkit.entrypoints.mcp_server.confirmation import Codes
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.mcp_server.task_input import (
@@ -124,7 +124,7 @@ Answers with how it stands now."""
         text, done = await act_on(desk, task_id, action, until, unused)
         return TaskOutput(text=text, data=done)
 
-    async def target(info: Mapping[str, Any]) -> Target | None:
+    async def target(info: Mapping[str, Any]) -> JobTarget | None:
         return None if config is None else await _target(desk, "custom", config, info)
 
     policies: dict[str, Any] = {"priority": priority, "max_retries": max_retries}
@@ -171,12 +171,12 @@ async def history(
     return TaskOutput(text=text, data={"runs": runs[:number], "cursor": following})
 
 
-async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> Target:
+async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> JobTarget:
     """Return what a task's type and config stand for; `info` is what is known of a task that is edited."""
     if task_type not in ("custom", "agent", "agentool"):
         with fields_called({"type": "task_type"}):
             call = desk.calls.get("sequence").deps.types.call(task_type, config)
-        return Target(call.agentool_name, call.input_data, "config")
+        return JobTarget(call.agentool_name, call.input_data, "config")
     keys = set(config)
     if keys == {"prompt"}:
         runs_agent = info is not None and info["agentool_name"] == "agent"
@@ -194,13 +194,13 @@ async def _target(desk: TaskDesk, task_type: str, config: Mapping[str, Any], inf
     raise InvalidInput(problem, field="config", value=dict(config), remedy=remedy)
 
 
-def _command_target(command: str) -> Target:
+def _command_target(command: str) -> JobTarget:
     try:
         call = shell_call(command)
     except Untranslatable as error:
         problem, remedy = f"{command!r} cannot be run: {error}.", "Give a program and its arguments."
         raise InvalidInput(problem, field="config.command", value=command, remedy=remedy) from error
-    return Target(call.agentool_name, call.input_data, "config")
+    return JobTarget(call.agentool_name, call.input_data, "config")
 
 
 def _text(config: Mapping[str, Any], key: str) -> str:

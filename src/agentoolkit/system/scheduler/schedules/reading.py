@@ -24,7 +24,7 @@ from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words import understand
-from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, Language, Translation, answered_in, in_english, language_name
+from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, EnglishText, Language, answered_in, in_english, language_name
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
 from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, DayParts, count_known, plain
@@ -137,7 +137,7 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
     readings: dict[str, Phrase] = {}
     refused: list[InvalidSchedule] = []
     languages = () if is_after(text) else habits.languages
-    translations: list[tuple[Language, Translation]] = [(language, in_english(text, language)) for language in languages]
+    translations: list[tuple[Language, EnglishText]] = [(language, in_english(text, language)) for language in languages]
     said: list[tuple[Language | None, str]] = [(None, text)]
     said.extend((language, found.english) for language, found in translations if found.english and found.english != text)
     for language, english in said:
@@ -164,7 +164,7 @@ def _refused_as(language: Language, english: str, wrong: InvalidSchedule, text: 
 
 
 def _best_refusal(
-    text: str, refused: list[InvalidSchedule], translations: list[tuple[Language, Translation]], hint: str | None
+    text: str, refused: list[InvalidSchedule], translations: list[tuple[Language, EnglishText]], hint: str | None
 ) -> InvalidSchedule:
     """Return the refusal of the language that knows all words of a text, or most of them; English comes before the others."""
     in_english_words, *others = refused
@@ -172,7 +172,7 @@ def _best_refusal(
         return others[0]
     if hint is not None:
         return InvalidSchedule(in_english_words.problem, field="schedule", value=text, remedy=hint)
-    language, best = max(translations, key=lambda each: each[1].known, default=(None, Translation(None, 0)))
+    language, best = max(translations, key=lambda each: each[1].known, default=(None, EnglishText(None, 0)))
     if language is None or best.english is not None or best.known <= count_known(text):
         return in_english_words
     problem = f"{best.unknown!r} is not understood in {language_name(language)}."

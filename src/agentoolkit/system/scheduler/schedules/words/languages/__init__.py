@@ -42,7 +42,7 @@ class _Found(NamedTuple):
     unknown: str = ""
 
 
-class Translation(NamedTuple):
+class EnglishText(NamedTuple):
     """A text in English words.
 
     Attributes:
@@ -56,7 +56,7 @@ class Translation(NamedTuple):
     unknown: str = ""
 
 
-def in_english(text: str, language: Language) -> Translation:
+def in_english(text: str, language: Language) -> EnglishText:
     """Write a text of another language in English words."""
     said = _unmarked(text)
     for shape, instead in _FORMS[language]:
@@ -64,10 +64,10 @@ def in_english(text: str, language: Language) -> Translation:
     found = _translated(_TOKEN.findall(said), _TABLES[language], _KEPT)
     if found.unknown:
         as_written = (word for word in re.findall(r"[\w'’]+", text) if _unmarked(word) == found.unknown)
-        return Translation(None, found.known, next(as_written, found.unknown))
+        return EnglishText(None, found.known, next(as_written, found.unknown))
     words = " ".join(word.strip("<>").removesuffix(".") for word in found.words)
     words = re.sub(r"(?<!1)([123])th\b", lambda digit: digit[1] + {"1": "st", "2": "nd", "3": "rd"}[digit[1]], words)
-    return Translation(re.sub(r"\s+", " ", words).strip(), found.known)
+    return EnglishText(re.sub(r"\s+", " ", words).strip(), found.known)
 
 
 def _unmarked(text: str) -> str:
