@@ -52,7 +52,7 @@ def stormed(stage: Stage, storm: Storm, prefix: str) -> Verdict:
 
     Whoever is started in the second half is of this release. Those of an older one go on beside it until they are struck.
     """
-    plain = [*every_second(JOBS, soon(30 if FULL else 10), SECONDS, result_queue="results"), *after_each(3)]
+    plain = [*every_second(JOBS, soon(30 if FULL else 20), SECONDS, result_queue="results"), *after_each(3)]
     jobs = [{**job, "job_id": prefix + job["job_id"], "schedule": job["schedule"].replace("after ", f"after {prefix}")} for job in plain]
     stage.schedule(jobs)
     for _ in range(3):
