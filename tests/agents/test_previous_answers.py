@@ -11,7 +11,9 @@ from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from tests.agents.test_agent_tool import schedule
 
+from agentool.secrets_here import secrets_here
 from agentoolkit.actions.agent import register_agent
+from agentoolkit.agents.previous_answers import MAX_ANSWER
 from agentoolkit.testing import TestToolkit
 
 GATE = {"agentool_name": "storage_kv", "input_data": {"operation": "get", "key": "mails", "default": 0}}
@@ -90,3 +92,20 @@ async def test_a_run_without_a_job_keeps_none(kit: TestToolkit) -> None:
     await kit.injector.run("scheduler", {"operation": "run_now", "agentool_name": "agent", "input_data": prompt})
     service = kit.injector.get("agent").deps
     assert await service.answers.values.keys("agent-answers", "", 10, kit.clock.now()) == []
+
+
+@pytest.mark.parametrize("length", [20, MAX_ANSWER - 10])
+async def test_a_kept_answer_holds_no_part_of_a_secret(kit: TestToolkit, length: int) -> None:
+    """Neither one within the answer, nor the beginning of one through which its limit cuts."""
+    register_agent("a", Model().agent())
+    await schedule(kit, previous_result=True)
+    answers = kit.injector.get("agent").deps.answers
+    token = secrets_here.set(["hunter2-and-much-more"])
+    try:
+        await answers.keep("j", "x" * length + "hunter2-and-much-more" + "y" * 30)
+    finally:
+        secrets_here.reset(token)
+    kept = await answers.values.get("agent-answers", "j", kit.clock.now())
+    assert kept is not None
+    assert "hunter" not in kept.text
+    assert "x" * length in kept.text

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+from agentool.secrets_here import secrets_here, without_texts
 from agentoolkit.agents.agent_jobs import AgentJobs
 from agentoolkit.json_values import recordable
 from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
@@ -61,4 +62,5 @@ class PreviousAnswers:
 
 
 def _text(output: Any) -> str:
-    return (output if isinstance(output, str) else json.dumps(output, ensure_ascii=False))[:MAX_ANSWER]
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False)
+    return without_texts(text, secrets_here.get())[:MAX_ANSWER]  # hidden before the cut, which could leave a part of one
