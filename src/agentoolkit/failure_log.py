@@ -1,4 +1,4 @@
-"""Log failures of work that is tried again. A failure that repeats is logged once a minute, not at every try."""
+"""Logs failures: one that repeats, as of work that is tried again, once a minute; lost work each time."""
 
 from __future__ import annotations
 
@@ -60,28 +60,27 @@ def log_failure(logger: logging.Logger, message: str, *given: object) -> None:
         message: What failed and what happens next, as a format of `logging`.
         given: The values of the format. Failures that differ only in numbers count as the same failure.
     """
-    error = sys.exception()
-    if isinstance(error, AgenToolError):
-        _log(logger, logging.ERROR, f"{message}: %s", (*given, error))
-    else:
-        _log(logger, logging.ERROR, message, given, error)
+    _log_repeats(logger, logging.ERROR, *_described(message, given))
 
 
 def log_lost(logger: logging.Logger, message: str, *given: object) -> None:
     """Log the error that is being handled, each time: nobody tries this work again. See `log_failure`."""
-    error = sys.exception()
-    if isinstance(error, AgenToolError):
-        logger.error(f"{message}: %s", *given, error)
-    else:
-        logger.exception(message, *given)
+    message, given, error = _described(message, given)
+    logger.error(message, *given, exc_info=error, stacklevel=2)
 
 
 def log_again(logger: logging.Logger, message: str, *given: object) -> None:
     """Log a warning; a repeated one once a minute. See `log_failure`."""
-    _log(logger, logging.WARNING, message, given)
+    _log_repeats(logger, logging.WARNING, message, given)
 
 
-def _log(logger: logging.Logger, level: int, message: str, given: tuple[object, ...], error: BaseException | None = None) -> None:
+def _described(message: str, given: tuple[object, ...]) -> tuple[str, tuple[object, ...], BaseException | None]:
+    """Return the format and values that describe the error that is being handled, and the error if its traceback is wanted."""
+    error = sys.exception()
+    return (f"{message}: %s", (*given, error), None) if isinstance(error, AgenToolError) else (message, given, error)
+
+
+def _log_repeats(logger: logging.Logger, level: int, message: str, given: tuple[object, ...], error: BaseException | None = None) -> None:
     texts = tuple(_text(one) for one in given if not isinstance(one, (int, float)))
     again = REPEATS.count(hash((logger.name, message, texts, type(error), _text(error))))
     if again:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import Any
 from unicodedata import category
+
+_OPERATION = re.compile(r"\b[Oo]peration '(\w+)'")
 
 
 def counted(number: int, noun: str) -> str:
@@ -20,6 +24,11 @@ def in_one_line(text: str, keep: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(character if character in keep or _prints(character) else repr(character)[1:-1] for character in text)
+
+
+def name_operations(text: str, names: Mapping[str, str]) -> str:
+    """Replace ``operation 'update'``, as errors of the scheduler call it, by the name that a door has for the operation."""
+    return _OPERATION.sub(lambda found: names.get(found[1], found[0]), text)
 
 
 def printable_json(value: Any, indent: int | None = None) -> str:

@@ -34,16 +34,15 @@ _WORDS = {
 _BOUNDS = {"start": "start_at", "end": "end_at"}
 """Positional arguments, and the fields that they set."""
 _COMMANDS = {
-    "list_executions": "history",
-    "get_job": "info",
-    "update": "update",
-    "cancel_execution": "cancel-execution",
-    "cancel": "cancel",
-    "list_approvals": "approvals list",
-    "start": "start",
+    "list_executions": "`agentool history`",
+    "get_job": "`agentool info`",
+    "update": "`agentool update`",
+    "cancel_execution": "`agentool cancel-execution`",
+    "cancel": "`agentool cancel`",
+    "list_approvals": "`agentool approvals list`",
+    "start": "`agentool start`",
 }
 """Commands by the operation of the scheduler that an error's remedy names."""
-_OPERATION = re.compile(rf"\b[Oo]peration '({'|'.join(_COMMANDS)})'")
 _CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
 """Remedy of a wrong input for Python code. The command line replaces it."""
 
@@ -155,12 +154,13 @@ def _lines(error: AgenToolError) -> list[str]:
     Fields are named by the options that set them, and operations by their commands.
     """
     from agentoolkit.entrypoints.taskfile import TasksRefused
+    from agentoolkit.text import name_operations
 
     if not isinstance(error, TasksRefused):
         options: Mapping[str, str] = getattr(error, _OPTIONS, {})
         text = str(error).removeprefix("AgenTool 'scheduler' refused its input: ")
         text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
-        text = _OPERATION.sub(lambda found: f"`agentool {_COMMANDS[found[1]]}`", text)
+        text = name_operations(text, _COMMANDS)
         return [re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)]
     *refusals, last = error.refusals
     sentences = [line for line in error.advice if not line.startswith("export ")]

@@ -28,6 +28,7 @@ from agentool.errors import (
 )
 from agentoolkit.database.session import DatabaseError
 from agentoolkit.system.scheduler.errors import SchedulerStopped
+from agentoolkit.text import name_operations
 
 logger = logging.getLogger(__name__)
 
@@ -164,12 +165,11 @@ _REQUESTS = {
 }
 """Requests by the operation of the scheduler that an error's remedy names."""
 _FIELD = re.compile(rf"(?<!['\w.])({'|'.join(_NAMES)})(?!['\w])")
-_OPERATION = re.compile(rf"\b[Oo]peration '({'|'.join(_REQUESTS)})'")
 
 
 def api_words(text: str) -> str:
     """Replace the scheduler's names of fields and operations by those of the API. Quoted text stays as it is."""
-    return _FIELD.sub(lambda found: _NAMES[found[1]], _OPERATION.sub(lambda found: _REQUESTS[found[1]], text))
+    return _FIELD.sub(lambda found: _NAMES[found[1]], name_operations(text, _REQUESTS))
 
 
 def _in_api_words(problem: Problem) -> Problem:
