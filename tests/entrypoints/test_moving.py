@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from agentoolkit.entrypoints.taskfile import read_tasks
+from agentoolkit.entrypoints.cli.app import app_for
+from agentoolkit.entrypoints.taskfile import load_tasks, read_tasks
 
 from .conftest import Cli
 
@@ -143,3 +146,40 @@ def test_an_export_says_what_stays_behind(cli: Cli) -> None:
     """On stderr, so that what is written is whole; and in the help."""
     assert "jobs that were cancelled, the audit and tokens" in cli("export").stderr
     assert "Cancelled jobs, the audit and tokens stay behind." in " ".join(cli("export", "--help").stdout.split())
+
+
+ODD = "a → b é 😀 \\ \u2028"
+CHARSETS = ["utf-8", "latin-1", "ascii", "cp1252"]
+
+
+def piped(charset: str, *words: str) -> bytes:
+    """Return what a command writes where stdout has this encoding."""
+    result = CliRunner(charset=charset).invoke(app_for(words[:1]), list(words))
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.stdout_bytes
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_an_export_is_whole_whatever_the_encoding_of_stdout_is(cli: Cli, monkeypatch: pytest.MonkeyPatch, charset: str) -> None:
+    """No letter is replaced by a similar one, and an import reads the file."""
+    cli.greeting("greeting", "1 hour", "--description", ODD)
+    Path("all.jsonl").write_bytes(piped(charset, "export"))
+    monkeypatch.setenv("AGENTOOL_DATABASE", "other.db")
+    assert "Added 1 job" in cli("import", "jsonl", "all.jsonl").stdout
+    assert cli.data("info", "greeting")["info"]["description"] == ODD
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_json_is_utf8_whatever_the_encoding_of_stdout_is(cli: Cli, charset: str) -> None:
+    """Programs read JSON as UTF-8, also in a country of Latin-1."""
+    cli.greeting("greeting", "1 hour", "--description", "grüßen")
+    assert json.loads(piped(charset, "info", "greeting", "--json").decode())["info"]["description"] == "grüßen"
+
+
+@pytest.mark.parametrize("charset", CHARSETS)
+def test_a_task_file_can_be_served_whatever_the_encoding_of_stdout_is(cli: Cli, charset: str) -> None:
+    """Task files are read as UTF-8."""
+    Path("crontab").write_text("# grüßen\n0 3 * * * true é\n")
+    Path("tasks.yaml").write_bytes(piped(charset, "import", "crontab", "crontab"))
+    (task,) = load_tasks(Path("tasks.yaml"))
+    assert (task.description, (task.input_data or {})["command"]) == ("grüßen", ["true", "é"])

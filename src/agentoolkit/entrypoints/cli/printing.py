@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from agentoolkit.entrypoints.cli.terminal import PlainConsole, is_writable
+from agentoolkit.entrypoints.cli.terminal import PlainConsole, write_json_text
 from agentoolkit.text import counted, in_one_line, printable_json
 from agentoolkit.time_source import SystemTime
 
@@ -49,8 +48,7 @@ def console() -> Console:
 
 def print_json(data: Any) -> None:
     """Print data as JSON."""
-    text = printable_json(data, indent=2)
-    sys.stdout.write((text if is_writable(text) else json.dumps(data, indent=2, default=str)) + "\n")
+    write_json_text(printable_json(data, indent=2) + "\n")
 
 
 def print_result(result: BaseModel) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import json
 import os
+import re
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -33,13 +35,14 @@ def make_writable() -> None:
             reconfigure(errors=_ERRORS)
 
 
-def is_writable(text: str) -> bool:
-    """Tell whether stdout's encoding has every letter of a text."""
-    try:
-        text.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+def writes_utf8() -> bool:
+    """Tell whether stdout's encoding is UTF-8."""
+    return codecs.lookup(sys.stdout.encoding or "utf-8").name == "utf-8"
+
+
+def write_json_text(text: str) -> None:
+    """Write JSON to stdout. Its readers expect UTF-8, so other encodings get escapes: their letters would be read as others."""
+    sys.stdout.write(text if writes_utf8() else re.sub(r"[^\x00-\x7f]", lambda letter: json.dumps(letter[0])[1:-1], text))
 
 
 class PlainConsole(Console):

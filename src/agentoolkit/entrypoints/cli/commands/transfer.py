@@ -30,23 +30,24 @@ def export(
 
     Cancelled jobs, the audit and tokens stay behind.
     """
-    import sys
     from contextlib import nullcontext
 
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.errors import tell
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, visit
+    from agentoolkit.entrypoints.cli.terminal import write_json_text
     from agentoolkit.text import counted
     from agentoolkit.text_files import replace_text
     from agentoolkit.transfer import Everything, export_lines
 
     async def write(kit: Toolkit) -> int:
         written = 0
-        with replace_text(output) if output else nullcontext(sys.stdout) as file:
+        with replace_text(output) if output else nullcontext() as file:
             held = Everything(kit.scheduler.store, kit.queue.backend, kit.values)
+            write = file.write if file else write_json_text
             async for line in export_lines(held, kit.scheduler.now()):
-                file.write(line + "\n")
+                write(line + "\n")
                 written += 1
         return written
 
@@ -136,11 +137,11 @@ def _print_translation(translation: Translation) -> None:
     import sys
 
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
-    from agentoolkit.entrypoints.cli.terminal import is_writable
+    from agentoolkit.entrypoints.cli.terminal import writes_utf8
     from agentoolkit.transfer import as_task_file
 
     text = as_task_file(translation)
-    sys.stdout.write(text if is_writable(text) else as_task_file(translation, ascii_only=True))
+    sys.stdout.write(text if writes_utf8() else as_task_file(translation, ascii_only=True))
     for note in translation.notes:
         tell(f"{note.where}{': not translated' if note.refused else ''}: {note.told}")
     for setting in _settings_to_serve(text):
