@@ -302,3 +302,66 @@ async def test_what_is_translated_can_be_scheduled() -> None:
     async with toolkit(settings=Settings(database=None, programs=("true", "sh", "cat"))) as kit:
         applied = await apply_tasks(kit.injector, tasks)
     assert [task.mark for task in applied] == ["new"] * 6
+
+
+# What a shell would read otherwise
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("poll /srv/disk1>/dev/null", ["poll", "/srv/disk1"]),
+        ("poll /srv/disk2>>/dev/null 2>&1", ["poll", "/srv/disk2"]),
+        ("poll disk1 1>/dev/null", ["poll", "disk1"]),
+        ("poll disk1 2>/dev/null", ["poll", "disk1"]),
+    ],
+)
+def test_a_digit_at_a_words_end_is_no_stream(command: str, words: list[str]) -> None:
+    """A shell takes a digit before > for a stream only if it stands by itself: else it belongs to the argument."""
+    assert only(f"0 1 * * * {command}")["input_data"]["command"] == words
+
+
+def test_a_digit_at_a_words_end_stays_when_output_went_to_a_file() -> None:
+    """The same with `log`."""
+    steps = only("0 1 * * * poll disk1>/tmp/out", log=True)["input_data"]["steps"]
+    assert steps[0]["input_data"]["command"] == ["poll", "disk1"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["poll 2>/tmp/err", "poll 2>> /tmp/err", "poll 3>/dev/null", "poll 12>/dev/null", "poll >/tmp/out 2>/tmp/err", "poll <>/dev/null"],
+)
+@pytest.mark.parametrize("log", [False, True])
+def test_what_redirects_another_stream_needs_a_shell(command: str, log: bool) -> None:
+    """Only stdout can go to the log: the number of another stream must not become an argument."""
+    translation = translated(f"0 1 * * * {command}", log=log)
+    assert (translation.tasks, "needs a shell" in translation.notes[-1].told) == ([], True)
+
+
+@pytest.mark.parametrize("command", ["echo a\\>/dev/null", "echo a\\> /tmp/b"])
+def test_an_escaped_sign_redirects_nothing(command: str) -> None:
+    """It is a letter of the argument."""
+    (task,) = translated(f"0 1 * * * {command}", log=True).tasks
+    assert ">" in task["input_data"]["command"][1]
+
+
+@pytest.mark.parametrize("command", ["cp /etc/a{,.bak}", "rm /tmp/{a,b}", "touch {1..3}", "cd /srv/{a,b} && ./x", "cd /srv/app-* && ./x"])
+def test_a_pattern_needs_a_shell(command: str) -> None:
+    """Some shells write out braces: here they would be letters, and a folder's stars too."""
+    assert "which needs a shell" in refusal(f"0 1 * * * {command}")
+
+
+@pytest.mark.parametrize(
+    "command", ["find /srv -name '*.log' -delete -exec ls {} +", 'curl -d \'{"a": 1, "b": 2}\' x', "git show HEAD@{1}"]
+)
+def test_other_braces_need_none(command: str) -> None:
+    """Empty braces, quoted ones and those without a list are letters to every shell."""
+    assert translated(f"0 1 * * * {command}").is_complete
+
+
+@pytest.mark.parametrize("command", ["exec /opt/a", "source /opt/env", ". /opt/env", "umask 077", "eval ls", "! a"])
+def test_a_command_of_the_shell_itself_needs_one(command: str) -> None:
+    """There is no program of this name."""
+    word = command.split()[0]
+    assert f"it uses {word!r}, which needs a shell" in refusal(f"0 1 * * * {command}")
+    assert only(f"0 1 * * * {command}", shell=True)["input_data"]["command"] == ["sh", "-c", command]

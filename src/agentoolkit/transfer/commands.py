@@ -8,9 +8,36 @@ from typing import Any, NamedTuple
 
 from agentoolkit.transfer.translation import Untranslatable, without_references
 
-_DISCARDS_OUTPUT = re.compile(r"(?:\s*(?:&>|>&|[12]?>>?)\s*/dev/null|\s+2>&1)+$")
-_WRITES_FILE = re.compile(r"\s*(?:&>>?|1?>>?)\s*(?P<file>[^\s'\"$`;&|<>*?]+)(?:\s+2>&1)?\s*$")
+_STDOUT = r"\s+1>>?|\s*(?<!\s\d)(?<!\s\d\d)(?<![\\<>])>>?"
+"""A redirection of stdout. To a shell a number before the sign is a stream only if it stands by itself: ``disk1>file`` writes ``disk1``."""
+_DISCARDS_OUTPUT = re.compile(rf"(?:(?:\s*&>|\s*>&|\s+2>>?|{_STDOUT})\s*/dev/null|\s+2>&1)+$")
+_WRITES_FILE = re.compile(rf"(?:\s*&>>?|{_STDOUT})\s*(?P<file>[^\s'\"$`;&|<>*?]+)(?:\s+2>&1)?\s*$")
 _CHANGES_FOLDER = re.compile(r"cd\s+(?P<folder>[^\s'\"$`;&|]+)\s*&&\s*(?P<rest>.+)")
+_BRACES = re.compile(r"\{[^\s}]*(?:,|\.\.)")
+"""Braces with a list or a range, which some shells write out as several words."""
+_OF_THE_SHELL = frozenset(
+    [
+        "!",
+        ".",
+        ":",
+        "alias",
+        "cd",
+        "command",
+        "eval",
+        "exec",
+        "exit",
+        "export",
+        "read",
+        "set",
+        "source",
+        "trap",
+        "ulimit",
+        "umask",
+        "unset",
+        "wait",
+    ]
+)
+"""Commands that shells carry out themselves. Where there are programs of these names, they change nothing for a shell."""
 
 
 class Target(NamedTuple):
@@ -45,12 +72,14 @@ def shell_call(command: str, stdin: str | None = None) -> Target:
     folder: dict[str, str] = {}
     if found := _CHANGES_FOLDER.fullmatch(line):
         folder, line = {"cwd": found["folder"]}, found["rest"]
-    if syntax := shell_syntax(line):
+    if syntax := shell_syntax(folder.get("cwd", "").removeprefix("~")) or shell_syntax(line):
         raise Untranslatable(f"it uses {syntax!r}, which needs a shell; put it into a script and call that")
     try:
         words = shlex.split(line)
     except ValueError as error:
         raise Untranslatable(f"it cannot be split into words: {error}") from None
+    if words and words[0] in _OF_THE_SHELL:
+        raise Untranslatable(f"it uses {words[0]!r}, which needs a shell; put it into a script and call that")
     if not words or "=" in words[0]:
         raise Untranslatable("it sets variables for its command; give them as 'env' in input_data" if words else "there is no command")
     return _run(words, stdin, **folder)
@@ -98,8 +127,8 @@ def without_output(command: str, *, files: bool) -> WithoutOutput:
 
 def shell_syntax(line: str) -> str | None:
     """Return the first character that has a meaning only in a shell; None if there is none."""
-    quote, before, characters = "", " ", iter(line)
-    for character in characters:
+    quote, before, characters = "", " ", iter(enumerate(line))
+    for place, character in characters:
         if character == "\\" and quote != "'":
             next(characters, None)
         elif quote:
@@ -109,7 +138,7 @@ def shell_syntax(line: str) -> str | None:
                 return character
         elif character in "'\"":
             quote = character
-        elif character in "|&;<>()$`*?[" or (character in "~#" and before.isspace()):
+        elif character in "|&;<>()$`*?[" or (character in "~#" and before.isspace()) or _BRACES.match(line, place):
             return character
         before = character
     return None
