@@ -164,6 +164,7 @@ class Toolkit:
                 register_plugins(self.settings.plugins, self.injector)
             if self._runs_jobs:
                 self.injector.get("metrics")  # built now, so that it counts from the first execution on
+            self.injector.register_others_later(None)
         except BaseException:
             self._registered = [name for name in self.injector.names() if name not in before]
             self._unregister()

@@ -10,8 +10,12 @@ import pytest
 
 from agentool import Injector
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler import InvalidJob, UnknownTarget, create_scheduler_agent
+from agentoolkit.system.scheduler import InvalidJob, SchedulerService, UnknownTarget, create_scheduler_agent
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.events import EventPublisher
+from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.testing import toolkit
+from agentoolkit.time_source import SystemTime
 
 from .conftest import START, create_note
 from .servers import Answer, HttpServer, listening
@@ -111,7 +115,8 @@ async def test_an_address_that_cannot_be_is_refused_when_scheduled(kit, address)
 async def test_without_the_http_agentool_an_address_is_refused():
     """An outcome cannot be posted by what is not there."""
     injector = Injector()
-    create_scheduler_agent(injector=injector)
+    service = SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
+    create_scheduler_agent(service, injector=injector)
     create_note(injector)
     asked = {"operation": "schedule", "schedule": "in 1 hour", "agentool_name": "note", "input_data": {"operation": "take"}}
     with pytest.raises(UnknownTarget, match="'http'"):

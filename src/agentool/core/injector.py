@@ -44,6 +44,8 @@ class Injector:
         self._registered: dict[str, AgenTool[Any]] = {}
         self._builders: dict[str, Callable[[], object]] = {}
         """Functions that build an AgenTool at its first use, by name."""
+        self._register_others: Callable[[], object] | None = None
+        """Registers further AgenTools, when a name is asked for that none has."""
         self._overrides: dict[str, list[tuple[AgenTool[Any]]]] = {}
         self._agentools: dict[str, tuple[AgenTool[Any], RunContext[Any]]] = {}
         """The AgenTool behind each name now, which is its last override or the registered one; and the context of its handlers."""
@@ -80,6 +82,14 @@ class Injector:
             if name in self._registered or name in self._builders:
                 raise ConfigurationError(f"An AgenTool named {name!r} is registered already.", remedy="Choose another name.")
             self._builders[name] = build
+
+    def register_others_later(self, register: Callable[[], object] | None) -> None:
+        """Call a function when a name is asked for that no AgenTool has, and look again. Until then nothing of it is imported.
+
+        Args:
+            register: Registers further AgenTools here. It is called once, and again after a failure. None takes it back.
+        """
+        self._register_others = register
 
     def unregister(self, name: str) -> None:
         """Remove an AgenTool. An unknown name is ignored."""
@@ -195,6 +205,7 @@ class Injector:
         with self._lock:
             for held in (self._registered, self._builders, self._overrides, self._agentools):
                 held.clear()
+            self._register_others = None
 
     @contextmanager
     def activate(self) -> Generator[Injector]:
@@ -214,6 +225,8 @@ class Injector:
 
     def _build(self, name: str) -> tuple[AgenTool[Any], RunContext[Any]]:
         with self._lock:
+            if name not in self:
+                self._look_further()
             if name in self._agentools:  # another thread has built it meanwhile
                 return self._agentools[name]
             if (build := self._builders.pop(name, None)) is None:
@@ -224,6 +237,16 @@ class Injector:
                 return self._agentools[name]
             except BaseException:
                 self._builders[name] = build
+                raise
+
+    def _look_further(self) -> None:
+        """Let further AgenTools be registered. Whoever registers them may ask for names itself."""
+        register, self._register_others = self._register_others, None
+        if register is not None:
+            try:
+                register()
+            except BaseException:
+                self._register_others = register
                 raise
 
     def _update(self, name: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import wraps
+from importlib import import_module
 from typing import Any
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.context import RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.operations import Handler
+from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.after_tool import create_after_agent
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidJob
@@ -31,21 +33,33 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
     """Create the AgenTools ``scheduler`` and ``after``, and register them. Without a service, a registered one is returned.
 
     Args:
-        service: The scheduler's service; by default a new one in memory, which starts at first use.
+        service: The scheduler's service. By default a new one, which starts at first use: a `Toolkit`'s where a setting of the
+            scheduler is given, such as its database or its zone; else one in memory. The other AgenTools of this package are
+            then registered too, at the latest when a job or a call names one.
         injector: Where to register it and to find AgenTools to run; the current one by default.
 
     Raises:
-        ConfigurationError: Another AgenTool named ``scheduler`` or ``after`` is registered.
+        ConfigurationError: Another AgenTool named ``scheduler`` or ``after`` is registered, or a setting is invalid.
     """
     injector = injector or get_injector()
     if service is None and NAME in injector:
         return injector.get(NAME)
-    service = service or SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
+    if service is None and any(setting.group is None for setting in Settings().given):
+        _register_toolkit(injector)
+        return injector.get(NAME)
+    if service is None:
+        service = SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
+        injector.register_others_later(lambda: _register_toolkit(injector))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
     about: dict[str, Any] = {"description": DESCRIPTION, "examples": EXAMPLES, "refusal": InvalidJob, "trial": _on_trial}
     agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, injector=injector, **about)
     create_after_agent(service.store, injector=injector)
     return agent
+
+
+def _register_toolkit(injector: Injector) -> None:
+    """Register the AgenTools of this package whose names are free. By name: the wiring imports this file."""
+    import_module("agentoolkit.wiring").Toolkit(injector=injector).log_package()
 
 
 def _on_trial(service: SchedulerService, asked: SchedulerInput) -> tuple[SchedulerService, SchedulerInput] | None:

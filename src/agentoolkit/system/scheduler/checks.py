@@ -122,11 +122,14 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
         if queue_name is None:
             continue
         name, call = delivery(queue_name, {}, "checked")
-        if name not in injector:
-            remedy = f"Register it with create_{name}_agent(), or leave out result_queue and error_queue."
-            raise UnknownTarget(f"It needs the AgenTool {name!r}, which is not registered.", field=field, value=queue_name, remedy=remedy)
         try:
-            injector.get(name).check(call)
+            agentool = injector.get(name)
+        except UnknownAgenTool:
+            problem = f"It needs the AgenTool {name!r}, which is not registered."
+            remedy = f"Register it with create_{name}_agent(), or leave out result_queue and error_queue."
+            raise UnknownTarget(problem, field=field, value=queue_name, remedy=remedy) from None
+        try:
+            agentool.check(call)
         except Exception as error:
             remedy = "Give a queue's name that 'enqueue' accepts, or an address that 'http' may reach."
             raise InvalidJob(str(error), field=field, value=queue_name, remedy=remedy) from error
