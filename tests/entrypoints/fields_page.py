@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+
+from tests.docs.cells import cell, default, taken
 
 from agentool.describe import FieldDescription, describe_fields
 from agentoolkit.entrypoints.cli.field_options import flag_of
@@ -32,16 +32,13 @@ Task files and the command line call some of them otherwise. A task file takes `
 | field | in a task file | on the command line |
 |---|---|---|
 """
-_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "minLength": "at least", "maxLength": "at most"}
 
 
 def page() -> str:
     """Return the page."""
     fields = describe_fields(JobFields)
     named = {name: about.alias or name for name, about in Task.model_fields.items()}
-    rows = [
-        f"| `{field.name}` | {_taken(field)} | {_code(field.default)} | {_cell(field.description)}. {_example(field)} |" for field in fields
-    ]
+    rows = [f"| `{field.name}` | {taken(field)} | {default(field)} | {cell(field.description)}. {_example(field)} |" for field in fields]
     others = [f"| `{field.name}` | `{named[field.name]}` | {_flag(field.name)} |" for field in fields]
     return _HEAD + "\n".join(rows) + "\n" + _BESIDE + "\n".join(others) + "\n"
 
@@ -51,21 +48,6 @@ def _flag(name: str) -> str:
     return by_place.get(name) or f"`{flag_of(name)}`"
 
 
-def _taken(field: FieldDescription) -> str:
-    schema: Mapping[str, Any] = field.schema
-    bounds = [f"{words} {schema[key]:,}" for key, words in _BOUNDS.items() if key in schema]
-    unit = " characters" if "maxLength" in schema else ""
-    return _cell(", ".join([field.type_words, *bounds]) + unit)
-
-
-def _code(value: object) -> str:
-    return "" if value is None else f"`{json.dumps(value)}`"
-
-
 def _example(field: FieldDescription) -> str:
     examples = field.schema.get("examples")
-    return f"Example: `{_cell(json.dumps(examples[0], ensure_ascii=False))}`." if examples else ""
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    return f"Example: `{cell(json.dumps(examples[0], ensure_ascii=False))}`." if examples else ""

@@ -89,9 +89,13 @@ class JobFields(BaseModel):
     )
     coalesce: bool | None = Field(True, description="Of several due times found at once, run only the latest", examples=[False])
     result_queue: MaybeText = Field(None, description="Queue name, or https:// address, to send execution results to", examples=["results"])
-    error_queue: MaybeText = Field(None, description="Queue name, or https:// address, to send errors to", examples=["errors"])
+    error_queue: MaybeText = Field(
+        None, description="Queue name, or https:// address, to send errors to; the setting's by default", examples=["errors"]
+    )
     timezone: MaybeText = Field(
-        None, description="IANA time zone, such as 'Europe/Berlin'; the machine's by default", examples=["Europe/Berlin"]
+        None,
+        description="IANA time zone, such as 'Europe/Berlin'; by default the setting's, else the machine's",
+        examples=["Europe/Berlin"],
     )
     start_at: MaybeText = Field(None, description="ISO 8601 time, or words, before which nothing is due", examples=["2030-01-01T00:00:00"])
     end_at: MaybeText = Field(None, description="ISO 8601 time, or words, after which nothing is due", examples=["2030-12-31T23:59:59"])
@@ -114,7 +118,12 @@ class JobFields(BaseModel):
         None, description="Where what falls on a day without due times goes; by default it is left out", examples=["next"]
     )
     timeout: float | None = Field(
-        None, ge=0.001, le=MAX_SECONDS, allow_inf_nan=False, description="Seconds after which a running handler is cancelled", examples=[60]
+        None,
+        ge=0.001,
+        le=MAX_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds after which a running handler is cancelled; as the setting says by default",
+        examples=[60],
     )
     max_retries: int | None = Field(
         None, ge=0, le=1_000, description="Further attempts at an execution whose handler raised; 0 by default", examples=[3]
@@ -147,7 +156,11 @@ class JobFields(BaseModel):
         None, description="Executions that share it run one at a time, of whatever job", examples=["database"]
     )
     pause_after_failures: int | None = Field(
-        None, ge=1, le=HISTORY_LENGTH, description="Failures in a row after which the job is paused; never by default", examples=[5]
+        None,
+        ge=1,
+        le=HISTORY_LENGTH,
+        description="Failures in a row after which the job is paused; as the setting says by default, else never",
+        examples=[5],
     )
     priority: Priority | None = Field(None, description="Which waiting execution goes first; 'medium' by default", examples=["high"])
     gate: Gate | None = Field(

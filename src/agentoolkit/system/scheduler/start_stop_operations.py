@@ -40,7 +40,10 @@ async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
 
 
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
-    """Stop and start in one step. Source: *Scheduler Daemon Implementation*, "Daemon Control Tools"."""
+    """Stop and start in one step.
+
+    Source: *Scheduler Daemon Implementation*, "Daemon Control Tools".
+    """
     check_admin(get_caller())
     await ctx.deps.lifecycle.restart()
     return await _resumed(ctx.deps, "restart", "The scheduler was restarted.")
