@@ -1,4 +1,4 @@
-"""Read YAML by the rules of version 1.2: ``12:30`` and ``on`` are text, and duplicate keys are errors."""
+"""Read YAML by the rules of version 1.2: ``12:30`` and ``on`` are text, and duplicate keys are errors. Write what both versions read."""
 
 from __future__ import annotations
 
@@ -45,12 +45,26 @@ SafeLoader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag not in _AMBIGUOUS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+class SafeDumper(yaml.SafeDumper):
+    """Safe YAML in which texts are texts by the rules of versions 1.1 and 1.2."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        """Write a text, in escapes if it has line breaks of other alphabets: outside escapes these are read as line feeds or blanks."""
+        style = '"' if _OTHER_BREAKS.search(text) else None
+        return cast("Any", self).represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029\ufeff]")
+SafeDumper.add_representer(str, SafeDumper.represent_text)
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("int", r"[-+]?(?:0|[1-9][0-9]*)", "-+0123456789"),
     ("float", r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-+0123456789"),
 ):
-    cast("Any", SafeLoader).add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
+    for _reader in (SafeLoader, SafeDumper):  # the dumper quotes a text that one of its rules would read otherwise
+        cast("Any", _reader).add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})\\Z"), list(_first))
 
 
 def compose(text: str) -> yaml.Node | None:
@@ -61,6 +75,11 @@ def compose(text: str) -> yaml.Node | None:
 def construct(node: yaml.Node, loader: type[SafeLoader] = SafeLoader) -> Any:
     """Turn a node into values. Raises `yaml.YAMLError`."""
     return cast("Any", loader("")).construct_document(node)
+
+
+def dump(value: Any, *, ascii_only: bool = False) -> str:
+    """Write values as YAML that `compose` and `construct` read as the same values; with `ascii_only`, all other characters as escapes."""
+    return yaml.dump(value, Dumper=SafeDumper, sort_keys=False, allow_unicode=not ascii_only, width=120)
 
 
 def size(node: yaml.Node, known: dict[int, int] | None = None) -> int:

@@ -365,3 +365,24 @@ def test_a_command_of_the_shell_itself_needs_one(command: str) -> None:
     word = command.split()[0]
     assert f"it uses {word!r}, which needs a shell" in refusal(f"0 1 * * * {command}")
     assert only(f"0 1 * * * {command}", shell=True)["input_data"]["command"] == ["sh", "-c", command]
+
+
+@pytest.mark.parametrize("word", ["1e3", "2E5", "on", "12:30", "a\x85b", "\u2028x", "0x1F"])
+def test_a_task_file_has_the_words_of_the_crontab(word: str) -> None:
+    """What is read from the file is what was translated: no word becomes a number or loses a letter."""
+    translation = translated(f"0 1 * * * poll '{word}'")
+    for ascii_only in (False, True):
+        (task,) = read_tasks(as_task_file(translation, ascii_only=ascii_only))
+        assert (task.input_data or {})["command"] == ["poll", word]
+
+
+def test_a_task_may_be_named_like_a_number() -> None:
+    """A program's name is text."""
+    assert read_tasks(as_task_file(translated("0 1 * * * /opt/1e3")))[0].name == "1e3"
+
+
+def test_a_long_comment_and_a_long_name_are_cut() -> None:
+    """A task file takes descriptions and names up to a length; the crontab has no such limit."""
+    tasks = read_tasks(as_task_file(translated(f"# {'c' * 3_000}\n0 1 * * * /opt/{'p' * 300}\n0 2 * * * /opt/{'p' * 300}")))
+    assert [len(task.description or "") for task in tasks] == [2_000, 0]
+    assert len({task.name for task in tasks}) == 2

@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.job_fields import MAX_DESCRIPTION_LENGTH
 from agentoolkit.system.scheduler.schedules import read_schedule, upstream_in
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.text_files import describe_undecodable, split_lines
@@ -160,7 +161,7 @@ class _Reader:
         stdin = (text if text.endswith("\n") or not text else f"{text}\n") if lines else None
         target = self._target(where, bare, stdin)
         name = self._name(PurePath(target.program).stem)
-        about = {"description": self._comment} if self._comment else {}
+        about = {"description": self._comment[:MAX_DESCRIPTION_LENGTH]} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
         self.tasks.append({"name": name, **about, "type": kind, "schedule": entry["schedule"], **zone, **target.fields(name)})
         if user and not is_ones_own(user):

@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any, NamedTuple
 
-import yaml
-
 from agentool.errors import excerpt
 from agentool.references import PREFIX, STEP_PREFIX
+from agentoolkit import yaml_text
+from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH
+
+_NAME_LENGTH = MAX_NAME_LENGTH // 2
+"""Characters of a name, which leaves room for a number and an addition."""
 
 
 class Untranslatable(ValueError):
@@ -51,7 +54,7 @@ def without_references(texts: Iterable[str]) -> None:
 
 def as_task_file(translation: Translation, *, ascii_only: bool = False) -> str:
     """Write tasks as YAML that `agentool serve` reads; with `ascii_only`, all other characters as escapes."""
-    return yaml.safe_dump({"tasks": list(translation.tasks)}, sort_keys=False, allow_unicode=not ascii_only, width=120)
+    return yaml_text.dump({"tasks": list(translation.tasks)}, ascii_only=ascii_only)
 
 
 def unique_names() -> Callable[[str], str]:
@@ -59,7 +62,7 @@ def unique_names() -> Callable[[str], str]:
     taken: set[str] = set()
 
     def name(wanted: str) -> str:
-        base = re.sub(r"[^\w.-]+", "_", wanted).strip("_") or "task"
+        base = re.sub(r"[^\w.-]+", "_", wanted)[:_NAME_LENGTH].strip("_") or "task"
         free = base if base not in taken else next(made for number in count(2) if (made := f"{base}_{number}") not in taken)
         taken.add(free)
         return free
