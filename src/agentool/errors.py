@@ -232,7 +232,7 @@ def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> s
         known: Names to choose from.
         is_whole: False if there are names besides these; the text then ends in "and more", without a number.
     """
-    names = sorted(known)
+    names = sorted(map(str, known))  # members of an enumeration by their values
     near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"

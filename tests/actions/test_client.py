@@ -234,10 +234,11 @@ async def test_tasks_are_listed_to_the_last_page(scheduler, notes, monkeypatch):
     assert listed == {"scheduled": ["a", "b", "c"], "paused": ["d"], None: ["a", "b", "c", "d"]}
 
 
-async def test_a_status_that_is_none_is_refused(scheduler):
-    """The refusal names the near miss."""
-    with pytest.raises(InvalidInput, match="Did you mean 'scheduled'"):
-        await scheduler.list_tasks("schedled")
+@pytest.mark.parametrize(("status", "near"), [("schedled", "scheduled"), ("retry", "retrying"), ("failure", "failed")])
+async def test_a_status_that_is_none_is_refused(scheduler, status, near):
+    """The refusal names the near miss, of tasks and of executions alike."""
+    with pytest.raises(InvalidInput, match=f"Did you mean '{near}'"):
+        await scheduler.list_tasks(status)
 
 
 async def test_a_task_is_called_by_its_id(scheduler, notes):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from enum import StrEnum
 from typing import Literal
 
 import pytest
@@ -162,6 +163,19 @@ def test_a_near_miss_is_named() -> None:
 def test_without_a_near_miss_all_are_named() -> None:
     """Where nothing is near, everything known is listed in order."""
     assert did_you_mean("zzz", ["scheduler", "queue"]) == "Known: queue, scheduler."
+
+
+class Colour(StrEnum):
+    """Names to choose from, as an enumeration has them."""
+
+    GREEN = "green"
+    GREY = "grey"
+
+
+@pytest.mark.parametrize(("word", "said"), [("gren", "Did you mean 'green'?"), ("zzz", "Known: green, grey.")])
+def test_a_member_of_an_enumeration_is_called_by_its_value(word: str, said: str) -> None:
+    """And not by its class, which nobody can type."""
+    assert did_you_mean(word, Colour) == said
 
 
 def test_very_many_names_are_not_all_listed() -> None:
