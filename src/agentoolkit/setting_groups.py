@@ -229,6 +229,10 @@ class RestSettings(SettingsGroup):
 
 CELERY_TASK = "agentool.run_executions"
 """The task that runs executions on Celery's workers. Only the scheduler sends it, because it decides what may run."""
+CELERY_HELLO = "agentool.hello"
+"""The task that greets, and the queue of it, which every worker of ours takes from."""
+CELERY_QUEUE = "celery"
+"""Celery's own default queue: that of every application that names none."""
 
 
 class CelerySettings(SettingsGroup):
@@ -247,7 +251,7 @@ class CelerySettings(SettingsGroup):
         json_schema_extra={"also": ["CELERY_RESULT_BACKEND"]},
     )
     tasks: tuple[str, ...] = Field(
-        default=("agentool.hello",),
+        default=(CELERY_HELLO,),
         description="Names or patterns of the tasks that may be sent to Celery's workers; none of yours until you name them",
         examples=[("reports.*", "greet")],
     )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import time
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,18 +16,9 @@ from agentoolkit.entrypoints import rq_worker
 from agentoolkit.entrypoints.deaf_workers import LOOKS, Look, is_deaf
 from agentoolkit.system.scheduler.executors.rq import FUNCTION
 
-from .workers import PATIENCE, environment_of, running
+from .workers import environment_of, running, until
 
 IDLE = Look(waiting=1, in_hand=False, taken=7)
-
-
-def until(holds: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
-    """Wait until something holds, while a worker lives."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert process.poll() is None, output.read_text()
-        assert time.monotonic() < deadline, output.read_text()
-        time.sleep(0.05)
 
 
 def deaf(*looks: Look) -> bool:
@@ -65,13 +53,13 @@ def test_a_deaf_worker_begins_anew(redis_url: str, tmp_path: Path):
     client.flushdb()
     asked = ["agentool", "worker", "--app", "deaf_app", "--pool", "threads"]
     with running(asked, environment, output, " ready.") as process, Celery("sender", broker=redis_url) as sender:
-        sender.send_task("agentool.hello", ("you",), queue="celery", ignore_result=True)
+        sender.send_task("agentool.hello", ("you",), queue="agentool.hello", ignore_result=True)
         until(lambda: "hello you" in output.read_text(), process, output)
         said = output.read_text()
         assert mark.exists()
         assert "Messages wait (1), and this worker has taken none" in said
         assert "The worker has failed and is restarted" in said
-        assert client.llen("celery") == 0
+        assert client.llen("agentool.hello") == 0
 
 
 @pytest.mark.parametrize("error", [None, redis.ConnectionError("away"), redis.TimeoutError("silent")])

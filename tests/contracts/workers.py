@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,15 @@ def running(asked: Sequence[str], environment: Mapping[str, str], output: Path, 
                 child.kill()
             process.kill()
             process.wait()
+
+
+def until(holds: Callable[[], bool], process: subprocess.Popen[bytes], output: Path) -> None:
+    """Wait until something holds, while a worker lives."""
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert process.poll() is None, output.read_text()
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.05)
 
 
 @contextmanager

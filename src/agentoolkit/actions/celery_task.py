@@ -22,7 +22,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, MissingExtra
-from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
+from agentoolkit.setting_groups import CELERY_HELLO, CELERY_QUEUE, CELERY_TASK, CelerySettings
 
 SHORTEST_LOOK, LONGEST_LOOK = 0.05, 1.0
 """Seconds between two polls for a result, doubled after each poll."""
@@ -32,10 +32,10 @@ class CeleryTaskInput(BaseOperationInput):
     """Input of the celery_task AgenTool."""
 
     operation: Literal["send"]
-    task: str | None = Field(None, description="Name of the task on its workers", examples=["agentool.hello"])
+    task: str | None = Field(None, description="Name of the task on its workers", examples=[CELERY_HELLO])
     args: list[Any] | None = Field(None, description="Positional arguments, as JSON")
     kwargs: dict[str, Any] | None = Field(None, description="Named arguments, as JSON")
-    queue: str = Field("celery", description="Queue that its workers take from")
+    queue: str | None = Field(None, description="Queue that its workers take from; 'celery' by default, as Celery's own default is")
 
 
 class CeleryTaskOutput(BaseModel):
@@ -144,7 +144,7 @@ async def celery_task_send(
     task: str,
     args: list[Any] | None = None,
     kwargs: dict[str, Any] | None = None,
-    queue: str = "celery",
+    queue: str | None = None,
 ) -> CeleryTaskOutput:
     """Send an application's own task to its workers, by name, and wait for its result if a result back end is set.
 
@@ -153,7 +153,7 @@ async def celery_task_send(
         task: The task's name.
         args: Positional arguments.
         kwargs: Named arguments.
-        queue: The queue that the workers take from.
+        queue: The queue that the workers take from; by default that of Celery, or of the task ``agentool.hello``.
 
     Raises:
         InvalidInput: This task may not be sent.
@@ -162,7 +162,8 @@ async def celery_task_send(
     """
     client = ctx.deps
     client.check(task)
-    handle = await client.send(task, args or [], kwargs or {}, queue)
+    usual = CELERY_HELLO if task == CELERY_HELLO else CELERY_QUEUE
+    handle = await client.send(task, args or [], kwargs or {}, queue or usual)
     if client.settings.result_backend is None:
         return CeleryTaskOutput(task=task, task_id=handle.id, state="SENT")
     return CeleryTaskOutput(task=task, task_id=handle.id, state="SUCCESS", result=await client.wait(handle))
@@ -191,6 +192,6 @@ def create_celery_task_agent(settings: CelerySettings | None = None, *, injector
         deps=CeleryClient(settings or CelerySettings()),
         description="Sends an application's own tasks to Celery's workers, by name.",
         precheck=check_task,
-        examples=({"operation": "send", "task": "agentool.hello", "kwargs": {"name": "World"}},),
+        examples=({"operation": "send", "task": CELERY_HELLO, "kwargs": {"name": "World"}},),
         injector=injector,
     )

@@ -15,14 +15,16 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from celery import signals
+from celery.app.amqp import Queues
 from celery.exceptions import SoftTimeLimitExceeded
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.deaf_workers import EndsWhenDeaf
 from agentoolkit.entrypoints.worker_checks import check_worker
+from agentoolkit.setting_groups import CELERY_HELLO, CELERY_QUEUE
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.executors.celery import TASK, create_app
+from agentoolkit.system.scheduler.executors.celery import TASK, create_app, create_queues
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def run_executions(execution_ids: list[str]) -> None:
         raise
 
 
-@app.task(name="agentool.hello", shared=False)
+@app.task(name=CELERY_HELLO, shared=False)
 def hello(name: str) -> str:
     """Return a greeting: `agentoolkit.entrypoints.send_hello_task` sends it to test whether a worker answers."""
     return f"hello {name}"
@@ -87,9 +89,29 @@ def check_broker(**_: object) -> None:
 
 @signals.celeryd_after_setup.connect
 def check_before_start(instance: Any, **_: object) -> None:
-    """End a worker that could not do its work, with a sentence that says why."""
+    """End a worker that could not do its work, with a sentence that says why. Else choose its queues."""
     if (why := unable(instance.pool_cls.__module__.rpartition(".")[2])) is not None:
         raise SystemExit(f"agentool: {why}")
+    choose_queues(app.amqp.queues)
+
+
+def choose_queues(queues: Queues) -> None:
+    """Choose the queues that this worker takes from.
+
+    A name given by Celery's own option ``-Q`` is that of a job's queue too, so its queues of all priorities are added. Without
+    the option, Celery's default queue is left alone unless the worker has tasks of the user's own: it is also the queue of other
+    applications on this broker, and a worker throws away tasks that it does not know.
+    """
+    taken, usual = set(queues.consume_from), {queue.name for queue in app.conf.task_queues}
+    for name in taken - usual:
+        for queue in create_queues(settings.celery, name):
+            queues.select_add(queue)
+    if taken == usual and not any(_is_of_user(task) for task in app.tasks):
+        queues.deselect([CELERY_QUEUE])
+
+
+def _is_of_user(task: str) -> bool:
+    return not task.startswith("celery.") and task not in (TASK, CELERY_HELLO)
 
 
 def unable(pool: str) -> str | None:

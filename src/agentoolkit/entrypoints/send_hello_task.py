@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 
 from agentool.errors import AgenToolError
+from agentoolkit.setting_groups import CELERY_HELLO
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
 
-HELLO = "agentool.hello"
 PATIENCE = 10.0
 """Seconds to wait for an answer."""
 
@@ -28,10 +28,10 @@ async def send_hello(name: str) -> str:
     """
     kit = Toolkit(Settings(), runs_jobs=False)
     async with asyncio.timeout(PATIENCE):
-        sent = await kit.injector.run("celery_task", {"operation": "send", "task": HELLO, "kwargs": {"name": name}})
+        sent = await kit.injector.run("celery_task", {"operation": "send", "task": CELERY_HELLO, "kwargs": {"name": name}})
     if sent.state == "SENT":
-        return f"Task {HELLO} was sent as {sent.task_id}. Set CELERY_RESULT_BACKEND to be told what it answers."
-    return f"Task {HELLO} answered: {sent.result}"
+        return f"Task {CELERY_HELLO} was sent as {sent.task_id}. Set CELERY_RESULT_BACKEND to be told what it answers."
+    return f"Task {CELERY_HELLO} answered: {sent.result}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
 
-from agentoolkit.setting_groups import CELERY_TASK, CelerySettings
+from agentoolkit.setting_groups import CELERY_HELLO, CELERY_QUEUE, CELERY_TASK, CelerySettings
 from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
 from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
@@ -40,7 +40,7 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
     broker = settings.broker.get_secret_value() if settings.broker else None
     backend = settings.result_backend.get_secret_value() if settings.result_backend else None
     app = Celery("agentool", broker=broker, backend=backend)
-    is_redis = broker is not None and broker.startswith(("redis", "rediss"))
+    is_redis = _is_redis(settings)
     on_redis = {"visibility_timeout": settings.visibility_timeout, "queue_order_strategy": "sorted", "unacked_restore_throttle": 1}
     on_redis |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SEND_SECONDS)
     app.conf.update(
@@ -49,10 +49,10 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         accept_content=["json"],
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        task_default_queue="celery",
+        task_default_queue=CELERY_QUEUE,
         task_default_queue_type="classic" if is_redis else settings.queue_type,
-        task_queues=[Queue("celery", _exchange("celery"), "celery", queue_arguments=_arguments(settings, is_redis=is_redis))]
-        + [create_queue(settings, name, priority) for name in queues for priority in get_args(Priority)],
+        task_queues=[_queue(settings, CELERY_HELLO), _queue(settings, CELERY_QUEUE)]
+        + [queue for name in queues for queue in create_queues(settings, name)],
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=is_redis,
         worker_send_task_events=False,  # four more messages for each; Flower turns them on itself
@@ -68,9 +68,14 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
 
 def create_queue(settings: CelerySettings, name: str, priority: Priority) -> Queue:
     """Return the Celery queue of a queue's name and priority: quorum queues have no priorities, so each level has its own queue."""
-    full = f"{name}.{_LEVELS[priority]}"
-    is_redis = settings.broker is not None and settings.broker.get_secret_value().startswith("redis")
-    return Queue(full, _exchange(full), full, queue_arguments=_arguments(settings, is_redis=is_redis))
+    return _queue(settings, f"{name}.{_LEVELS[priority]}")
+
+
+def create_queues(settings: CelerySettings, name: str) -> list[Queue]:
+    """Return the Celery queues of a queue's name, one for each priority. The name of one of these, such as `gpu.1-high`, gives that one."""
+    if name.endswith(tuple(f".{level}" for level in _LEVELS.values())):
+        return [_queue(settings, name)]
+    return [create_queue(settings, name, priority) for priority in get_args(Priority)]
 
 
 class CeleryCourier(ThreadedCourier):
@@ -113,11 +118,11 @@ class CeleryCourier(ThreadedCourier):
         )
 
 
-def _exchange(name: str) -> Exchange:
-    return Exchange(name, type="direct")
+def _queue(settings: CelerySettings, name: str) -> Queue:
+    is_quorum = settings.queue_type == "quorum" and not _is_redis(settings)
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES} if is_quorum else None
+    return Queue(name, Exchange(name, type="direct"), name, queue_arguments=arguments)
 
 
-def _arguments(settings: CelerySettings, *, is_redis: bool) -> dict[str, object] | None:
-    if is_redis or settings.queue_type == "classic":
-        return None
-    return {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES}
+def _is_redis(settings: CelerySettings) -> bool:
+    return settings.broker is not None and settings.broker.get_secret_value().startswith("redis")
