@@ -20,10 +20,11 @@ from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
+from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
-from agentoolkit.system.scheduler.ports import JobStore, Message, Position, StoredJob
+from agentoolkit.system.scheduler.ports import Ending, JobStore, Message, Position, StoredJob
 from agentoolkit.transfer import checks, records
 
 FORMAT = "agentool"
@@ -118,8 +119,8 @@ def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str,
 async def import_lines(held: Everything, lines: Iterable[str], now: datetime) -> Arrived:
     """Add the records of an export. Where a store already has the same id, name or key, its own record stays.
 
-    Executions that had not finished are recovered like those of a process that ended: they run again, or are lost. Leased messages
-    are ready again.
+    Executions that had not finished are recovered like those of a process that ended: they run again, wait for their retry, or are
+    lost, which their error queues and downstream jobs learn. Leased messages are ready again.
 
     A job is left out, with its executions and outcomes, in two cases: another job in the store has its name, or it would come after
     itself by way of a job that another process changed meanwhile. `Arrived.left_out` has the ids of these jobs.
@@ -276,10 +277,19 @@ class _Importer:
     async def _add_execution(self, execution: Execution) -> bool:
         if not execution.finished:
             execution = recover(execution, self._jobs.get(execution.job_id), "", self._now)
-            if not execution.finished:
-                execution = execution._replace(status=ExecutionStatus.QUEUED, owner="", retry_at=None)
+            if execution.finished:
+                return await self._add_lost(execution)
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
+
+    async def _add_lost(self, lost: Execution) -> bool:
+        """Add an execution that is lost by the move, and end it here: its error queue and its downstream jobs learn of it."""
+        store, job = self._held.jobs, self._jobs.get(lost.job_id)
+        lost = lost._replace(owner=store.owner)
+        if not await store.insert([lost._replace(status=ExecutionStatus.RUNNING, finished_at=None)]):
+            return False
+        await store.finish([Ending(lost, outcome_message(job, lost) if job else None)])
+        return True
 
 
 def _line(record: Mapping[str, Any]) -> str:
