@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 from agentool.errors import AgenToolError
+from agentoolkit.text import text_of
 
 REPEATED_AFTER = 60.0
 """Seconds after which a repeated failure is logged again."""
@@ -81,16 +82,9 @@ def _described(message: str, given: tuple[object, ...]) -> tuple[str, tuple[obje
 
 
 def _log_repeats(logger: logging.Logger, level: int, message: str, given: tuple[object, ...], error: BaseException | None = None) -> None:
-    texts = tuple(_text(one) for one in given if not isinstance(one, (int, float)))
-    again = REPEATS.count(hash((logger.name, message, texts, type(error), _text(error))))
+    texts = tuple(text_of(one) for one in given if not isinstance(one, (int, float)))
+    again = REPEATS.count(hash((logger.name, message, texts, type(error), text_of(error))))
     if again:
         message, given = f"{message} (repeated %d times since this was last logged)", (*given, again)
     if again is not None:
         logger.log(level, message, *given, exc_info=error, stacklevel=3)
-
-
-def _text(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:  # the error's own code
-        return type(value).__name__

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentool.errors import excerpt
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.events.errors import InvalidEvent
+from agentoolkit.text import storable
 
 MAX_TYPE_LENGTH = 200
 MAX_PAYLOAD = 100_000
@@ -119,6 +120,18 @@ def unreserved(event_type: str) -> str:
         problem = f"{excerpt(event_type)} is the scheduler's own name."
         raise InvalidEvent(problem, field="event_type", value=event_type, remedy="Begin it with the name of your agent.")
     return event_type
+
+
+def checked_agent(field: str, name: str) -> str:
+    """Return the name of an agent if every store can hold it: one that a store refuses would hold up all events after it.
+
+    Raises:
+        InvalidEvent: It has the character zero or a lone surrogate.
+    """
+    try:
+        return storable(name)
+    except ValueError as error:
+        raise InvalidEvent(f"{excerpt(name)} has {error}.", field=field, value=name, remedy="Leave it out.") from None
 
 
 def checked_pattern(pattern: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from contextlib import suppress
 from typing import Any
 
 from agentool.caller import Caller, get_caller
@@ -12,7 +13,7 @@ from agentool.references import has_references
 from agentoolkit.system.events.messages import SCHEDULER, EventMessage, checked_pattern, checked_type, unreserved
 from agentoolkit.system.events.schemas import EventsInput, EventsOutput
 from agentoolkit.system.events.service import EventService
-from agentoolkit.system.events.subscriptions import PAGE, EventFilter
+from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Subscription
 
 Context = RunContext[EventService]
 
@@ -48,20 +49,29 @@ async def events_read(ctx: Context, event_type: str = "*", after: int = 0, limit
 
 
 async def events_listen(ctx: Context, event_type: str = "*", after: int | None = None, timeout: float = WAIT) -> EventsOutput:
-    """Wait for events after a cursor, or from now on. The list is empty after the timeout."""
-    wanted = checked_pattern(event_type)
-    subscription = ctx.deps.subscribe(wanted)
+    """Wait for events after a cursor, or from now on, that the caller may see. The list is empty after the timeout."""
+    told = EventsOutput(operation="listen", events=[])
+    if after is not None:
+        told = (await events_read(ctx, event_type, after)).model_copy(update={"operation": "listen"})
+        if told.events:
+            return told
+    subscription = ctx.deps.subscribe(checked_pattern(event_type), after=told.cursor)
     try:
-        if after is not None:
-            told = await events_read(ctx, event_type, after)
-            if told.events:
-                return told.model_copy(update={"operation": "listen"})
-        message = await subscription.next(timeout)
-        events: Sequence[EventMessage] = [message] if message is not None and may_see(get_caller(), message) else []
-        newest = (await ctx.deps.bounds()).newest if not events else events[-1].event_id
-        return EventsOutput(operation="listen", events=list(events), cursor=newest if newest is not None else after)
+        events = await _visible(subscription, timeout)
+        return told.model_copy(update={"events": events, "cursor": subscription.cursor})
     finally:
         ctx.deps.unsubscribe(subscription)
+
+
+async def _visible(subscription: Subscription, timeout: float) -> list[EventMessage]:
+    """Wait for events that the caller may see, past those that it may not; none after the timeout."""
+    caller = get_caller()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout):
+            while page := await subscription.next_page():
+                if seen := [message for message in page if may_see(caller, message)]:
+                    return seen
+    return []
 
 
 def may_see(caller: Caller, message: EventMessage) -> bool:

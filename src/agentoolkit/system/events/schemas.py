@@ -9,6 +9,8 @@ from pydantic import BaseModel, Field
 from agentool.base import BaseOperationInput
 from agentoolkit.system.events.messages import MAX_TYPE_LENGTH, EventMessage
 
+MAX_ID = 2**62
+"""Highest cursor: each store can compare it with its ids."""
 MAX_WAIT = 60.0
 """Seconds that ``listen`` may wait."""
 
@@ -22,7 +24,9 @@ class EventsInput(BaseOperationInput):
     )
     payload: dict[str, Any] | None = Field(None, description="What there is to know of it", examples=[{"report": "daily"}])
     target_agent: str | None = Field(None, max_length=200, description="Whom it is for; everybody by default", examples=["support-bot"])
-    after: int | None = Field(None, ge=0, description="The cursor of the answer before; to read, 0 by default: the oldest that is kept")
+    after: int | None = Field(
+        None, ge=0, le=MAX_ID, description="The cursor of the answer before; to read, 0 by default: the oldest that is kept"
+    )
     limit: int | None = Field(None, ge=1, le=1_000, description="Events at most, 100 by default")
     timeout: float | None = Field(None, ge=0, le=MAX_WAIT, description="For listen: seconds to wait at most, 10 by default")
 

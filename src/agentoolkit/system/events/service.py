@@ -15,7 +15,7 @@ from agentool.core.injector import Injector
 from agentoolkit.failure_log import log_failure
 from agentoolkit.listeners import check_listener
 from agentoolkit.system.events.loops import BusLoop
-from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_pattern, checked_payload, checked_type
+from agentoolkit.system.events.messages import EventMessage, EventRecord, checked_agent, checked_pattern, checked_payload, checked_type
 from agentoolkit.system.events.ports import EventStore, KeptIds
 from agentoolkit.system.events.readers import Readers
 from agentoolkit.system.events.subscriptions import PAGE, EventFilter, Handler, Subscription
@@ -79,12 +79,12 @@ class EventService:
         """Publish an event and return it, without its id yet. It never waits.
 
         Raises:
-            InvalidEvent: The name or the payload is invalid.
+            InvalidEvent: The name, the payload or an agent's name is invalid.
         """
         message = EventMessage(
             event_type=checked_type(event_type),
-            source_agent=source_agent,
-            target_agent=target_agent,
+            source_agent=checked_agent("source_agent", source_agent),
+            target_agent=None if target_agent is None else checked_agent("target_agent", target_agent),
             payload=checked_payload(payload),
             owner=owner,
             published_at=self._time.now(),

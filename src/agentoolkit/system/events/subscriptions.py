@@ -98,6 +98,11 @@ class Subscription:
         """True if it has nothing to do."""
         return self._task is None or not self.alive or (self._idle and not self._wakes and not self._woken.is_set())
 
+    @property
+    def cursor(self) -> int | None:
+        """Id of the last event that it has read; None if it has not begun."""
+        return self._cursor
+
     def begin(self, newest: int) -> None:
         """Start reading after this event. Called once, from any thread."""
         with suppress(RuntimeError):
@@ -161,21 +166,26 @@ class Subscription:
     async def _work(self) -> None:
         while self._cursor is None:
             await self._wait()
-        # Go on where the subscriber of this name was.
-        if self.name is not None and (kept := await self._source.load_cursor(self.name)) is not None:
-            self._cursor = kept
-        await self._save()
+        has_resumed = False
         while True:
             try:
-                while await self._read():
-                    ready, self._ready = self._ready, []
-                    for message in ready:
-                        await self._handle(message)
+                if not has_resumed:
+                    await self._resume()
+                    has_resumed = True
+                while await self._read() or self._ready:
+                    while self._ready:
+                        await self._handle(self._ready.pop(0))
                     await self._save()
                 await self._wait()
             except Exception:
                 log_failure(logger, "Events could not be read; trying again in %g s", RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
+
+    async def _resume(self) -> None:
+        """Go on where the subscriber of this name was."""
+        if self.name is not None and (kept := await self._source.load_cursor(self.name)) is not None:
+            self._cursor = kept
+        await self._save()
 
     async def _save(self) -> None:
         if self.name is not None and self._cursor is not None:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from agentool.core.injector import Injector, get_injector
 from agentoolkit.system.logging.records import Level, level_named
+from agentoolkit.text import text_of
 
 LOGGERS = ("agentoolkit", "agentool")
 """Loggers that are listened to, with all below them."""
@@ -88,4 +89,4 @@ def _data(record: logging.LogRecord) -> dict[str, Any]:
     if not record.exc_info or record.exc_info[1] is None:
         return {}
     error = record.exc_info[1]
-    return {"error": f"{type(error).__name__}: {error}", "traceback": "".join(traceback.format_exception(error))}
+    return {"error": f"{type(error).__name__}: {text_of(error)}", "traceback": "".join(traceback.format_exception(error))}

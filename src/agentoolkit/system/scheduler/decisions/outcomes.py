@@ -11,6 +11,7 @@ from agentoolkit.json_values import UnrecordableResult, recordable
 from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, Work
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
+from agentoolkit.text import text_of
 
 MAX_MESSAGE_LENGTH = 10_000
 """Maximum characters of an error's message in a record."""
@@ -49,11 +50,7 @@ def record_failure(execution: Execution, error: BaseException, now: datetime, du
         reason = f"not called again, though it goes on later: {error.reason}"
         return execution._replace(status=ExecutionStatus.FAILED, reason=reason, finished_at=now, duration=duration, error=goes_on)
     frames = "".join(traceback.format_exception(error, limit=-_TRACEBACK_FRAMES))
-    try:
-        text = str(error)
-    except Exception as unwritable:
-        text = f"(its text cannot be written: {unwritable!r})"
-    record = ErrorRecord(type(error).__name__, _cut(text, MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
+    record = ErrorRecord(type(error).__name__, _cut(text_of(error), MAX_MESSAGE_LENGTH), _cut(frames, MAX_TRACEBACK_LENGTH))
     ended = execution._replace(status=ExecutionStatus.FAILED, result=part_done(error, RESULT_SIZE), finished_at=now, duration=duration)
     return ended._replace(reason=reason or f"raised {record.type}", error=record)
 
