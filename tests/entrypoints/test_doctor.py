@@ -265,3 +265,46 @@ def test_a_folder_of_ones_own_is_not_told(cli: Cli) -> None:
     """One that was made for the database is its owner's alone."""
     cli.greeting()
     assert "folder" not in states(cli)
+
+
+DAMAGES = {
+    "definition = '{'": "it cannot be read",
+    "state = 'broken', reason = 'its due times cannot be computed: x'": "its due times cannot be computed: x",
+    "definition = replace(definition, 'UTC', 'Mars/Base')": "Mars/Base",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_broken_job_is_a_warning(cli: Cli, damage: str) -> None:
+    """A job that cannot be read or computed never fires: it is named with the reason, whatever is wrong with it."""
+    cli.greeting("well")
+    cli.greeting("greeting", "every day at 9")
+    assert states(cli)["jobs"] == "ok"
+    with closing(sqlite3.connect("home/agentool.db")) as database:
+        database.execute(f"UPDATE agentool_jobs SET {damage} WHERE job_id = 'greeting'")
+        database.commit()
+    (finding,) = (found for found in json.loads(cli("doctor", "--json").stdout) if found["layer"] == "jobs")
+    assert (finding["state"], finding["told"].startswith("1 of 2 jobs broken: greeting: ")) == ("warning", True)
+    assert DAMAGES[damage] in finding["told"]
+
+
+def test_a_plugin_that_is_missing_is_no_broken_database(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the settings name and is not there belongs to the settings."""
+    monkeypatch.setenv("AGENTOOL_PLUGINS", "nowhere:register")
+    found = [
+        (finding["layer"], finding["told"])
+        for finding in json.loads(cli("doctor", "--json", code=1).stdout)
+        if finding["state"] == "broken"
+    ]
+    assert [layer for layer, _ in found] == ["settings"]
+    assert "nowhere:register" in found[0][1]
+
+
+@pytest.mark.parametrize(("part", "layer"), [("QUEUE", "queue"), ("EVENTS", "events")])
+def test_a_redis_server_that_is_away_breaks_what_it_keeps(cli: Cli, monkeypatch: pytest.MonkeyPatch, part: str, layer: str) -> None:
+    """The database is well, and all other layers are looked at too."""
+    monkeypatch.setenv(f"AGENTOOL_{part}_BACKEND", "redis")
+    monkeypatch.setenv("AGENTOOL_REDIS_URL", "redis://127.0.0.1:1/0")
+    found = states(cli, code=1)
+    assert {name for name, state in found.items() if state == "broken"} == {layer}
+    assert {"database", "records", "outbox", "queue", "events"} <= found.keys()

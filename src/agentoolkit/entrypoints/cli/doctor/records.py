@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 from agentool.errors import AgenToolError
@@ -16,6 +17,7 @@ from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.schemas import History, JobSummary, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit
@@ -31,22 +33,32 @@ _MAX_DAMAGED = 100
 async def check_records() -> AsyncIterator[Finding]:
     """Open the database without running jobs, and check everything in it."""
     settings = settings_for()
-    where = redacted_text(settings.database or "")
     try:
-        async with Toolkit(settings, runs_jobs=False) as kit:
-            if kit.database is not None:
-                async for finding in check_database(kit.database, where):
-                    yield finding
-            yield await check_leader(kit)
-            yield await check_owners(kit)
-            jobs = (await find_jobs(kit)).jobs  # read once, as there may be many
-            yield await check_backlog(kit, jobs)
-            yield await check_workers(kit)
-            yield await check_tools(kit, jobs)
-            for check in (check_damaged, check_outbox, check_queue):
-                yield await check(kit)
+        unopened = Toolkit(settings, runs_jobs=False)
+    except AgenToolError as error:  # a plugin, an extra or an address that the settings name is missing
+        yield broken("settings", error.problem, error.remedy or "")
+        return
+    try:
+        async with unopened as kit:
+            async for finding in _check_open(kit, redacted_text(settings.database or "")):
+                yield finding
     except AgenToolError as error:
         yield broken("database", error.problem, error.remedy or "")
+
+
+async def _check_open(kit: Toolkit, where: str) -> AsyncIterator[Finding]:
+    if kit.database is not None:
+        async for finding in check_database(kit.database, where):
+            yield finding
+    yield await check_leader(kit)
+    yield await check_owners(kit)
+    jobs = (await find_jobs(kit)).jobs  # read once, as there may be many
+    yield check_broken(jobs)
+    yield await check_backlog(kit, jobs)
+    yield await check_workers(kit)
+    yield await check_tools(kit, jobs)
+    for check in (check_damaged, check_outbox, check_queue, check_events):
+        yield await check(kit)
 
 
 async def check_database(database: Database, where: str) -> AsyncIterator[Finding]:
@@ -91,6 +103,15 @@ async def check_owners(kit: Toolkit) -> Finding:
     return ok("processes", "; ".join(said) or "none besides this one")
 
 
+def check_broken(jobs: Sequence[JobSummary]) -> Finding:
+    """Name the jobs that cannot be read or computed: they never fire."""
+    found = [f"{job.job_id}: {job.reason}" for job in jobs if job.state == JobStatus.BROKEN]
+    if not found:
+        return ok("jobs", f"{counted(len(jobs), 'job')}, none is broken")
+    said = f"{len(found)} of {counted(len(jobs), 'job')} broken: {_first(found)}"
+    return warning("jobs", said, "Cancel them, and schedule them anew: agentool cancel JOB")
+
+
 async def check_backlog(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
     """Check that no active job is late."""
     is_served = await kit.scheduler.store.leader() is not None
@@ -121,20 +142,20 @@ async def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
     """Check that every job has its AgenTool."""
     lost = await jobs_without_tool(kit, jobs)
     if lost:
-        said = "; ".join(f"{job_id} needs {name!r}" for job_id, name in lost[:_MAX_NAMED])
-        more = f" and {len(lost) - _MAX_NAMED} more" if len(lost) > _MAX_NAMED else ""
-        return warning("tools", f"not here: {said}{more}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
+        said = _first([f"{job_id} needs {name!r}" for job_id, name in lost])
+        return warning("tools", f"not here: {said}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
     return ok("tools", "every job that runs here has its AgenTool")
 
 
 async def check_damaged(kit: Toolkit) -> Finding:
     """Name the records that cannot be read: everything else skips them."""
-    stores = (kit.scheduler.store, kit.queue.backend, kit.values)
-    found = [described for store in stores for described in await store.damaged(_MAX_DAMAGED)]
+    found: list[str] = []
+    for store in (kit.scheduler.store, kit.queue.backend, kit.values):
+        with suppress(ConnectionError):  # a server that is away is told by `check_queue`
+            found += await store.damaged(_MAX_DAMAGED)
     if not found:
         return ok("records", "those that were looked at can be read")
-    more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
-    return warning("records", f"damaged: {'; '.join(found[:_MAX_NAMED])}{more}", "Repair the rows in the database, or delete them.")
+    return warning("records", f"damaged: {_first(found)}", "Repair the rows in the database, or delete them.")
 
 
 async def check_outbox(kit: Toolkit) -> Finding:
@@ -147,7 +168,25 @@ async def check_outbox(kit: Toolkit) -> Finding:
 
 
 async def check_queue(kit: Toolkit) -> Finding:
-    """Check that there is an AgenTool for queues."""
-    if "queue" in kit.injector:
-        return ok("queue", "the AgenTool is there")
-    return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
+    """Check that there is an AgenTool for queues, and that what keeps them answers."""
+    if "queue" not in kit.injector:
+        return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
+    try:
+        return ok("queue", f"the AgenTool is there, with {counted(len(await kit.queue.queues()), 'queue')}")
+    except AgenToolError as error:
+        return broken("queue", error.problem, error.remedy or "")
+
+
+async def check_events(kit: Toolkit) -> Finding:
+    """Check that what keeps the events answers."""
+    try:
+        newest = (await kit.events.store.bounds()).newest
+    except AgenToolError as error:
+        return broken("events", error.problem, error.remedy or "")
+    return ok("events", f"{counted(newest, 'event')} so far")
+
+
+def _first(found: Sequence[str]) -> str:
+    """Return the first of several descriptions, and the number of the others."""
+    more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
+    return "; ".join(found[:_MAX_NAMED]) + more
