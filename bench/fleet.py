@@ -198,16 +198,17 @@ async def celery_rows(servers: Servers, name: str, bare_broker: str) -> bool:
 
 
 async def rq_rows(servers: Servers) -> bool:
+    """Compare with bare RQ: messages that travel alone, and short executions, which travel by fifty as to Celery."""
     met: list[bool] = []
-    for kind, number in (("ForkingWorker", FORKED), ("InProcessWorker", FORKED * 5)):
-        us = Side(f"agentool, {kind}", partial(ours, servers, "rq", number, 300.0, partial(rq_worker, servers, kind, ours=True)))
+    for kind, alone, burst in (("ForkingWorker", FORKED, FORKED * 10), ("InProcessWorker", FORKED * 5, FORKED * 10)):
         start = partial(rq_worker, servers, kind, ours=False)
-        for noted in (False, True):
-            peer = Side(
-                f"bare RQ: {'a row committed each' if noted else 'a counter, no history'}",
-                partial(bare, servers, rq_sender(servers), number, noted=noted, start=start),
-            )
-            met.append(await compare(f"RQ, {number:,} messages, PostgreSQL", "executions/s", us, peer, Bar("at least", 0.9), rounds=2))
+        mine = partial(rq_worker, servers, kind, ours=True)
+        for title, number, timeout in (("single messages", alone, 300.0), ("a burst of short executions", burst, 29.0)):
+            us = Side(f"agentool, {kind}", partial(ours, servers, "rq", number, timeout, mine))
+            for noted in (False, True):
+                what = "a row committed each" if noted else "a counter, no history"
+                peer = Side(f"bare RQ: {what}", partial(bare, servers, rq_sender(servers), alone, noted=noted, start=start))
+                met.append(await compare(f"RQ, {number:,} {title}, PostgreSQL", "executions/s", us, peer, Bar("at least", 0.9), rounds=2))
     return all(met)
 
 
