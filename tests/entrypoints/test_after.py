@@ -152,7 +152,7 @@ def test_unknown_job_is_one_line(cli: Cli) -> None:
     """The nearest job is named, and the exit code is 2."""
     cli.greeting("extract")
     words = ("schedule", "load", "after extrat", "function", "operation=call", "function=chores:greet", "--allow", "chores")
-    assert cli(*words, code=2).stderr == "agentool: schedule: No job has the id or name 'extrat'. Did you mean 'extract'?\n"
+    assert cli(*words, code=2).stderr == "agentool: WHEN: No job has the id or name 'extrat'. Did you mean 'extract'?\n"
 
 
 def test_simulate_leaves_it_out_and_says_so(cli: Cli) -> None:

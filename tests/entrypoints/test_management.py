@@ -194,9 +194,7 @@ def test_info_shows_what_is_out_of_the_ordinary(cli: Cli) -> None:
 def test_an_unknown_job_is_the_users_mistake(cli: Cli) -> None:
     """A name that does not exist ends with 2, and the nearest one is named."""
     cli.greeting()
-    assert cli("info", "greting", code=2).stderr.startswith(
-        "agentool: job_id: No job has the id or name 'greting'. Did you mean 'greeting'?"
-    )
+    assert cli("info", "greting", code=2).stderr.startswith("agentool: JOB: No job has the id or name 'greting'. Did you mean 'greeting'?")
 
 
 def test_run_prints_the_result(cli: Cli) -> None:

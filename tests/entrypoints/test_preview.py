@@ -63,7 +63,7 @@ def test_preview_shows_as_many_as_asked(cli: Cli) -> None:
 
 def test_a_schedule_that_cannot_be_read_is_refused(cli: Cli) -> None:
     """The refusal names the way out, and the exit code is 2."""
-    assert cli("preview", "evry day", code=2).stderr == "agentool: schedule: 'evry' is not understood. Did you mean 'every'?\n"
+    assert cli("preview", "evry day", code=2).stderr == "agentool: WHEN: 'evry' is not understood. Did you mean 'every'?\n"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_length_with_a_sign_is_no_unknown_option(cli: Cli, words: tuple[str, .
     """What begins with a minus and a number is meant as a length of time, and refused as one."""
     given = next(word for word in words if word.startswith("-"))
     assert cli(*words, code=2).stderr == (
-        f"agentool: schedule: {given!r} carries a sign, and a length of time has none. Write e.g. '5 minutes' or 'in 5 minutes'.\n"
+        f"agentool: WHEN: {given!r} carries a sign, and a length of time has none. Write e.g. '5 minutes' or 'in 5 minutes'.\n"
     )
 
 

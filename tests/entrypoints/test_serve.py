@@ -203,7 +203,7 @@ def test_a_setting_that_is_no_json_is_named(cli: Cli, monkeypatch: pytest.Monkey
 def test_a_missing_file_is_the_users_mistake(cli: Cli) -> None:
     """A file that is not there ends with 2 and one line."""
     result = cli("serve", "nowhere.yaml", code=2)
-    assert result.stderr == "agentool: file: nowhere.yaml cannot be read: No such file or directory.\n"
+    assert result.stderr == "agentool: FILE: nowhere.yaml cannot be read: No such file or directory.\n"
 
 
 def test_a_refused_task_is_named(cli: Cli) -> None:

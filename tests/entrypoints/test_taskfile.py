@@ -29,7 +29,7 @@ def test_an_unreadable_value_is_one_line_on_the_terminal(cli: Cli) -> None:
     """No traceback: it is the file's mistake."""
     Path("tasks.yaml").write_text(f"{TASK}  kwargs: {{a: !!int abc}}\n")
     told = cli("serve", "tasks.yaml", "--for", "0.05", code=2).stderr
-    assert (told.startswith("agentool: file: tasks.yaml"), told.count("\n")) == (True, 1)
+    assert (told.startswith("agentool: FILE: tasks.yaml"), told.count("\n")) == (True, 1)
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:

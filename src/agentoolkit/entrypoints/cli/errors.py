@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import errno
-import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -22,29 +21,13 @@ DIFFERENCE = 2
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 _OPTIONS = "agentool_options"
-"""Attribute of an error: the options of its command, by the fields of the scheduler that they set."""
-_FIELDS = {"status": "execution_status"}
-"""Parameters of commands with another name than the field that they set."""
+"""Attribute of an error: the options and arguments of its command, by the fields that they set."""
 _WORDS = {
     "Input should be a valid integer, unable to parse string as an integer": "it should be a whole number",
     "Input should be a valid number, unable to parse string as a number": "it should be a number",
     "Input should be": "it should be",
 }
 """Messages of the option parser, and their replacements."""
-_BOUNDS = {"start": "start_at", "end": "end_at"}
-"""Positional arguments, and the fields that they set."""
-_COMMANDS = {
-    "list_executions": "`agentool history`",
-    "get_job": "`agentool info`",
-    "update": "`agentool update`",
-    "cancel_execution": "`agentool cancel-execution`",
-    "cancel": "`agentool cancel`",
-    "list_approvals": "`agentool approvals list`",
-    "start": "`agentool start`",
-}
-"""Commands by the operation of the scheduler that an error's remedy names."""
-_CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
-"""Remedy of a wrong input for Python code. The command line replaces it."""
 
 
 class ReportingGroup(TyperGroup):
@@ -102,10 +85,17 @@ def _report_usage(error: Any) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()
         return MISTAKE
+    from agentoolkit.entrypoints.cli.command_words import QUOTES, usual_word
+
     command = path.partition(" ")[2]
     problem = " ".join(str(error.format_message()).split())
+    if not command and (ours := usual_word(problem)):
+        tell(f"{problem.partition('.')[0]}. It is `agentool {ours}` here.")
+        return MISTAKE
     for parsers, ours in _WORDS.items():
         problem = problem.replace(parsers, ours)
+    if problem.startswith("Got unexpected extra argument"):
+        problem = f"{problem.rstrip('.')}. {QUOTES}"
     stop = "" if problem.endswith((".", "!", "?", ")")) else "."
     tell(f"{f'{command}: ' if command else ''}{problem}{stop} See `{'agentool ' + command if command else 'agentool'} --help`.")
     return MISTAKE
@@ -128,10 +118,9 @@ class ReportingCommand(TyperCommand):
         try:
             return super().invoke(ctx)
         except Exception as error:
-            options = [found for found in self.get_params(ctx) if found.param_type_name == "option" and found.name]
-            named = {_FIELDS.get(str(found.name), str(found.name)): found.opts[0] for found in options}
-            named |= {_BOUNDS[str(found.name)]: str(found.metavar) for found in self.get_params(ctx) if found.name in _BOUNDS}
-            setattr(error, _OPTIONS, named)
+            from agentoolkit.entrypoints.cli.command_words import typed_names
+
+            setattr(error, _OPTIONS, typed_names(self.get_params(ctx)))
             raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -141,27 +130,21 @@ class ReportingCommand(TyperCommand):
             option = str(getattr(error, "option_name", ""))
             if not option[1:2].isdecimal():
                 raise
+            from agentoolkit.entrypoints.cli.command_words import typed_names
             from agentoolkit.system.scheduler import InvalidSchedule
 
             word = next(word for word in args if word.startswith(option))
-            problem = f"{word!r} carries a sign, and a length of time has none."
-            raise InvalidSchedule(problem, field="schedule", value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.") from error
+            field, problem = typed_names(self.get_params(ctx)).get("schedule"), f"{word!r} carries a sign, and a length of time has none."
+            raise InvalidSchedule(problem, field=field, value=word, remedy="Write e.g. '5 minutes' or 'in 5 minutes'.") from error
 
 
 def _lines(error: AgenToolError) -> list[str]:
-    """Return the lines of an error. Refused tasks have a line each, and lines with the way out.
-
-    Fields are named by the options that set them, and operations by their commands.
-    """
+    """Return the lines of an error. Refused tasks have a line each, and lines with the way out."""
+    from agentoolkit.entrypoints.cli.command_words import in_command_words
     from agentoolkit.entrypoints.taskfile import TasksRefused
-    from agentoolkit.text import name_operations
 
     if not isinstance(error, TasksRefused):
-        options: Mapping[str, str] = getattr(error, _OPTIONS, {})
-        text = str(error).removeprefix("AgenTool 'scheduler' refused its input: ")
-        text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
-        text = name_operations(text, _COMMANDS)
-        return [re.sub(r"(?:(?<=^)|(?<=; ))(\w+)(?=[.:])", lambda found: options.get(found[1], found[1]), text)]
+        return [in_command_words(error, getattr(error, _OPTIONS, {}))]
     *refusals, last = error.refusals
     sentences = [line for line in error.advice if not line.startswith("export ")]
     exports = [line for line in error.advice if line.startswith("export ")]

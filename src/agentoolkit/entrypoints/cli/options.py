@@ -55,12 +55,14 @@ def read_fields(words: Sequence[str], texts: Container[str] = ()) -> dict[str, A
         InvalidInput: A word has no ``=``, a field is given twice, or a value is nested too deeply.
     """
     from agentool.errors import InvalidInput, excerpt
+    from agentoolkit.entrypoints.cli.command_words import QUOTES
 
     read: dict[str, Any] = {}
     for word in words:
         key, separator, value = word.partition("=")
         if not (separator and key):
-            raise InvalidInput(f"Unknown field {excerpt(word)}.", field="input", value=word, remedy="Write key=value, or use --input JSON.")
+            remedy = f"Write key=value, or use --input JSON. {QUOTES}"
+            raise InvalidInput(f"Unknown field {excerpt(word)}.", field="KEY=VALUE", value=word, remedy=remedy)
         if key in read:
             raise InvalidInput("The field is given twice.", field=key, value=value, remedy="Give it once.")
         read[key] = value if key in texts else read_json_or_text(key, value)

@@ -140,7 +140,7 @@ def retry(
     from agentoolkit.text import counted
 
     if bool(failed) == (query is not None):
-        raise InvalidInput("Name executions or jobs, or give a query.", field="failed", remedy="Write e.g. `agentool retry nightly`.")
+        raise InvalidInput("Name executions or jobs, or give a query.", remedy="Write e.g. `agentool retry nightly`.")
     retried = visit(lambda kit: retry_found(kit, query) if query is not None else retry_named(kit, failed or []))
     for refusal in retried.refusals[:MAX_NAMED]:
         tell(refusal)

@@ -150,7 +150,7 @@ def update(
     given = given_fields(ctx)
     if not (given or fields or input_data):
         remedy = "Give an option such as --schedule, or KEY=VALUE; `agentool update --help` lists them."
-        raise InvalidInput("Nothing is to be changed.", field="job", value=job, remedy=remedy)
+        raise InvalidInput("Nothing is to be changed.", remedy=remedy)
 
     async def change(kit: Toolkit) -> Scheduled:
         if fields or input_data:

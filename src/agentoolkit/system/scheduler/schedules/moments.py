@@ -47,6 +47,8 @@ def _moment(text: str, name: str, zone: str, now: datetime) -> datetime:
     try:
         return moment_in_words(plain(text), now=now, timezone=zone, is_end=name == "end_at")
     except InvalidSchedule as refused:
+        if (refused.remedy or "").startswith("Did you mean"):
+            raise InvalidSchedule(refused.problem, field=name, value=text, remedy=refused.remedy) from refused
         remedy = "Write ISO 8601, e.g. '2026-12-25T09:00:00', or e.g. 'next friday at 18:00'."
         problem = f"{excerpt(text)} is not a time to come: {refused.problem}"
         raise InvalidSchedule(problem, field=name, value=text, remedy=remedy) from refused

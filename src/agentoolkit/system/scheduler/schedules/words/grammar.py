@@ -91,8 +91,25 @@ def moment_in_words(text: str, *, now: datetime, timezone: str, is_end: bool) ->
     """Read a bound in words: ``next friday``, ``tomorrow at 9am``, ``in 3 weeks``. A day alone means its first or last moment.
 
     Raises:
-        InvalidSchedule: It cannot be read.
+        InvalidSchedule: It cannot be read. A word with a typing slip is told, if the text can be read without it.
     """
+    try:
+        return _moment_in_words(text, now, timezone, is_end=is_end)
+    except InvalidSchedule as refused:
+        answer = nearest_text(text, lambda other: _is_moment(other, now, timezone, is_end=is_end)) if refused.remedy == EXAMPLES else None
+        if answer is None:
+            raise
+        raise InvalidSchedule(refused.problem, field="schedule", value=text, remedy=answer.remedy) from None
+
+
+def _is_moment(text: str, now: datetime, timezone: str, *, is_end: bool) -> bool:
+    try:
+        return bool(_moment_in_words(text, now, timezone, is_end=is_end))
+    except InvalidSchedule:
+        return False
+
+
+def _moment_in_words(text: str, now: datetime, timezone: str, *, is_end: bool) -> datetime:
     cursor = Cursor(text, now.astimezone(load_zone(timezone)), tokenise(text), [])
     found = relative(cursor, timezone) if cursor.take("in") else limit_moment(cursor, timezone, is_end=is_end)
     if not cursor.at_end():
