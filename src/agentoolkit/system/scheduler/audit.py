@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Literal
 
 from agentool.caller import Caller, get_caller
 from agentoolkit.redaction import PLAIN, redacted, redacted_text
 from agentoolkit.system.scheduler.job_records import job_to_record
-from agentoolkit.system.scheduler.jobs import Job, JobState
+from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, Job, JobState
 from agentoolkit.system.scheduler.ports import Action, AuditEntry, JobStore, StoredJob
 from agentoolkit.time_source import TimeSource
 
 _CALLERS = {"created_by", "changed_by"}
 _PARTS = frozenset({"schedule", "policies"})
 """Fields of a job that have fields of their own."""
+_USUAL: Mapping[str, Any] = {"policies": json.loads(json.dumps(asdict(USUAL_POLICIES)))}
+"""The record of the policies that most jobs share."""
+_NONE: Mapping[str, Any] = {}
 
 
 class Auditor:
@@ -66,10 +71,11 @@ class Auditor:
 
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
     """Return a job and its state for an entry, with secrets hidden."""
-    hidden = _redacted_fields(job_to_record(job, _CALLERS))
+    shared = _USUAL if job.policies is USUAL_POLICIES else _NONE
+    hidden = _redacted_fields(job_to_record(job, _CALLERS | shared.keys()))
     changed_by = job.changed_by and _redacted_caller(job.changed_by)
     callers = {"created_by": _redacted_caller(job.created_by), "changed_by": changed_by}
-    return {**hidden, **callers, "state": state.status.value, "reason": state.reason}
+    return {**hidden, **shared, **callers, "state": state.status.value, "reason": state.reason}
 
 
 @lru_cache(maxsize=256)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
@@ -35,8 +34,15 @@ class Leap(NamedTuple):
 _SECOND = timedelta(seconds=1)
 
 
+class _Timed:
+    """Keeps the rule of a schedule from its first use on. That is no field: it is neither compared nor stored."""
+
+    __slots__ = ("_rule",)
+    _rule: Rule
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(_Timed):
     """When a job is due. A value: checked at creation, equal for equal text, and convertible to and from JSON.
 
     Attributes:
@@ -86,15 +92,10 @@ class Schedule:
             remedy = "Give 'next' or 'previous' to a crontab or a single time."
             raise InvalidSchedule(f"{excerpt(self.shift)} does not fit this schedule.", field="shift", value=self.shift, remedy=remedy)
 
-    def __hash__(self) -> int:
-        # Every firing looks up its timing: a hash of all fields took longer than computing the due time.
-        # The jitter key is included, so that ten thousand jobs with one text are not compared with each other.
-        return hash((self.kind, self.text, self.timezone, self.anchor, self.jitter_key))
-
     def next_after(self, moment: datetime) -> datetime | None:
         """Return the first due time strictly later than ``moment`` (aware), in UTC; None when there is no further one. Never raises."""
         try:
-            return _timing(self).next_after(moment)
+            return self.rule.next_after(moment)
         except (OverflowError, ValueError):
             # After the calendar's last year, or before its first.
             return None
@@ -105,6 +106,16 @@ class Schedule:
             return self.next_after(moment - TICK)
         except OverflowError:
             return self.next_after(moment)
+
+    @property
+    def rule(self) -> Rule:
+        """Its rule, with its bounds and delays."""
+        try:
+            return self._rule
+        except AttributeError:
+            rule = _delayed(self, undelayed(self))
+            object.__setattr__(self, "_rule", rule)
+            return rule
 
     @property
     def after(self) -> Upstream | None:
@@ -142,7 +153,7 @@ class Schedule:
     def count(self, after: datetime, until: datetime) -> int:
         """Count the due times later than ``after`` and not later than ``until`` (both aware), without a walk. Never raises."""
         try:
-            return _timing(self).count(after, until)
+            return self.rule.count(after, until)
         except (OverflowError, ValueError):
             return 0
 
@@ -223,13 +234,13 @@ def due_after_change(before: Schedule, due: datetime, after: Schedule, now: date
     if _undelayed_forever(before) != _undelayed_forever(after):
         return after.first_from(now)
     following = undelayed(after).next_after(min(nominal_due(before, due) - TICK, now))
-    timing = _timing(after)
+    timing = after.rule
     return following and max(timing.delayed(following) if isinstance(timing, Jittered) else following, now)
 
 
 def nominal_due(schedule: Schedule, due: datetime) -> datetime:
     """Return a due time without its delay; without jitter, the due time itself."""
-    timing = _timing(schedule)
+    timing = schedule.rule
     return timing.nominal(due) if isinstance(timing, Jittered) else due
 
 
@@ -238,9 +249,7 @@ def _undelayed_forever(schedule: Schedule) -> Schedule:
     return plain if plain.shift is not None else replace(plain, exclude=(), only=())  # with a shift, exclusions move due times
 
 
-@lru_cache(maxsize=16_384)
-def _timing(schedule: Schedule) -> Rule:
-    rule = undelayed(schedule)
+def _delayed(schedule: Schedule, rule: Rule) -> Rule:
     if not schedule.jitter:
         return rule
     excluded = all_exclusions(schedule.exclude, schedule.only, schedule.timezone) if schedule.excludes else None

@@ -8,9 +8,11 @@ zone    = IANA-name | "UTC" | "GMT" | "Z" | ±HH:MM
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import REBOOT, required_upstream, upstream_in
@@ -62,14 +64,16 @@ _REMEDIES: Mapping[Kind, str] = {
 _PLAIN_DAY_PARTS = DayParts()
 
 
-def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, parts: DayParts = _PLAIN_DAY_PARTS) -> Phrase:
+def understand(text: str, *, now: datetime, kind: Kind | None, timezone: str, parts: DayParts | None = None) -> Phrase:
     """Read a text of any kind, or of the given kind. ``timezone`` applies if the text names no zone.
+
+    Without ``parts`` the day's parts have their usual times.
 
     Raises:
         InvalidSchedule: It cannot be read, is of another kind, or names a time in the past.
     """
     try:
-        phrase = _understand(text, now, kind, timezone, parts)
+        phrase = _understand(text, now, kind, timezone, parts or _PLAIN_DAY_PARTS)
     except InvalidSchedule as refused:
         if refused.remedy != EXAMPLES:
             raise
@@ -137,14 +141,10 @@ def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
 
 
 def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, parts: DayParts) -> Phrase:
-    tokens = tokenise(text.strip().rstrip("."))
-    vague = [token.text for token in tokens if token.text in VAGUE]
-    if len(vague) < len(tokens):
-        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
-    remarks = [f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague)]
-    zone, offset = _take_zone(tokens, text)
+    tokens, left_aside, zone, offset = _words(text)
     name = zone or offset or timezone
-    cursor = Cursor(text, now.astimezone(load_zone(name)), tokens, remarks, parts, zone=zone or offset or "")
+    remarks = list(left_aside)
+    cursor = Cursor(text, now.astimezone(load_zone(name)), list(tokens), remarks, parts, zone=zone or offset or "")
     meaning = _meaning(cursor, name)
     if not cursor.at_end():
         raise cursor.unexpected()
@@ -158,6 +158,30 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
         problem = f"{offset.removeprefix('UTC')} is an offset, and what comes again needs a zone"
         raise cursor.refusal(problem, instead_of_offset(offset))
     return _cycle_phrase(meaning, cursor, kind, zone)
+
+
+class _Words(NamedTuple):
+    """The words of a text, and what they say before they are understood."""
+
+    tokens: Sequence[TextToken]
+    """The words that count."""
+    left_aside: Sequence[str]
+    """Remarks on those that do not."""
+    zone: str | None
+    offset: str | None
+    """``UTC±HH:MM``, if the text ends with an offset in place of a zone."""
+
+
+@lru_cache(maxsize=1024)
+def _words(text: str) -> _Words:
+    """Return the words of a text. Cached, because most texts come again."""
+    tokens = tokenise(text.strip().rstrip("."))
+    vague = [token.text for token in tokens if token.text in VAGUE]
+    if len(vague) < len(tokens):
+        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
+    left_aside = tuple(f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague))
+    zone, offset = _take_zone(tokens, text)
+    return _Words(tuple(tokens), left_aside, zone, offset)
 
 
 def _refuse_parts_again(cursor: Cursor) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache, partial
+from typing import NoReturn
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.clock_changes import clock_note, instant_of
@@ -26,26 +29,37 @@ _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\
 _EPOCH = re.compile(r"[1-9]\d{9}(\d{3})?", re.ASCII)
 
 
+Form = Callable[[str, datetime, str], Phrase]
+"""Reads a text of one form, given the present time and the zone of a text that names none."""
+
+
 def program_phrase(text: str, now: datetime, timezone: str) -> Phrase | None:
     """Read a text in one of the forms that programs write; None if it is in words."""
+    form = _form_of(text)
+    return None if form is None else form(text, now, timezone)
+
+
+@lru_cache(maxsize=1024)
+def _form_of(text: str) -> Form | None:
+    """Return the reader of a text's form; None if it is in words. Cached, because most texts come again."""
     if _ISO_TIME.fullmatch(text) and (moment := iso_moment(text)) is not None:
-        return _iso_phrase(moment, text, now, timezone)
+        return partial(_iso_phrase, moment)
     if text.isascii() and is_interval(text):
-        return Phrase("interval", interval_text(int(interval_step(text).total_seconds())), needs_zone=False)
+        return lambda text, now, timezone: _interval_phrase(int(interval_step(text).total_seconds()))
     if is_rrule(text):
-        return rrule_phrase(text, timezone)
+        return lambda text, now, timezone: rrule_phrase(text, timezone)
     if is_on_calendar(text):
-        return on_calendar_phrase(text)
+        return lambda text, now, timezone: on_calendar_phrase(text)
     if named := _ZONE_SET.match(text.strip()):
-        return _in_zone_set(text, *named.groups())
+        return lambda text, now, timezone: _in_zone_set(text, *named.groups())
     if _looks_like_cron(text):
-        return _every_phrase(text, now) if text.strip().casefold().startswith("@every ") else cron_phrase(text)
+        return _every_phrase if text.strip().casefold().startswith("@every ") else lambda text, now, timezone: cron_phrase(text)
     if _EPOCH.fullmatch(text.strip()):
-        raise _epoch_refusal(text, timezone)
+        return _refuse_epoch
     if _ISO_START.match(text.strip()) and (moment := iso_moment(text.strip())) is not None:
-        return _iso_phrase(moment, text, now, timezone)
+        return partial(_iso_phrase, moment)
     if text.isascii() and (length := iso_duration(text)) is not None:
-        return Phrase("interval", interval_text(checked_seconds(length, text)), needs_zone=False)
+        return lambda text, now, timezone: _interval_phrase(checked_seconds(length, text))
     return None
 
 
@@ -87,7 +101,11 @@ def _looks_like_cron(text: str) -> bool:
     return len(parts) > 3 and not _ISO_START.match(parts[0]) and all(_CRON_FIELD.fullmatch(part) for part in parts[:2])
 
 
-def _every_phrase(text: str, now: datetime) -> Phrase:
+def _interval_phrase(seconds: int) -> Phrase:
+    return Phrase("interval", interval_text(seconds), needs_zone=False)
+
+
+def _every_phrase(text: str, now: datetime, timezone: str) -> Phrase:
     """Read an interval of Go's cron libraries: ``@every 1h30m``."""
     cursor = Cursor(text, now, tokenise(text.strip()[len("@every") :]), [])
     seconds = fixed_length(cursor, duration(cursor))
@@ -108,10 +126,10 @@ def _iso_phrase(moment: datetime, text: str, now: datetime, timezone: str) -> Ph
     return once_phrase(instant_of(timezone, moment).astimezone(load_zone(timezone)), text, now, tuple(remarks))
 
 
-def _epoch_refusal(text: str, timezone: str) -> InvalidSchedule:
-    """Return the refusal of a Unix time, with the same time in ISO 8601."""
+def _refuse_epoch(text: str, now: datetime, timezone: str) -> NoReturn:
+    """Refuse a Unix time, and name the same time in ISO 8601."""
     number = text.strip()
     moment = datetime.fromtimestamp(int(number[:10]), UTC).astimezone(load_zone(timezone))
     unit = "seconds" if len(number) == 10 else "milliseconds"
     problem = f"{number} may count {unit} since 1970, and a schedule is read by people too."
-    return InvalidSchedule(problem, field="schedule", value=text, remedy=f"Write {moment.isoformat()!r}.")
+    raise InvalidSchedule(problem, field="schedule", value=text, remedy=f"Write {moment.isoformat()!r}.")
