@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from agentool.errors import MissingExtra
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.private import make_private
@@ -42,6 +44,9 @@ JOURNAL_BYTES = 16_000_000
 
 JOURNAL_PAGES = 3_500
 """Pages of the log after which a commit writes it back. With SQLite's default of 1,000 that was 20 % of the cost of a new job."""
+
+LARGEST_TEXT = 100_000_000
+"""Characters of rows in one PostgreSQL statement. Its `jsonb` takes at most 268 million bytes."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -218,13 +223,16 @@ class Postgres:
             cursor.execute(_ENTER[room])
 
     def with_rows(self, columns: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Any]]:
-        if len(rows) == 1:  # arrays would cost twice as much on both sides
-            yield _one_row(tuple(columns.items())), dict(zip(columns, rows[0], strict=True))
-        elif rows:
-            # In binary form: as text, psycopg takes ten times as long for a list of long texts.
-            arrays = ", ".join(f"%({name})b::{kind}[]" for name, kind in columns.items())
-            table = f"WITH r AS (SELECT * FROM unnest({arrays}) AS t({', '.join(columns)}))"  # noqa: S608  names of ours
-            yield table, dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+        if not rows:
+            return
+        # As one JSON text: arrays, one for each column, cost psycopg twice as much, and the server more.
+        text = to_json(rows, inf_nan_mode="strings").decode()
+        if len(text) > LARGEST_TEXT and len(rows) > 1:
+            middle = len(rows) // 2
+            yield from self.with_rows(columns, rows[:middle])
+            yield from self.with_rows(columns, rows[middle:])
+        else:
+            yield _json_table(tuple(columns.items())), {"rows": text}
 
     def has_rows(self, cursor: Any) -> bool:
         return cursor.rownumber is not None  # cheaper than `description`, which creates an object for each column
@@ -287,9 +295,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 @lru_cache(maxsize=256)
-def _one_row(columns: tuple[tuple[str, str], ...]) -> str:
-    values = ", ".join(f"CAST(%({name})s AS {kind})" for name, kind in columns)
-    return f"WITH r ({', '.join(name for name, _ in columns)}) AS (SELECT {values})"
+def _json_table(columns: tuple[tuple[str, str], ...]) -> str:
+    """Return the table ``r`` of rows that are a JSON list of lists, with these columns and their types."""
+    values = ", ".join(f"CAST(each ->> {place} AS {kind}) AS {name}" for place, (name, kind) in enumerate(columns))
+    return f"WITH r AS (SELECT {values} FROM jsonb_array_elements(CAST(%(rows)s AS jsonb)) AS rows_of_json (each))"  # noqa: S608  names of ours
 
 
 def dialect_for(database: str, durability: Durability = "full") -> Dialect:
