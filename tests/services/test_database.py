@@ -9,7 +9,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
+from agentoolkit.database import dialects
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.session import CommitUnknown
@@ -162,6 +165,33 @@ async def test_a_statement_over_equal_rows_sees_each_of_them(database: Database)
     )
     sql = " SELECT number, text FROM r"
     assert [await database.read(lambda session, some=some: session.from_rows(sql, columns, some)) for some in rows] == rows
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+        st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.floats(allow_nan=False),  # SQLite has no NaN
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(rows=ROWS)
+@example(rows=[('"\\n\\u0000', 0, float("-inf")), ("null", -1, 0.1 + 0.2), ("[1, 2]", 1, 5e-324)])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_a_statement_over_rows_sees_them_as_they_were_given(database: Database, rows: list[Any]):
+    """Text with any signs, the largest numbers and nulls come back unchanged, and in order."""
+    columns = {"text": "TEXT", "number": "BIGINT", "fraction": "DOUBLE PRECISION"}
+    assert await database.read(lambda session: session.from_rows(" SELECT text, number, fraction FROM r", columns, rows)) == rows
+
+
+async def test_rows_that_are_too_long_for_one_statement_are_divided(database: Database, monkeypatch: pytest.MonkeyPatch):
+    """A statement over them returns the rows of all its portions, in order; a row that is too long by itself is one of them."""
+    monkeypatch.setattr(dialects, "LARGEST_TEXT", 100)
+    rows = [(f"{number}" * number,) for number in range(40)] + [("x" * 200,), ("y",)]
+    assert await database.read(lambda session: session.from_rows(" SELECT text FROM r", {"text": "TEXT"}, rows)) == rows
 
 
 async def test_failing_bulk_work_fails_for_one_only(database: Database):
