@@ -15,6 +15,7 @@ from redis import WatchError
 
 from agentoolkit.redis_server import RedisServer
 from agentoolkit.system.queue.backends.redis.keys import NAMES, keys_of, message_of
+from agentoolkit.system.queue.backends.redis.turns import Turn
 from agentoolkit.system.queue.backends.redis.watched_queue import PORTION, Given, Kept, WatchedQueue
 from agentoolkit.system.queue.errors import QueueError, QueueNotFound
 from agentoolkit.system.queue.messages import (
@@ -42,15 +43,21 @@ from agentoolkit.system.queue.ports import (
 T = TypeVar("T")
 
 TRIES = 200
-"""Tries of a change, if another process keeps changing the queue meanwhile."""
+"""Tries of a change, if other processes change the queue meanwhile or have their turn."""
 _PAUSE = 0.005
+_TURN_PAUSE = 0.05
+"""Seconds between two looks whether another's turn has ended. All tries together last longer than a turn."""
+
+
+class OthersTurn(Exception):
+    """Another change has its turn at one of the queues."""
 
 
 class RedisQueueBackend:
     """Queues on a `RedisServer`, which its creator closes.
 
     A change watches the queue, reads what it needs, decides with the same functions as every back end,
-    and writes everything or nothing. If another process was quicker, it starts again.
+    and writes everything or nothing. If another process was quicker, it starts again, and soon takes a turn.
 
     Args:
         server: The Redis server.
@@ -172,21 +179,42 @@ class RedisQueueBackend:
     def _transact(
         self, client: Any, wanted: Mapping[str, Queue | None], now: datetime | None, work: Callable[[Sequence[WatchedQueue]], T]
     ) -> T:
-        """Run work on queues in one transaction. Changes due by time are written before, in a transaction of their own."""
-        with self._lock, client.pipeline() as pipe:  # threads of one process would only invalidate each other's reads
-            for _ in range(TRIES):
+        """Run work on queues in one transaction. Changes due by time are written before, in transactions of their own."""
+        failed = 0
+        with Turn(client, wanted) as turn:
+            while failed < TRIES:
                 try:
-                    pipe.watch(*(keys_of(queue_name).meta for queue_name in wanted))
-                    queues = [_opened(pipe, queue_name, self._kept, made) for queue_name, made in wanted.items()]
-                    settled = now is None or not [queue for queue in queues if queue.exists and queue.settle(now)]
-                    answer = (work(queues),) if settled else None
-                    _write(pipe, queues)
+                    answer = self._try(client, wanted, now, work, turn)
+                except OthersTurn:
+                    failed += 1
+                    time.sleep(_TURN_PAUSE)
                 except WatchError:
+                    failed += 1
+                    turn.ask()
                     time.sleep(random.uniform(0, _PAUSE))  # noqa: S311  no secret; in a thread
-                    continue
-                if answer is not None:
-                    return answer[0]
+                else:
+                    if answer is not None:
+                        return answer[0]
         raise QueueError(f"Others change the queues {sorted(wanted)} all the time.", remedy="Ask again.")
+
+    def _try(
+        self,
+        client: Any,
+        wanted: Mapping[str, Queue | None],
+        now: datetime | None,
+        work: Callable[[Sequence[WatchedQueue]], T],
+        turn: Turn,
+    ) -> tuple[T] | None:
+        """Return the answer; None if a page of changes due by time was written instead. Raises `WatchError`, `OthersTurn`."""
+        with self._lock, client.pipeline() as pipe:  # threads of one process would only invalidate each other's reads
+            pipe.watch(*(keys_of(queue_name).meta for queue_name in wanted))
+            queues = [_opened(pipe, queue_name, self._kept, made) for queue_name, made in wanted.items()]
+            if any(turn.is_anothers(name, queue.turn) for name, queue in zip(wanted, queues, strict=True)):
+                raise OthersTurn
+            settled = now is None or not [queue for queue in queues if queue.exists and queue.settle(now)]
+            answer = (work(queues),) if settled else None
+            _write(pipe, queues)
+            return answer
 
 
 def _opened(pipe: Any, queue_name: str, kept: Kept, made: Queue | None) -> WatchedQueue:

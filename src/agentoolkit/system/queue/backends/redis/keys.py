@@ -37,6 +37,8 @@ class Keys(NamedTuple):
     """End of remembering, by id."""
     remembered_order: str
     """Remembered ids, oldest first."""
+    turn: str
+    """Whose turn it is, see `turns`."""
 
 
 def keys_of(queue_name: str) -> Keys:

@@ -64,6 +64,8 @@ class WatchedQueue:
         self._kept = kept
         meta = pipe.hgetall(self.keys.meta)
         self.exists = bool(meta)
+        self.turn: str | None = meta.get("turn")
+        """The change that has, or had, a turn at this queue."""
         if meta:
             self.queue = queue_of(queue_name, meta["queue"])
         elif made is not None:
