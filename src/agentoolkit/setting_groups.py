@@ -235,12 +235,17 @@ CELERY_QUEUE = "celery"
 """Celery's own default queue: that of every application that names none."""
 
 
+LOCAL_REDIS = "redis://localhost:6379/0"
+"""Broker of Celery's own commands if none is set. Source: *Nagatha Assistant Task Scheduler*, "Environment Variables"."""
+
+
 class CelerySettings(SettingsGroup):
     """Celery's workers: their broker, and how messages reach them."""
 
     broker: Annotated[SecretStr, AfterValidator(checked_broker)] | None = Field(
         default=None,
-        description="Broker of Celery's workers: redis:// or amqp://; CELERY_BROKER_URL sets it too",
+        description="Broker of Celery's workers: redis:// or amqp://; CELERY_BROKER_URL sets it too. Without one the scheduler "
+        "sends nothing, and workers look for the Redis of this machine",
         examples=["redis://localhost:6379/0"],
         json_schema_extra={"also": ["CELERY_BROKER_URL"]},
     )
@@ -259,6 +264,13 @@ class CelerySettings(SettingsGroup):
     visibility_timeout: float = Field(
         default=7_200.0, ge=60, description="Seconds after which Redis delivers an unacknowledged message again"
     )
+
+    def or_local_redis(self) -> Self:
+        """Return settings for a worker and Celery's commands: the Redis of this machine is broker and back end if no broker is set."""
+        if self.broker is not None:
+            return self
+        local = SecretStr(LOCAL_REDIS)
+        return self.model_copy(update={"broker": local, "result_backend": self.result_backend or local})
 
 
 class RedisSettings(SettingsGroup):

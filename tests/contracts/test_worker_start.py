@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agentool import AgenToolError
 from agentoolkit.entrypoints import celery_app
 from agentoolkit.entrypoints.worker_checks import unable_jobs
 from agentoolkit.settings import Settings
@@ -110,6 +111,37 @@ def test_what_is_missing_is_in_a_worker_s_log(tmp_path: Path):
     environment, output = without(tmp_path, "mcp", AGENTOOL_EXECUTOR="rq"), tmp_path / "output"
     with running(["agentool", "worker", "--rq", "--pool", "solo"], environment, output, "Redis is away"):
         assert "Job 'calls' cannot run here" in output.read_text()
+
+
+LOCAL = "redis://localhost:6379/0"
+"""*Environment Variables* of *Nagatha Assistant Task Scheduler*: the default of both addresses."""
+BOTH = "from agentoolkit.entrypoints.celery_app import app; print(app.conf.broker_url, app.conf.result_backend)"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, f"{LOCAL} {LOCAL}"),
+        ({"CELERY_RESULT_BACKEND": "redis://127.0.0.1:1/2"}, f"{LOCAL} redis://127.0.0.1:1/2"),
+        ({"CELERY_BROKER_URL": "redis://127.0.0.1:1/0"}, "redis://127.0.0.1:1/0 None"),
+        ({"AGENTOOL_CELERY_BROKER": "amqp://127.0.0.1:1"}, "amqp://127.0.0.1:1 None"),
+    ],
+)
+def test_celery_s_commands_look_for_the_redis_of_this_machine(tmp_path: Path, variables: dict[str, str], said: str):
+    """Without a broker, as the document has it; beside a broker that is set nothing is guessed."""
+    environment = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", **variables)
+    ran = subprocess.run([sys.executable, "-c", BOTH], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert ran.stdout.strip() == said, ran.stderr
+
+
+async def test_a_scheduler_guesses_no_broker(tmp_path: Path):
+    """A job for workers is refused where nobody has said where they are, and so is a task of one's own."""
+    async with Toolkit(Settings.from_values({"database": str(tmp_path / "jobs.db")}), runs_jobs=False) as kit:
+        asked = {"operation": "schedule", "schedule": "every hour"}
+        with pytest.raises(AgenToolError, match="CELERY_BROKER_URL"):
+            await kit.injector.run("scheduler", {**asked, **JOBS[2], "executor": "celery"})
+        with pytest.raises(AgenToolError, match="CELERY_BROKER_URL"):
+            await kit.injector.run("scheduler", {**asked, **JOBS[1], "input_data": {"operation": "send", "task": "agentool.hello"}})
 
 
 def test_the_store_is_looked_at_once(monkeypatch: pytest.MonkeyPatch):

@@ -155,7 +155,6 @@ _CELERY = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker"]
     [
         ([*_CELERY, "-I", "later"], {}, "agentool: Task 'later' is `async def`, which Celery never awaits"),
         (_CELERY, {"AGENTOOL_DATABASE": ""}, "A worker needs the store in which its executions are."),
-        (_CELERY, {"CELERY_BROKER_URL": ""}, "agentool: A worker needs a broker."),
         (_CELERY, {"AGENTOOL_PLUGINS": "none:such"}, "Plugin 'none:such'"),
     ],
 )

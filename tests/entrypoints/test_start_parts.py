@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -38,6 +39,17 @@ def test_parts_are_chosen_as_the_document_on_scheduled_tools_writes_it(
     cli("start", *line.split())
     parts = list(start.parts_of(wanted[0]))
     assert ([part.name for part in parts], {part.port for part in parts if part.port}) == (names, ports)
+
+
+def test_the_module_starts_them_as_the_document_writes_it(tmp_path: Path) -> None:
+    """*Running the Services*: `python -m …start` is the command, and not a program that does nothing."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    asked = [sys.executable, "-m", "agentoolkit.entrypoints.start", "--redis", "--redis-port", port]
+    environment = {**os.environ, "PATH": str(tmp_path), "AGENTOOL_HOME": str(tmp_path)}
+    ran = subprocess.run(asked, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, f"No Redis listens on port {port}" in ran.stderr) == (2, True)
 
 
 def test_a_signal_ends_what_has_not_answered_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from tests.contracts.workers import running
 from tests.entrypoints.terminal import typed
 
+from agentoolkit.entrypoints import send_hello_task
 from agentoolkit.entrypoints.task_scheduler import TaskQueue
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import ExecutionFailed
@@ -76,6 +77,26 @@ def test_send_a_hello_world_task(folder: Path, celery: None):
         run(folder, "agentoolkit.entrypoints.send_hello_task", "--name", "Your Name").strip()
         == "Task agentool.hello answered: hello Your Name"
     )
+
+
+def test_send_a_hello_world_task_without_a_variable(
+    redis: Redis, celery: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """As in a second terminal, where nothing says which broker there is: the one of this machine is asked."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("agentoolkit.setting_groups.LOCAL_REDIS", redis.url)
+    assert send_hello_task.main(["--name", "Your Name"]) == 0
+    assert capsys.readouterr().out.strip() == "Task agentool.hello answered: hello Your Name"
+
+
+def test_a_hello_that_nobody_answers_names_the_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """It may be that one that is away; its password is not shown."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("agentoolkit.setting_groups.LOCAL_REDIS", "redis://:hush@127.0.0.1:1/0")
+    monkeypatch.setattr(send_hello_task, "PATIENCE", 0.5)
+    assert send_hello_task.main([]) == 1
+    said = capsys.readouterr().err
+    assert ("127.0.0.1:1/0" in said, "hush" in said, "agentool worker" in said) == (True, False, True)
 
 
 def test_check_celery_worker_status(folder: Path, celery: None):

@@ -2,6 +2,7 @@
 
 A worker process has one event loop, in a thread that starts after the fork. It claims the executions in its messages from the
 shared store and runs them there. It reads the same settings as every process: ``AGENTOOL_*``, ``CELERY_BROKER_URL``, ``.env``.
+Without a broker it looks for the Redis of this machine.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from agentoolkit.system.scheduler.executors.celery import TASK, create_app, crea
 logger = logging.getLogger(__name__)
 
 settings = Settings()
-app = create_app(settings.celery, settings.queues)
+celery_settings = settings.celery.or_local_redis()
+app = create_app(celery_settings, settings.queues)
 app.steps["worker"].add(EndsWhenDeaf)
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
 
@@ -82,7 +84,7 @@ def run_worker(asked: list[str]) -> WorkerEnd:
 @signals.celeryd_init.connect
 def check_broker(**_: object) -> None:
     """End a worker that lacks the client of its broker, before Celery fails with a traceback."""
-    broker = settings.celery.broker.get_secret_value() if settings.celery.broker else ""
+    broker = celery_settings.broker.get_secret_value() if celery_settings.broker else ""
     if broker.startswith("redis") and find_spec("redis") is None:
         raise SystemExit("agentool: A broker of Redis needs the package redis. Install 'agentool[celery]'.")
 
@@ -122,8 +124,6 @@ def unable(pool: str) -> str | None:
     for name, task in app.tasks.items():
         if inspect.iscoroutinefunction(task.run):
             return f"Task {name!r} is `async def`, which Celery never awaits: it would count as done and never run. Write `def`."
-    if settings.celery.broker is None:
-        return "A worker needs a broker. Set AGENTOOL_CELERY_BROKER, or CELERY_BROKER_URL, to its address."
     return _unable_to_share()
 
 

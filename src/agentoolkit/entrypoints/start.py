@@ -164,3 +164,10 @@ def _listens(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+if __name__ == "__main__":  # the source document starts it so: ``python -m … --all``
+    from agentoolkit.entrypoints.cli import main
+
+    sys.argv[1:1] = ["start"]
+    main()
