@@ -83,11 +83,11 @@ def until(holds: Callable[[], bool], process: subprocess.Popen[bytes], output: P
 
 
 @contextmanager
-def celery_worker(folder: Path, broker: str, pool: str, queue_type: str = "quorum") -> Iterator[Worker]:
+def celery_worker(folder: Path, broker: str, pool: str, queue_type: str = "quorum", **variables: str) -> Iterator[Worker]:
     """Run a worker of Celery, by its own command."""
     database, log, output = str(folder / "agentool.db"), folder / "log", folder / "output"
     log.touch()
-    environment = environment_of(database, log, CELERY_BROKER_URL=broker, AGENTOOL_CELERY_QUEUE_TYPE=queue_type)
+    environment = environment_of(database, log, CELERY_BROKER_URL=broker, AGENTOOL_CELERY_QUEUE_TYPE=queue_type, **variables)
     asked = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "--pool", pool, "--concurrency", "2", "-l", "INFO"]
     asked += ["--without-mingle", "--without-gossip"]
     with running(asked, environment, output, " ready.") as process:
@@ -96,10 +96,10 @@ def celery_worker(folder: Path, broker: str, pool: str, queue_type: str = "quoru
 
 
 @contextmanager
-def rq_worker(folder: Path, server: str, kind: str) -> Iterator[Worker]:
+def rq_worker(folder: Path, server: str, kind: str, **variables: str) -> Iterator[Worker]:
     """Run a worker of RQ, by its own command: ``ForkingWorker`` forks for each message, ``InProcessWorker`` does not."""
     database, log, output = str(folder / "agentool.db"), folder / "log", folder / "output"
     log.touch()
-    environment = environment_of(database, log, REDIS_URL=server)
+    environment = environment_of(database, log, REDIS_URL=server, **variables)
     with running([*RQ_COMMAND, "-w", f"agentoolkit.entrypoints.rq_worker.{kind}"], environment, output, "Listening on") as process:
         yield Worker({"executor": "rq", "redis_url": server}, database, log, process, output)

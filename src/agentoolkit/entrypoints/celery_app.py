@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from celery import signals
 from celery.app.amqp import Queues
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.worker.request import Request
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.background import BackgroundToolkit
@@ -26,6 +27,7 @@ from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.setting_groups import CELERY_HELLO, CELERY_QUEUE
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.celery import TASK, create_app, create_queues
+from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, turns
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,18 @@ POOLS = ("prefork", "processes", "threads", "solo")
 """Pools in which an event loop can have a thread of its own."""
 
 
-@app.task(name=TASK, ignore_result=True)
+class ExecutionsRequest(Request):
+    """A message, as the worker's first process sees it. Its time limits give each execution its turn."""
+
+    def __init__(self, *given: Any, **more: Any) -> None:
+        super().__init__(*given, **more)
+        _, soft = self.time_limits
+        if soft is not None:
+            soft *= turns(self.args, settings.concurrency)
+            self.time_limits = (soft + GRACE_SECONDS, soft)
+
+
+@app.task(name=TASK, ignore_result=True, Request=ExecutionsRequest)
 def run_executions(execution_ids: list[str]) -> None:
     """Claim executions and run them until their outcomes are written. Executions of other processes are skipped."""
     try:

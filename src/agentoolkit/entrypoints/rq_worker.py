@@ -12,18 +12,21 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisAway
 from redis.exceptions import TimeoutError as RedisSilent
 from rq import Queue, SimpleWorker, Worker
+from rq.exceptions import DeserializationError
 from rq.job import Job
 
 from agentool.errors import ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.executors.couriers import turns
 from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
 
 logger = logging.getLogger(__name__)
@@ -105,6 +108,13 @@ class _ExecutionsWorker:
         names = [queue if isinstance(queue, str) else queue.name for queue in queues]
         super().__init__(names, **{**options, "serializer": "json", "job_class": self.message_class})  # pyright: ignore[reportCallIssue]
         self.is_stopping = False
+
+    def execute_job(self, job: Any, queue: Queue) -> None:
+        """See `rq.Worker.execute_job`. The time limit gives each execution its turn."""
+        with suppress(DeserializationError):  # RQ marks it as failed
+            if job.timeout is not None and job.timeout > 0:
+                job.timeout *= turns(job.args, settings.concurrency)
+        super().execute_job(job, queue)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
     def request_stop(self, signum: int, frame: Any) -> None:
         """See `rq.Worker.request_stop`."""

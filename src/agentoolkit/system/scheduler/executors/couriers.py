@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
+from typing import Any
 
 from agentoolkit.system.scheduler.ports import Portion
 
@@ -16,8 +17,17 @@ SEND_SECONDS = 10.0
 
 
 def message_seconds(seconds: float | None) -> int | None:
-    """Return the time limit of a message in seconds. Only handlers that cannot be cancelled reach it."""
+    """Return the time limit of a message in seconds. Only handlers that cannot be cancelled reach it.
+
+    All its executions have that time if they run at once; a worker that runs fewer at once multiplies it by `turns`.
+    """
     return None if seconds is None else ceil(2 * seconds) + GRACE_SECONDS
+
+
+def turns(args: Sequence[Any], concurrency: int) -> int:
+    """Return how often the time limit of a message with these arguments may pass until all its executions had their turn."""
+    number = len(args[0]) if args and isinstance(args[0], Sized) else 1
+    return max(1, ceil(number / concurrency))
 
 
 class ThreadedCourier:
