@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from agentoolkit.system.scheduler import JobNotFound, SchedulerError, current_execution
-from agentoolkit.system.scheduler.engine.dispatch import Dispatch
+from agentoolkit.system.scheduler.engine.cancelling import Cancelling
 from agentoolkit.system.scheduler.jobs import Execution
 
 
@@ -52,7 +52,7 @@ async def test_unknown_execution_is_refused(scheduler, operation):
 async def test_what_ended_by_itself_is_not_noted_as_cancelled(kit, scheduler, probe, monkeypatch):
     """An execution that ends while it is being cancelled was not cancelled, and the audit does not say so."""
 
-    async def too_late(dispatch: Dispatch, execution: Execution, reason: str) -> bool:
+    async def too_late(cancelling: Cancelling, execution: Execution, reason: str) -> bool:
         return False
 
     probe.blocks()
@@ -65,7 +65,7 @@ async def test_what_ended_by_itself_is_not_noted_as_cancelled(kit, scheduler, pr
         return [entry["action"] for entry in (await scheduler("audit", job_id="job"))["entries"]]
 
     with monkeypatch.context() as patch:
-        patch.setattr(Dispatch, "cancel_execution", too_late)
+        patch.setattr(Cancelling, "cancel_execution", too_late)
         assert "cancelled_execution" not in await noted()
     assert "cancelled_execution" in await noted()
 

@@ -198,7 +198,7 @@ async def test_what_is_cancelled_while_its_retry_is_written_ends(kit, scheduler,
 
     async def cancelled_meanwhile(execution, *more):
         answer = await retry(execution, *more)
-        assert kit.scheduler.lifecycle.engine.dispatch.cancel(execution.execution_id, "no more")
+        assert kit.scheduler.lifecycle.engine.dispatch.cancelling.cancel(execution.execution_id, "no more")
         return answer
 
     monkeypatch.setattr(kit.scheduler.store, "retry", cancelled_meanwhile)

@@ -61,7 +61,7 @@ async def test_what_is_cancelled_as_it_fails_is_not_repeated(kit, scheduler, pro
     put = recorder.put
 
     def cancelled_first(underway, *outcome):
-        assert kit.scheduler.lifecycle.engine.dispatch.cancel(underway.execution.execution_id, "no more")
+        assert kit.scheduler.lifecycle.engine.dispatch.cancelling.cancel(underway.execution.execution_id, "no more")
         put(underway, *outcome)
 
     monkeypatch.setattr(recorder, "put", cancelled_first)

@@ -84,13 +84,13 @@ async def test_what_is_to_start_at_the_opening_follows_what_is_asked_before(kit,
     await scheduler.add("now", job_id="other", concurrency_key="one", timeout=36000)
     await kit.advance()
     dispatch = kit.scheduler.lifecycle.engine.dispatch
-    dispatch._early = {}
+    dispatch.waiting.early = {}
     await scheduler.add("now", job_id="job", concurrency_key="one", timeout=36000)
     await kit.advance()
     (record,) = await scheduler.history("job")
     target = {"job_id": "job", "concurrency_key": "two"} if change == "update" else {"execution_id": record["execution_id"]}
     await scheduler(change, **target)
-    dispatch.open()
+    dispatch.waiting.open()
     await kit.advance()
     assert await scheduler.statuses("job") == statuses
 
@@ -99,9 +99,9 @@ async def test_what_is_to_start_at_the_opening_is_given_back_where_all_were_stop
     """A stop of all processes that comes before a scheduler lets work begin takes out what was claimed: it starts nothing."""
     await scheduler.add("1 hour", job_id="job")
     dispatch = kit.scheduler.lifecycle.engine.dispatch
-    dispatch._early = {}
+    dispatch.waiting.early = {}
     record = await scheduler("start_run", job_id="job", run_key="once")
     dispatch.suspend(True)
-    dispatch.open()
+    dispatch.waiting.open()
     await kit.advance()
     assert (probe.calls, await scheduler.statuses("job"), dispatch.holds(record["execution_id"])) == ([], ["queued"], False)

@@ -129,7 +129,7 @@ async def test_what_was_claimed_is_looked_for_if_one_of_it_fails(kit: Any, monke
     (_, waiting) = await waits_for_retry(kit, 0)
 
     async def claim(*_: Any) -> list[Claimed]:
-        dispatch.in_doubt = False
+        dispatch.active.in_doubt = False
         return [Claimed(None, waiting)]
 
     async def refuse(*_: Any) -> None:
@@ -139,7 +139,7 @@ async def test_what_was_claimed_is_looked_for_if_one_of_it_fails(kit: Any, monke
     monkeypatch.setattr(dispatch._unstarted, "end", refuse)
     with pytest.raises(OSError, match="no store"):
         await dispatch.run_claimed(["job@1"])
-    assert dispatch.in_doubt
+    assert dispatch.active.in_doubt
 
 
 class Attempts:
@@ -303,7 +303,7 @@ async def test_what_this_process_cannot_send_is_kept_with_a_reason(kit: Any, cap
     dispatch = kit.scheduler.lifecycle.engine.dispatch
     (_, waiting) = await waits_for_retry(kit, 0)
     dispatch.start(Claimed(await of_rq(kit), waiting))
-    dispatch._missing_tools.look()
+    dispatch.waiting.missing_tools.look()
     assert (dispatch.holds("job@1"), "job@1" in dispatch.active) == (True, False)
     assert "Execution job@1 waits: nothing is sent to workers of 'rq' from here. Set it up." in caplog.text
 

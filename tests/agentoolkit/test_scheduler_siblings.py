@@ -174,7 +174,7 @@ async def test_what_is_cancelled_while_its_start_is_written_does_not_start(kit, 
     async def cancelled_meanwhile(executions):
         answer = await begin(executions)
         for execution in executions:
-            assert kit.scheduler.lifecycle.engine.dispatch.cancel(execution.execution_id, "no more")
+            assert kit.scheduler.lifecycle.engine.dispatch.cancelling.cancel(execution.execution_id, "no more")
         return answer
 
     monkeypatch.setattr(kit.scheduler.store, "begin", cancelled_meanwhile)

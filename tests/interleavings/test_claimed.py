@@ -140,7 +140,7 @@ async def test_a_look_for_abandoned_work_leaves_it_alone(due: Due):
     """It is running, and ours, and nobody works on it yet: it is not taken for what a handler left behind."""
     await due.schedule("x")
     await due.until_claimed()
-    due.process.service.engine.dispatch.in_doubt = True
+    due.process.service.engine.dispatch.active.in_doubt = True
     await due.world.clock.advance(seconds=6.0)
     await some_turns(due.world)
     await due.go_on()

@@ -137,7 +137,7 @@ async def test_a_look_for_abandoned_work_leaves_it_alone(sent: Sent):
     """It is the worker's own by then, and running, and nobody works on it yet: it is not taken for what a handler left behind."""
     await sent.wait("x")
     await sent.until_claimed()
-    sent.worker.service.engine.dispatch.in_doubt = True
+    sent.worker.service.engine.dispatch.active.in_doubt = True
     await sent.world.clock.advance(seconds=2.0)
     await some_turns(sent.world, 50)
     await sent.go_on()

@@ -261,9 +261,8 @@ async def test_what_ends_while_it_is_cancelled_stays_as_it_ended(life: Life):
     finish, asked = store.finish, []
 
     async def slow_finish(endings):
-        asked.extend(
-            [await life.kit.scheduler.lifecycle.engine.dispatch.cancel_execution(ending.execution, "too late") for ending in endings]
-        )
+        cancelling = life.kit.scheduler.lifecycle.engine.dispatch.cancelling
+        asked.extend([await cancelling.cancel_execution(ending.execution, "too late") for ending in endings])
         return await finish(endings)
 
     store.finish = slow_finish

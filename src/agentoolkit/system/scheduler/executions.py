@@ -256,7 +256,7 @@ class ExecutionService:
         check_write(get_caller(), self._parts.admission)
         execution = await self.get(execution_id)
         if not execution.finished:
-            ends = await self._lifecycle.running_engine().dispatch.cancel_execution(execution, reason)
+            ends = await self._lifecycle.running_engine().dispatch.cancelling.cancel_execution(execution, reason)
             if ends and (stored := await self._store.find(execution.job_id)) is not None:
                 await self._audit.note("cancelled_execution", stored, execution_id)
         return await self.get(execution_id)

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from agentoolkit.quick_tuples import maker_of
+from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
 from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
 from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
@@ -104,11 +105,6 @@ class ActiveExecution:
         """True if another process runs it."""
         return self.route is not HERE
 
-    def settle(self, outcome: Outcome) -> None:
-        """Give the outcome to a caller that waits for it."""
-        if self.outcome is not None and not self.outcome.done():
-            self.outcome.set_result(outcome)
-
 
 class Lateness:
     """Seconds between due time and start of the latest executions, in any process."""
@@ -158,6 +154,8 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         self.lateness = Lateness()
         self.stopping = False
         """True if the scheduler stops, and therefore cancels handlers."""
+        self.in_doubt = False
+        """True if the store may hold executions of ours that are not under way."""
 
     def all(self) -> Iterable[ActiveExecution]:
         """Return a copy of the list of executions."""
@@ -187,6 +185,13 @@ class ActiveExecutions(dict[str, ActiveExecution]):
         execution_id = active.execution.execution_id
         if self.get(execution_id) is active:
             del self[execution_id]
+
+    def end(self, active: ActiveExecution, outcome: Outcome | None) -> None:
+        """Remove an execution, and give its outcome to a caller that waits for it. None means that the scheduler stopped first."""
+        self.remove(active)
+        if active.outcome is not None and not active.outcome.done():
+            stopped = "the scheduler stopped"
+            active.outcome.set_result(outcome or Outcome(record_cancellation(active.execution, stopped, self._time.now())))
 
     def watch(self, active: ActiveExecution) -> None:
         """Start the timeout of an execution whose handler is called now."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context, ContextVar
 from datetime import datetime
 from functools import partial
@@ -62,7 +62,6 @@ class LocalAttempts:
         parts: Store, injector, time and events.
         active: The executions under way here.
         recorder: Writes the outcomes.
-        gone: Called with an execution that is no longer under way, and its outcome if that is known.
         elsewhere: Follows executions that other processes run.
     """
 
@@ -71,13 +70,11 @@ class LocalAttempts:
         parts: Parts,
         active: ActiveExecutions,
         recorder: Recorder,
-        gone: Callable[[ActiveExecution, Outcome | None], None],
         elsewhere: RemoteExecutions,
     ) -> None:
         self._parts = parts
         self._active = active
         self._recorder = recorder
-        self._gone = gone
         self._elsewhere = elsewhere
         self._note_lateness = active.lateness.note
 
@@ -101,7 +98,7 @@ class LocalAttempts:
             return [active is not None for active in starting]
         except BaseException:
             for active in known:
-                self._gone(active, None)
+                self._active.end(active, None)
             raise
         self.note_begun([active for active, is_begun in zip(known, begun, strict=True) if is_begun])
         for active, is_begun in zip(known, begun, strict=True):
@@ -127,7 +124,7 @@ class LocalAttempts:
                 active.phase = _WRITING
                 self._recorder.put(active, _without_secrets(outcome, active.secrets) if active.secrets else outcome)
         except BaseException:
-            self._gone(active, None)  # so that the next take-over finds it
+            self._active.end(active, None)  # so that the next take-over finds it
             raise
 
     def forget(self, execution_ids: Sequence[str]) -> None:
@@ -153,7 +150,7 @@ class LocalAttempts:
 
     def _not_begun(self, active: ActiveExecution) -> None:
         ended = active.execution._replace(status=ExecutionStatus.CANCELLED, reason="cancelled before it started", started_at=None)
-        self._gone(active, Outcome(ended))
+        self._active.end(active, Outcome(ended))
 
 
 async def run_attempt(active: ActiveExecution, parts: Parts, table: ActiveExecutions) -> Outcome:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import current_execution
+from agentoolkit.system.scheduler.engine.cancelling import Cancelling
 from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
@@ -27,7 +27,7 @@ class AwaitedExecutions:
         executor: Runs the executions.
         deliveries: Delivers their messages, for which the caller waits too.
         tasks: Owns the tasks that record them.
-        cancel: Called with the id of an execution whose caller was cancelled, and with a reason.
+        cancelling: Cancels an execution whose caller was cancelled.
     """
 
     def __init__(
@@ -37,14 +37,14 @@ class AwaitedExecutions:
         executor: Executor,
         deliveries: Deliveries,
         tasks: OwnedTasks,
-        cancel: Callable[[str, str], None],
+        cancelling: Cancelling,
     ) -> None:
         self._parts = parts
         self._active = active
         self._executor = executor
         self._deliveries = deliveries
         self._tasks = tasks
-        self._cancel = cancel
+        self._cancelling = cancelling
 
     async def run(self, work: Work, execution: Execution) -> Outcome:
         """Run an execution at once, without a schedule, and wait for its outcome.
@@ -65,7 +65,7 @@ class AwaitedExecutions:
             try:
                 outcome = await asyncio.shield(active.outcome)
             except asyncio.CancelledError:
-                self._cancel(execution.execution_id, "its caller went away")
+                self._cancelling.cancel_soon(execution.execution_id, "its caller went away")
                 raise
             # The message arrives at once unless a queue hangs. A visitor does not wait: another process delivers it.
             message = outcome_message(work, outcome.execution)
@@ -89,7 +89,7 @@ class AwaitedExecutions:
         active.phase = Phase.WAITING
         self._executor.submit(active.order)
         if active.cancel_reason and active.goes_away:  # no attempt here sees the reason
-            self._cancel(active.execution.execution_id, active.cancel_reason)
+            self._cancelling.cancel_soon(active.execution.execution_id, active.cancel_reason)
 
     def _names(self, work: Work, execution: Execution) -> frozenset[str]:
         """Return the jobs and keys held by an execution and those that wait for it. Raises `SchedulerError` on a deadlock."""

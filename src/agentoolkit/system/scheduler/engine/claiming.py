@@ -132,7 +132,7 @@ class Claiming:
                 self._unanswered.append((reserved, at))
             else:
                 await self._start(begun, reserved)
-                self._dispatch.in_doubt = True  # take-overs since then skipped the reserved executions
+                self._dispatch.active.in_doubt = True  # take-overs since then skipped the reserved executions
 
     async def _claim_together(self, due: Sequence[Due]) -> None:
         """Claim due times in one transaction, set the next alarms, and start the executions."""
@@ -146,7 +146,7 @@ class Claiming:
                 self._unanswered.append((reserved, now))
                 reserved = NOTHING
         except BaseException:
-            self._dispatch.in_doubt = True
+            self._dispatch.active.in_doubt = True
             self._reserved.let_go(reserved)
             raise
         if self._dispatch.leading and not self._stopped:
@@ -178,7 +178,7 @@ class Claiming:
 
     def _put_off(self, job_ids: Sequence[str]) -> Claims:
         """Set the alarms again after a failed claim. Executions that were written nevertheless are found by a take-over."""
-        self.failing = self._dispatch.in_doubt = True
+        self.failing = self._dispatch.active.in_doubt = True
         if self._stopped:  # the lead was released meanwhile: the next leader finds the due jobs
             logger.debug("Claiming %d due jobs failed as the scheduler ended", len(job_ids), exc_info=True)
         else:

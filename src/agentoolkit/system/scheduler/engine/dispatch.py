@@ -2,7 +2,7 @@
 
 An execution waits with the executor, which begins and runs it by its id as soon as there is room. The recorder writes
 its outcome, and the written record decides what follows: an event, a delivery, a retry, a downstream execution.
-Cancellations and timeouts are handled here too.
+Timeouts are handled here too.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
-from agentoolkit.system.scheduler.decisions.overlap import replaced_by
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome, Phase
 from agentoolkit.system.scheduler.engine.attempts import LocalAttempts, given_up, grace_of
 from agentoolkit.system.scheduler.engine.awaited_executions import AwaitedExecutions
+from agentoolkit.system.scheduler.engine.cancelling import Cancelling
 from agentoolkit.system.scheduler.engine.clock_interface import Alarms
-from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.received_executions import ReceivedExecutions
 from agentoolkit.system.scheduler.engine.recording import Ended, Recorder
 from agentoolkit.system.scheduler.engine.remote_executions import RemoteExecutions
 from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExecutions
-from agentoolkit.system.scheduler.engine.retries import Retries
 from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
+from agentoolkit.system.scheduler.engine.waiting_executions import WaitingExecutions
 from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
 from agentoolkit.system.scheduler.ports import Claimed
 
@@ -46,34 +43,28 @@ class Dispatch:
         self._store = parts.store
         self._time = parts.time
         self._events = parts.announcer
-        self._clock = clock
         self._deliveries = deliveries
         self._recorder = Recorder(parts.store, parts.time, self._written)
-        self.active = ActiveExecutions(parts.time, self._expired, parts.result_size)
+        self.active = active = ActiveExecutions(parts.time, self._expired, parts.result_size)
         self._unstarted = UnstartedExecutions(parts, self.leave, self._follow)
-        unclaimed = UnclaimedExecutions(parts, self.active, self._unstarted)
-        self.elsewhere = RemoteExecutions(parts, self.active, self._gone, self._look_again, unclaimed)
-        self.tasks = self.elsewhere.tasks
+        elsewhere = RemoteExecutions(parts, active, deliveries, UnclaimedExecutions(parts, active, self._unstarted))
+        self.tasks = elsewhere.tasks
         """Tasks that write executions before they start, and tasks that read executions of other processes."""
-        self.attempts = LocalAttempts(parts, self.active, self._recorder, self._gone, self.elsewhere)
-        self.executor = parts.executor(self.attempts, parts.concurrency)
-        self._awaited = AwaitedExecutions(parts, self.active, self.executor, deliveries, self.tasks, self._cancel_soon)
-        self.reserved = ReservedExecutions(parts, self.active, self.executor, self._unstarted, self._doubt)
-        self._received = ReceivedExecutions(parts, self.active, self.reserved, self.start, self._doubt)
-        self._retries = Retries(parts.store, parts.time, clock, self.start)
-        self._missing_tools = MissingTools(parts, self.start)
+        self.attempts = LocalAttempts(parts, active, self._recorder, elsewhere)
+        self.executor = executor = parts.executor(self.attempts, parts.concurrency)
+        self.reserved = ReservedExecutions(parts, active, executor, self._unstarted)
+        self.waiting = WaitingExecutions(parts, clock, executor, self.reserved, self.start)
+        self.cancelling = Cancelling(parts, active, executor, self.waiting, self._unstarted, self.tasks)
+        self._awaited = AwaitedExecutions(parts, active, executor, deliveries, self.tasks, self.cancelling)
+        self._received = ReceivedExecutions(parts, active, self.reserved, self.start)
         self.leading = False
         """True if this process starts due jobs."""
-        self.in_doubt = False
-        """True if the store may hold executions of ours that are not under way."""
         self._stopping = False
         self._suspended = False
-        self._early: dict[str, ActiveExecution] | None = {}
-        """Executions that wait for `open`, by id."""
 
     def holds(self, execution_id: str) -> bool:
         """Tell whether this process takes care of an execution. Called from the store's thread too."""
-        return any(execution_id in kept for kept in (self.active, self._retries, self._missing_tools, self.reserved))
+        return execution_id in self.active or execution_id in self.waiting
 
     def start(self, claimed: Claimed) -> None:
         """Run a claimed execution as soon as there is room. One that has ended already is only published."""
@@ -84,28 +75,21 @@ class Dispatch:
         elif job is not None and not self._stopping and not self._suspended and execution_id not in self.active:
             policies, parts = job.policies, self._parts
             if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
-                self._cancel_replaced(job, execution_id)
+                self.cancelling.cancel_replaced(job, execution_id)
             route = parts.route_of(policies, job.job_name)
             if parts.lack_of(job.agentool_name, route):
                 if status is not _RUNNING:
-                    self._missing_tools.keep(claimed)
+                    self.waiting.missing_tools.keep(claimed)
                 return
             active = self.active[execution_id] = ActiveExecution(job, execution, parts.timeout_of(policies), route=route)
             active.cancel_reason = self.reserved.get(execution_id, "")
             if status is _RUNNING:
                 self.attempts.note_begun([active])
                 self.executor.run_begun(active.order)
-            elif self._early is None:
+            elif self.waiting.early is None:
                 self.executor.submit(active.order)
             else:
-                self._early[execution.execution_id] = active
-
-    def open(self) -> None:
-        """Submit the executions that waited: by now the caller had a turn of the event loop to register AgenTools."""
-        early, self._early = self._early or {}, None
-        for active in early.values():
-            self.executor.submit(active.order)  # as it is now: its job may have been changed meanwhile
-        self._missing_tools.look()
+                self.waiting.early[execution_id] = active
 
     def redefine(self, job: Job) -> None:
         """Apply a job's new definition to its waiting executions, as its retries do. Submit them again if limits changed."""
@@ -126,7 +110,7 @@ class Dispatch:
         if self.holds(execution.execution_id):
             return  # its claim was answered in the meantime
         if execution.status is ExecutionStatus.RETRYING and execution.retry_at is not None:
-            self._retries.keep(execution, execution.retry_at)
+            self.waiting.retries.keep(execution, execution.retry_at)
         else:
             self.start(claimed)
 
@@ -134,12 +118,12 @@ class Dispatch:
         """Stop following an execution that was sent to a worker: this process has ended it, and publishes that itself."""
         if (active := self.active.get(execution.execution_id)) is not None and active.goes_away:
             self.executor.abandon(execution.execution_id)
-            self._gone(active, Outcome(execution))
+            self.active.end(active, Outcome(execution))
 
     def wake(self, execution_ids: Sequence[str]) -> asyncio.Task[None] | None:
         """Start executions whose retry is due. The task ends when the executor has them; None if none of them waits here."""
-        waiting = [execution_id for execution_id in execution_ids if execution_id in self._retries]
-        return self.tasks.start(self._retries.wake(waiting)) if waiting else None
+        waiting = [execution_id for execution_id in execution_ids if execution_id in self.waiting.retries]
+        return self.tasks.start(self.waiting.retries.wake(waiting)) if waiting else None
 
     async def run_now(self, work: Work, execution: Execution) -> Outcome:
         """See `AwaitedExecutions.run`."""
@@ -149,119 +133,42 @@ class Dispatch:
         """See `ReceivedExecutions.run`."""
         await self._received.run(execution_ids)
 
-    def cancel(self, execution_id: str, reason: str) -> bool:
-        """Cancel an execution that runs or is being started here. Return True if there is one; an ended one stays as it is."""
-        active = self.active.get(execution_id)
-        if active is None:
-            return self.reserved.cancel(execution_id, reason)
-        if active.phase is _WAITING:
-            withdrawn = self._withdraw(execution_id)
-            if active.outcome is None or (active.goes_away and not withdrawn):
-                if withdrawn:
-                    self.active.remove(active)
-                return False  # its record names its owner: it may have been sent to another process
-            if withdrawn:
-                self.tasks.start(self._abandon(active, reason))
-        active.cancel_reason = reason
-        if active.phase is Phase.RUNNING and active.began is not None:  # before that, its attempt sees the reason
-            self.executor.cancel(execution_id)
-        return True
-
-    async def cancel_execution(self, execution: Execution, reason: str) -> bool:
-        """Cancel an unfinished execution. Return True if it was ended or its cancellation was requested."""
-        execution_id = execution.execution_id
-        if self.cancel(execution_id, reason):
-            try:  # so that a process that takes over a stuck execution does not start it again
-                await self._store.request_cancel(execution_id, reason)
-            except Exception:
-                log_failure(logger, "Writing the cancel request of %s failed", execution_id)
-            return True
-        if execution.owner != self._store.owner and execution.status is ExecutionStatus.RUNNING:
-            return await self._store.request_cancel(execution_id, reason)
-        self._clock.set_alarm(execution_id, None)
-        done = await self._unstarted.end_stored(execution, reason)
-        self._retries.pop(execution_id, None)
-        self._missing_tools.remove(execution_id)
-        if done or self.cancel(execution_id, reason):  # it may have started here while that was written
-            return True
-        current = await self._store.execution(execution_id)  # its status may have changed meanwhile, here or elsewhere
-        return current is not None and not current.finished and current != execution and await self.cancel_execution(current, reason)
-
     def lead(self, leading: bool) -> None:
         """Begin or cease to lead. Running executions continue: they are still ours."""
         self.leading = leading
-        self.in_doubt = True  # the previous leader may have left executions, and our retries have lost their alarms
+        self.active.in_doubt = True  # the previous leader may have left executions, and our retries have lost their alarms
         if not leading:
-            self._retries.clear()
+            self.waiting.retries.clear()
 
     def suspend(self, suspended: bool) -> None:
         """Start nothing while all processes are stopped. Executions that wait for room or a retry are removed, to be released."""
-        self._suspended, self._retries.accepts = suspended, not suspended and not self._stopping
+        self._suspended, self.waiting.retries.accepts = suspended, not suspended and not self._stopping
         if not suspended:
             return
         for active in self.active.all():
             waits = active.phase is _WAITING and active.execution.trigger != "run_now"
-            if waits and self._withdraw(active.execution.execution_id):
-                self._gone(active, None)
-        self._missing_tools.clear()
-        self._retries.remove_all()
+            if waits and self.waiting.withdraw(active.execution.execution_id):
+                self.active.end(active, None)
+        self.waiting.clear()
 
     async def stop(self, seconds: float, grace: float) -> None:
         """Start nothing more, let handlers end, cancel the rest, and wait until their outcomes are written."""
-        self._stopping, self._retries.accepts = True, False
+        self._stopping, self.waiting.retries.accepts = True, False
         self._recorder.stop()
-        self._missing_tools.clear()
+        self.waiting.missing_tools.clear()
         self.active.stopping = True
         await self.executor.drain(seconds, grace)
         await self._recorder.wait_idle((seconds + grace) * 0.15)
         self.active.close()
         for active in [each for each in self.active.all() if each.phase in (Phase.EXPECTED, _WAITING)]:
             if active.execution.trigger == "run_now":
-                await self._abandon(active, _STOPPED_FIRST)
+                await self.cancelling.abandon(active, _STOPPED_FIRST)
             else:
-                self._gone(active, None)
+                self.active.end(active, None)
         for task in self.tasks:
             task.cancel()
         if not self._store.survives_restart:
             await self._unstarted.end_all(_STOPPED_FIRST)
-
-    def _withdraw(self, execution_id: str) -> bool:
-        """Remove an execution that waits for `open` or for room. Tell whether there was one."""
-        return (self._early or {}).pop(execution_id, None) is not None or self.executor.withdraw(execution_id)
-
-    def _doubt(self) -> None:
-        self.in_doubt = True
-
-    def _look_again(self) -> None:
-        """Look into the store for retries, downstream executions and messages of executions that other processes ended."""
-        self._doubt()
-        self._deliveries.wake()
-
-    def _cancel_replaced(self, job: Job, execution_id: str) -> None:
-        here = [active.execution for active in self.active.all() if active.phase is not Phase.WRITING and not active.cancel_reason]
-        for replaced in replaced_by(job, (*here, *self._retries.values(), *self._missing_tools.executions)):
-            self._cancel_soon(replaced.execution_id, f"replaced by {execution_id} (overlap: cancel_running)")
-
-    def _cancel_soon(self, execution_id: str, reason: str) -> None:
-        """Cancel an execution at once if it is under way here, else through its record, which names its owner."""
-
-        async def cancel_stored() -> None:
-            try:
-                execution = await self._store.execution(execution_id)
-                if execution is not None and not execution.finished:
-                    await self.cancel_execution(execution, reason)
-            except Exception:
-                log_failure(logger, "Cancelling %s failed", execution_id)
-                self.in_doubt = True
-
-        if not self.cancel(execution_id, reason):
-            self.tasks.start(cancel_stored())
-
-    async def _abandon(self, active: ActiveExecution, reason: str) -> None:
-        """Cancel an execution that a caller waits for, and that has not started."""
-        with suppress(Exception):
-            await self._unstarted.end(active.execution, active.work, reason)
-        self._gone(active, Outcome(record_cancellation(active.execution, reason, self._time.now())))
 
     def _expired(self, active: ActiveExecution) -> None:
         execution_id = active.execution.execution_id
@@ -278,7 +185,7 @@ class Dispatch:
     def _written(self, ended: Sequence[Ended]) -> None:
         """Publish attempts whose outcomes were written together, and start what follows them."""
         for active, outcome, _ in ended:
-            self._gone(active, outcome)
+            self.active.end(active, outcome)
         if self._events.is_heard:
             kept = [(written.execution, active.work.caller.name) for active, _, written in ended if written and written.kept]
             self._events.executions_changed(kept)
@@ -286,16 +193,11 @@ class Dispatch:
             if written is None:
                 continue
             execution, is_kept, has_message, downstream, in_doubt = written
-            self.in_doubt = self.in_doubt or in_doubt
+            self.active.in_doubt = self.active.in_doubt or in_doubt
             if is_kept and execution.retry_at is not None:
-                self._retries.keep(execution, execution.retry_at)
+                self.waiting.retries.keep(execution, execution.retry_at)
             if is_kept and (has_message or downstream):
                 self._follow(downstream, has_message)
-
-    def _gone(self, active: ActiveExecution, outcome: Outcome | None) -> None:
-        self.active.remove(active)
-        if active.outcome is not None:
-            active.settle(outcome or Outcome(record_cancellation(active.execution, "the scheduler stopped", self._time.now())))
 
     def _follow(self, downstream: Sequence[Claimed], has_message: bool) -> None:
         """Deliver an outcome's message, and start the downstream executions."""
@@ -308,4 +210,4 @@ class Dispatch:
                     self.take_over(claimed)
                 except Exception:  # the next round looks for it again, and the others continue
                     log_failure(logger, "Starting %s failed", claimed.execution.execution_id)
-                    self.in_doubt = True
+                    self.active.in_doubt = True

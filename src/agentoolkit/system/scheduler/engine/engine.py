@@ -96,4 +96,4 @@ class Engine:
             self.loop.call_soon(self._open_after, turns - 1)
         else:
             self.claiming.open()
-            self.dispatch.open()
+            self.dispatch.waiting.open()

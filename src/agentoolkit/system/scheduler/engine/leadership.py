@@ -63,7 +63,7 @@ class Leadership:
 
     def check_soon(self) -> None:
         """Take over abandoned executions in the next round: some of our own may be among them."""
-        self._dispatch.in_doubt = True
+        self._dispatch.active.in_doubt = True
 
     async def stop(self, seconds: float) -> None:
         """Do no further round. Wait for the one under way, at most `seconds`."""
@@ -93,7 +93,7 @@ class Leadership:
         await self._take_in_changes()
         await self._cancel_requested()
         await self._claiming.find_unanswered()
-        if not halted and (self._claims or self._dispatch.in_doubt):
+        if not halted and (self._claims or self._dispatch.active.in_doubt):
             await self._take_over()
         if leads:
             await self._follow_start()
@@ -154,16 +154,16 @@ class Leadership:
             try:
                 execution = await self._store.execution(execution_id)
                 if execution is not None and not execution.finished:
-                    await self._dispatch.cancel_execution(execution, reason or "cancelled by another process")
+                    await self._dispatch.cancelling.cancel_execution(execution, reason or "cancelled by another process")
                 await self._store.acknowledge_cancel(execution_id)
             except Exception:
                 log_failure(logger, "Cancelling %s failed; trying again in %s s", execution_id, ROUND_SECONDS)
 
     async def _take_over(self) -> None:
         self._rounds_to_take_over -= 1
-        if self._rounds_to_take_over > 0 and not self._dispatch.in_doubt:
+        if self._rounds_to_take_over > 0 and not self._dispatch.active.in_doubt:
             return
-        self._dispatch.in_doubt = False  # a doubt that arises from here on is for the next round
+        self._dispatch.active.in_doubt = False  # a doubt that arises from here on is for the next round
         try:
             while taken := await self._store.take_over(self._time.now(), self._dispatch.holds):
                 for claimed in taken:
@@ -171,7 +171,7 @@ class Leadership:
                 if self._stopped or not any(of.finished or self._dispatch.holds(of.execution_id) for _, of in taken):
                     break  # none of them stayed here, so the next answer would be the same
         except BaseException:
-            self._dispatch.in_doubt = True
+            self._dispatch.active.in_doubt = True
             raise
         self._deliveries.wake()  # visitors, and processes that ended, may have left messages in the outbox
         self._rounds_to_take_over = TAKE_OVER_ROUNDS

@@ -26,7 +26,6 @@ class ReceivedExecutions:
         active: The executions under way here.
         reserved: Reserves room for them until their claim is answered.
         start: Called with each claimed execution.
-        doubt: Called when the store may hold executions of ours that are not under way.
     """
 
     def __init__(
@@ -35,13 +34,11 @@ class ReceivedExecutions:
         active: ActiveExecutions,
         reserved: ReservedExecutions,
         start: Callable[[Claimed], None],
-        doubt: Callable[[], None],
     ) -> None:
         self._parts = parts
         self._active = active
         self._reserved = reserved
         self._start = start
-        self._doubt = doubt
 
     async def run(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, and run them until their outcomes are written.
@@ -55,7 +52,7 @@ class ReceivedExecutions:
             claimed, failed = await self._claim(execution_ids, reserved, lacks)
             over = [outcome for each in claimed if (outcome := self._run(each)) is not None]
         except BaseException:
-            self._doubt()  # executions that were claimed but not started are ours
+            self._active.in_doubt = True  # executions that were claimed but not started are ours
             raise
         finally:
             self._reserved.let_go(reserved)
@@ -86,7 +83,7 @@ class ReceivedExecutions:
         try:
             return await store.claim_executions(execution_ids, now, can_run, self._reserved.begins(reserved)), None
         except Exception as error:
-            self._doubt()
+            self._active.in_doubt = True
             return await self._reserved.begun(reserved, now), error
 
     async def _refuse(self, reasons: Mapping[str, str]) -> None:

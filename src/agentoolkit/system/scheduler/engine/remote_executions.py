@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from agentoolkit.failure_log import log_lost
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
+from agentoolkit.system.scheduler.engine.outbox import Deliveries
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
@@ -23,8 +24,7 @@ class RemoteExecutions:
     Args:
         parts: Store and events.
         active: The executions under way.
-        gone: Called with an execution that a caller waits for, and its outcome if that is known.
-        left: Called when other processes have ended executions.
+        deliveries: Looks for the messages of executions that other processes ended.
         unclaimed: Looks at executions that no worker has begun.
     """
 
@@ -32,14 +32,12 @@ class RemoteExecutions:
         self,
         parts: Parts,
         active: ActiveExecutions,
-        gone: Callable[[ActiveExecution, Outcome | None], None],
-        left: Callable[[], None],
+        deliveries: Deliveries,
         unclaimed: UnclaimedExecutions,
     ) -> None:
         self._parts = parts
         self._active = active
-        self._gone = gone
-        self._left = left
+        self._deliveries = deliveries
         self._unclaimed = unclaimed
         self.tasks = OwnedTasks()
         """Tasks that read and write these executions."""
@@ -60,7 +58,8 @@ class RemoteExecutions:
         for active in left:
             if active.outcome is not None:
                 self.tasks.start(self._read_outcome(active))
-        self._left()
+        self._active.in_doubt = True  # the next round looks for their retries and downstream executions
+        self._deliveries.wake()
 
     async def _tell_of(self, left: Sequence[ActiveExecution]) -> None:
         """Publish executions that another process has run to listeners here, such as the metrics."""
@@ -83,4 +82,4 @@ class RemoteExecutions:
         execution = None
         with suppress(Exception):
             execution = await self._parts.store.execution(active.execution.execution_id)
-        self._gone(active, None if execution is None else Outcome(execution))
+        self._active.end(active, None if execution is None else Outcome(execution))

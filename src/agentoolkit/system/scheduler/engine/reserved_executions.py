@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from agentoolkit.system.scheduler.decisions.recovery import begins_as_claimed
@@ -22,7 +22,6 @@ class ReservedExecutions(dict[str, str]):
         active: The executions under way here.
         executor: Has the room.
         unstarted: Ends executions whose job is gone.
-        doubt: Called when the store may hold executions of ours that are not under way.
     """
 
     def __init__(
@@ -31,14 +30,12 @@ class ReservedExecutions(dict[str, str]):
         active: ActiveExecutions,
         executor: Executor,
         unstarted: UnstartedExecutions,
-        doubt: Callable[[], None],
     ) -> None:
         super().__init__()
         self._parts = parts
         self._active = active
         self._executor = executor
         self._unstarted = unstarted
-        self._doubt = doubt
 
     def cancel(self, execution_id: str, reason: str) -> bool:
         """Cancel an execution as soon as its claim is answered. Return False if it is not being claimed."""
@@ -86,7 +83,7 @@ class ReservedExecutions(dict[str, str]):
                 elif execution.status is ExecutionStatus.RUNNING:
                     await self._parts.store.release(execution)
         except BaseException:
-            self._doubt()
+            self._active.in_doubt = True
             raise
 
     async def _job_of(self, execution: Execution) -> Job | None:
