@@ -177,6 +177,10 @@ class Settings(BaseModel):
         """The settings with a value from code or a variable."""
         return {found: self._value(found) for found in all_settings() if found.field in self._group_of(found).model_fields_set}
 
+    def or_local_redis(self) -> Self:
+        """Return the settings of a worker and of Celery's commands. See `CelerySettings.or_local_redis`."""
+        return self.model_copy(update={"celery": self.celery.or_local_redis()})
+
     def without_variables(self) -> Self:
         """Return a copy in which settings from variables have their defaults again."""
         from_variables = self._from_variables

@@ -95,3 +95,15 @@ def test_a_queue_that_is_named_in_full_is_declared_as_the_scheduler_does(monkeyp
     app.amqp.queues.select(["gpu.1-high"])
     celery_app.choose_queues(app.amqp.queues)
     assert app.amqp.queues["gpu.1-high"].queue_arguments == {"x-queue-type": "quorum", "x-delivery-limit": 20}
+
+
+@pytest.mark.parametrize("asked", ["gpu", "gpu.1-high"])
+def test_without_a_broker_a_queue_is_declared_as_one_of_redis(monkeypatch: pytest.MonkeyPatch, asked: str):
+    """A worker then looks for the Redis of this machine, which knows no kinds of queues."""
+    settings = Settings.from_values({}).or_local_redis()
+    app = create_app(settings.celery, ())
+    monkeypatch.setattr(celery_app, "app", app)
+    monkeypatch.setattr(celery_app, "settings", settings)
+    app.amqp.queues.select([asked])
+    celery_app.choose_queues(app.amqp.queues)
+    assert not app.amqp.queues["gpu.1-high"].queue_arguments

@@ -31,9 +31,8 @@ from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, turns
 
 logger = logging.getLogger(__name__)
 
-settings = Settings()
-celery_settings = settings.celery.or_local_redis()
-app = create_app(celery_settings, settings.queues)
+settings = Settings().or_local_redis()
+app = create_app(settings.celery, settings.queues)
 app.steps["worker"].add(EndsWhenDeaf)
 toolkit = BackgroundToolkit(settings, runs_jobs=False)
 
@@ -97,7 +96,7 @@ def run_worker(asked: list[str]) -> WorkerEnd:
 @signals.celeryd_init.connect
 def check_broker(**_: object) -> None:
     """End a worker that lacks the client of its broker, before Celery fails with a traceback."""
-    broker = celery_settings.broker.get_secret_value() if celery_settings.broker else ""
+    broker = settings.celery.broker.get_secret_value() if settings.celery.broker else ""
     if broker.startswith("redis") and find_spec("redis") is None:
         raise SystemExit("agentool: A broker of Redis needs the package redis. Install 'agentool[celery]'.")
 

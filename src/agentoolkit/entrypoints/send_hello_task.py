@@ -27,17 +27,12 @@ async def send_hello(name: str) -> str:
         AgenToolError: The task cannot be sent, or has failed.
         TimeoutError: No worker answered in time.
     """
-    kit = Toolkit(_settings(), runs_jobs=False)
+    kit = Toolkit(Settings().or_local_redis(), runs_jobs=False)
     async with asyncio.timeout(PATIENCE):
         sent = await kit.injector.run("celery_task", {"operation": "send", "task": CELERY_HELLO, "kwargs": {"name": name}})
     if sent.state == "SENT":
         return f"Task {CELERY_HELLO} was sent as {sent.task_id}. Set CELERY_RESULT_BACKEND to be told what it answers."
     return f"Task {CELERY_HELLO} answered: {sent.result}"
-
-
-def _settings() -> Settings:
-    settings = Settings()
-    return settings.model_copy(update={"celery": settings.celery.or_local_redis()})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.write(asyncio.run(send_hello(parser.parse_args(arguments).name)) + "\n")
     except TimeoutError:
-        broker = _settings().celery.broker
+        broker = Settings().or_local_redis().celery.broker
         where = redacted_text(broker.get_secret_value()) if broker else ""
         sys.stderr.write(f"No worker has answered within {PATIENCE:g} s at {where}. Start that server, and a worker: agentool worker\n")
         return 1
