@@ -1,11 +1,18 @@
-"""The time zone of schedules that name none, checked when the settings are used for the first time."""
+"""The habits of reading schedules that the settings name. Their time zone is checked when they are used for the first time."""
 
 from __future__ import annotations
 
 from agentoolkit.setting_sources import InvalidSettings
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.schedules import ReadingHabits
+from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
 from agentoolkit.system.scheduler.schedules.zones import zone_named
+
+
+def reading_habits(settings: Settings) -> ReadingHabits:
+    """Return the zone, the day parts and the languages of the settings. Raises as `default_zone`."""
+    return ReadingHabits(default_zone(settings), DayParts(**settings.day_parts), settings.languages)
 
 
 def default_zone(settings: Settings) -> str | None:

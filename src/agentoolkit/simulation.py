@@ -6,7 +6,9 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from operator import attrgetter
 from time import thread_time
@@ -15,8 +17,10 @@ from zoneinfo import ZoneInfo
 
 from agentool.errors import AgenToolError, InvalidInput, excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.planning import id_from_name
-from agentoolkit.system.scheduler.schedules import BOUNDS, Reading, firings, read_schedule
+from agentoolkit.system.scheduler.job_fields import joined_schedules
+from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
+from agentoolkit.system.scheduler.planning import id_from_name, read_when
+from agentoolkit.system.scheduler.schedules import Reading, ReadingHabits, firings
 
 MAX_FIRINGS = 10_000
 """Firings that one simulation returns."""
@@ -24,6 +28,8 @@ MAX_FIRINGS = 10_000
 T = TypeVar("T")
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+_PLAIN_HABITS = ReadingHabits()
+_NO_CALENDARS: Calendars = {}
 
 
 class Firing(NamedTuple):
@@ -51,6 +57,8 @@ def simulate(
     timezone: str | None = None,
     limit: int = MAX_FIRINGS,
     seconds: float | None = None,
+    habits: ReadingHabits = _PLAIN_HABITS,
+    calendars: Calendars = _NO_CALENDARS,
 ) -> list[Firing]:
     """Return every firing from `start` (included) to `end` (excluded), in order, as if all tasks were scheduled at `start`.
 
@@ -58,9 +66,11 @@ def simulate(
         tasks: Inputs of operation ``schedule``, or tasks of a file; paused and disabled tasks do not fire.
         start: Aware; intervals count from it, and 'tomorrow' is the day after it.
         end: Aware.
-        timezone: IANA name of the zone of tasks that name none; by default this machine's.
+        timezone: IANA name of the zone of tasks that name none; by default that of `habits`, or this machine's.
         limit: Firings after which to stop.
         seconds: Largest processor time in seconds; None for no limit.
+        habits: How texts are read; `reading_habits(settings)` and `kit.scheduler.habits` are those of a scheduler.
+        calendars: Calendars that tasks may name, such as the settings' own; none by default.
 
     Raises:
         InvalidSchedule: A schedule cannot be read.
@@ -68,7 +78,9 @@ def simulate(
     """
     until = None if seconds is None else thread_time() + seconds
     wanted = [task if isinstance(task, Mapping) else task.scheduler_input() for task in tasks if getattr(task, "enabled", True)]
-    streams = [_within(_named_firings(task, start, end, timezone), until) for task in _within(wanted, until) if not task.get("paused")]
+    habits = habits if timezone is None else replace(habits, timezone=timezone)
+    read = partial(_named_firings, start=start, end=end, habits=habits, calendars=calendars)
+    streams = [_within(read(task), until) for task in _within(wanted, until) if not task.get("paused")]
     return list(islice(heapq.merge(*streams, key=attrgetter("due", "name")), limit))
 
 
@@ -88,10 +100,13 @@ def _within(items: Iterable[T], until: float | None) -> Iterator[T]:
         yield item
 
 
-def _named_firings(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:
+def _named_firings(
+    task: Mapping[str, Any], *, start: datetime, end: datetime, habits: ReadingHabits, calendars: Calendars
+) -> Iterator[Firing]:
     """Return a task's firings; a refusal names the task, one of many."""
     try:
-        return _firings_of(task, start, end, timezone)
+        days = {field: expanded(task[field], calendars, field) for field in ("exclude", "only") if task.get(field)}
+        return _firings_of({**task, **days}, start, end, habits)
     except AgenToolError as error:
         error.problem = f"Task {excerpt(_name_of(task))}: {error.problem}"
         raise
@@ -101,21 +116,20 @@ def _name_of(task: Mapping[str, Any]) -> str:
     return task.get("job_name") or task.get("job_id") or task["agentool_name"]
 
 
-def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, timezone: str | None) -> Iterator[Firing]:
+def _firings_of(task: Mapping[str, Any], start: datetime, end: datetime, habits: ReadingHabits) -> Iterator[Firing]:
     name = _name_of(task)
-    schedule = _read(task, task.get("job_id") or id_from_name(name), start, timezone).schedule
+    schedule = _read(task, task.get("job_id") or id_from_name(name), start, habits).schedule
     zone = ZoneInfo(schedule.timezone)
     due = islice(firings(schedule, start, end), task.get("max_runs"))
     return (Firing(moment.astimezone(zone), name, task["agentool_name"]) for moment in due)
 
 
-def _read(task: Mapping[str, Any], job_id: str, start: datetime, timezone: str | None) -> Reading:
-    given: dict[str, Any] = {name: task[name] for name in ("timezone", *BOUNDS) if task.get(name) is not None}
-    given = {"timezone": timezone, **given, "kind": task.get("schedule_type"), "jitter_key": job_id}
+def _read(task: Mapping[str, Any], job_id: str, start: datetime, habits: ReadingHabits) -> Reading:
+    given = {name: value for name, value in task.items() if value is not None} | {"schedule": joined_schedules(task["schedule"])}
     try:
-        return read_schedule(task["schedule"], now=start, **given)
+        return read_when(given, job_id, start, habits)
     except InvalidSchedule:
         # A schedule that is over at `start` is no error here: it does not fire.
         with suppress(InvalidSchedule):
-            return read_schedule(task["schedule"], now=_LONG_AGO, **given)
+            return read_when(given, job_id, _LONG_AGO, habits)
         raise

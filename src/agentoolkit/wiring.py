@@ -15,7 +15,7 @@ from agentoolkit.builtin_tools import ToolParts, close_builtin_tools, import_bui
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.default_zone import default_zone
+from agentoolkit.default_zone import reading_habits
 from agentoolkit.garbage_while_serving import collected_in_portions, frozen_afterwards
 from agentoolkit.live_output import LogListener
 from agentoolkit.observability.event_feed import EventFeed
@@ -42,8 +42,6 @@ from agentoolkit.system.scheduler.events import EventPublisher
 from agentoolkit.system.scheduler.executors.choice import executors_of
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
 from agentoolkit.system.scheduler.ports import JobStore
-from agentoolkit.system.scheduler.schedules import ReadingHabits
-from agentoolkit.system.scheduler.schedules.words.tokens import DayParts
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
@@ -224,8 +222,7 @@ class Toolkit:
             unavailable=executors.unavailable,
             pause_after_failures=settings.pause_after_failures,
         )
-        habits = ReadingHabits(default_zone(settings), DayParts(**settings.day_parts), settings.languages)
-        return SchedulerService(parts, habits, settings.calendars)
+        return SchedulerService(parts, reading_habits(settings), settings.calendars)
 
     def _make_queue(self) -> QueueService:
         """Create the queues, or take over the registered ones."""

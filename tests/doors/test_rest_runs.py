@@ -9,9 +9,12 @@ from threading import Barrier, BrokenBarrierError, get_ident
 from typing import Any
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
-from agentoolkit.testing import TestToolkit
+from agentoolkit.entrypoints.rest import create_app
+from agentoolkit.settings import Settings
+from agentoolkit.testing import TestToolkit, toolkit
 
 from .conftest import LIST, Api
 
@@ -230,6 +233,18 @@ async def test_tasks_are_simulated(api: Api) -> None:
     asked = {"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-02T00:00:00Z", "limit": 3}
     simulated = await api("POST", "/simulate", json=asked)
     assert ([one["due"][11:16] for one in simulated["due_times"]], simulated["is_cut"]) == (["00:00", "01:00", "02:00"], True)
+
+
+async def test_tasks_are_simulated_by_the_schedulers_settings() -> None:
+    """Zone, day parts and calendars are those by which the tasks would be scheduled."""
+    given = {"timezone": "Asia/Tokyo", "day_parts": {"morning": "06:30"}, "calendars": {"closed": ["2030-01-02"]}}
+    task = {"name": "early", "schedule": "every morning", "exclude": ["closed"], **LIST}
+    asked = {"tasks": [task], "start": "2030-01-01T00:00:00Z", "end": "2030-01-04T00:00:00Z"}
+    async with toolkit(settings=Settings.from_values(given)) as kit:
+        transport = httpx2.ASGITransport(app=create_app(kit))
+        async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000/api/scheduler") as client:
+            simulated = (await client.post("/simulate", json=asked)).json()
+    assert [one["due"] for one in simulated["due_times"]] == ["2030-01-03T06:30:00+09:00", "2030-01-04T06:30:00+09:00"]
 
 
 async def bury(kit: TestToolkit, *reasons: str) -> None:

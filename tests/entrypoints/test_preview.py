@@ -223,3 +223,24 @@ def test_a_simulation_refuses_what_cannot_be_read() -> None:
     """Text that is no schedule is an error, unlike one that is over."""
     with pytest.raises(InvalidSchedule):
         simulate([{"schedule": "evry day", **CALL}], NOW, NOW + timedelta(days=1))
+
+
+def test_simulate_reads_what_serve_reads(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Day parts, languages and calendars of the settings count, as for `agentool serve`."""
+    monkeypatch.setenv("AGENTOOL_DAY_PARTS", '{"morning": "06:30"}')
+    monkeypatch.setenv("AGENTOOL_CALENDARS", '{"closed": ["2026-03-28"]}')
+    monkeypatch.setenv("AGENTOOL_LANGUAGES", '["de"]')
+    Path("tasks.yaml").write_text("""
+tasks:
+  - {name: early, schedule: every morning, function: "chores:greet"}
+  - {name: german, schedule: jeden Tag um 8 Uhr, function: "chores:greet"}
+  - {name: shut, schedule: "0 9 * * *", exclude: [closed], function: "chores:greet"}
+""")
+    found = cli.data("simulate", "tasks.yaml", "--from", "2026-03-28", "--to", "2026-03-29", "--timezone", "UTC")
+    assert [(firing["due"][8:16], firing["name"]) for firing in found] == [
+        ("28T06:30", "early"),
+        ("28T08:00", "german"),
+        ("29T06:30", "early"),
+        ("29T08:00", "german"),
+        ("29T09:00", "shut"),
+    ]

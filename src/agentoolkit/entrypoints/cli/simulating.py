@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 from rich.text import Text
 
 from agentool.errors import AgenToolError, InvalidInput, excerpt
-from agentoolkit.default_zone import default_zone
+from agentoolkit.default_zone import reading_habits
 from agentoolkit.entrypoints.cli.printing import present, print_table, say
 from agentoolkit.entrypoints.cli.session import read_settings
 from agentoolkit.entrypoints.taskfile import Task, TasksRefused, load_tasks
@@ -49,7 +50,9 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     Raises:
         TaskFileError, InvalidInput, InvalidSchedule: The file, a time or a schedule cannot be read.
     """
-    name = zone_named(timezone or default_zone(read_settings()) or machine_zone())
+    settings = read_settings()
+    habits = reading_habits(settings)
+    name = zone_named(timezone or habits.timezone or machine_zone())
     zone = ZoneInfo(name)
     first = _moment(start, "--from", zone, timedelta()) if start else present().astimezone(zone)
     if end:
@@ -60,20 +63,21 @@ def simulated(path: Path, start: str | None, end: str | None, timezone: str | No
     if last <= first:
         raise InvalidInput("The time is not after --from.", field="--to", value=end, remedy="Give a later time.")
     tasks = [task for task in load_tasks(path) if task.enabled]
-    _check_schedules(tasks, first, last, name)
-    found = simulate(tasks, first, last, timezone=name, limit=MAX_FIRINGS + 1)
+    computed = partial(simulate, start=first, end=last, timezone=name, habits=habits, calendars=settings.calendars)
+    _check_schedules(tasks, computed)
+    found = computed(tasks, limit=MAX_FIRINGS + 1)
     downstream = sum(upstream_in(task.schedule) is not None for task in tasks)
     others = {zone_named(task.timezone) for task in tasks if task.timezone} | {str(firing.due.tzinfo) for firing in found}
     zones = [name, *sorted(others - {name})]
     return Simulated(first, last, name, zones, found[:MAX_FIRINGS], len(found) > MAX_FIRINGS, downstream)
 
 
-def _check_schedules(tasks: Sequence[Task], start: datetime, end: datetime, timezone: str) -> None:
+def _check_schedules(tasks: Sequence[Task], computed: Callable[..., object]) -> None:
     """Raise one error for all schedules that cannot be read, with their tasks and lines."""
     refusals: list[str] = []
     for task in tasks:
         try:
-            simulate([task], start, end, timezone=timezone, limit=1)
+            computed([task], limit=1)
         except AgenToolError as error:
             refusals.append(task.refusal(error))
     if refusals:

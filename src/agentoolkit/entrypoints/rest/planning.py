@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, read
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 from agentoolkit.system.scheduler.job_fields import fields_of_job
-from agentoolkit.system.scheduler.schedules import BOUNDS, Kind, upstream_in
+from agentoolkit.system.scheduler.schedules import BOUNDS, Kind, ReadingHabits, upstream_in
 
 if TYPE_CHECKING:
     from agentoolkit.simulation import Firing
@@ -108,7 +108,8 @@ async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: 
         raise ApiError(422, "invalid-range", "The end must be after the start, by a year at most.", field="end")
     try:
         async with _simulation_lock(request.app.state):
-            found = await _simulate(simulation)
+            scheduler = tools.injector.get("scheduler").deps
+            found = await _simulate(simulation, scheduler.habits, scheduler.calendars)
     except OverflowError as error:
         raise ApiError(422, "invalid-range", "The range is beyond the calendar.", field="start") from error
     except TimeoutError as error:
@@ -118,11 +119,11 @@ async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: 
     return Simulation(due_times=due_times, is_cut=len(found) > simulation.limit, left_out=left_out)
 
 
-async def _simulate(asked: SimulationRequest) -> Sequence[Firing]:
+async def _simulate(asked: SimulationRequest, habits: ReadingHabits, calendars: Mapping[str, Sequence[str]]) -> Sequence[Firing]:
     from agentoolkit.simulation import simulate
 
-    work = partial(simulate, asked.tasks, asked.start, asked.end, limit=asked.limit + 1, seconds=MAX_SECONDS)
-    working = asyncio.ensure_future(asyncio.to_thread(work))
+    work = partial(simulate, asked.tasks, asked.start, asked.end, habits=habits, calendars=calendars)
+    working = asyncio.ensure_future(asyncio.to_thread(work, limit=asked.limit + 1, seconds=MAX_SECONDS))
     try:
         return await asyncio.shield(working)
     finally:

@@ -44,7 +44,7 @@ def _text(check: Callable[[str], str]) -> BeforeValidator:
     return BeforeValidator(lambda value: check(value) if isinstance(value, str) else value)
 
 
-def _joined(value: object) -> object:
+def joined_schedules(value: object) -> object:
     """Write a list of schedules as one text: ``0 9 * * 1-5; 0 12 * * 6``."""
     if not isinstance(value, list):
         return value
@@ -57,9 +57,9 @@ Text = Annotated[str, _text(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
 # The same, with None for a field that was not given.
 MaybeText = Annotated[str | None, _text(storable)]
-Schedules = Annotated[str, BeforeValidator(_joined), _text(storable)]
+Schedules = Annotated[str, BeforeValidator(joined_schedules), _text(storable)]
 """One schedule, or several in a list or separated by ``;``."""
-MaybeSchedule = Annotated[str | None, BeforeValidator(_joined), _text(storable)]
+MaybeSchedule = Annotated[str | None, BeforeValidator(joined_schedules), _text(storable)]
 MaybeName = Annotated[str | None, Field(min_length=1, max_length=MAX_NAME_LENGTH), _text(_one_line)]
 
 

@@ -58,8 +58,8 @@ class SchedulerService:
         self.audit = Auditor(parts.store, parts.time)
         self.executions = ExecutionService(parts, self.lifecycle, self.lookup, self.audit)
         self._writer = JobWriter(parts, self.lifecycle, self.audit)
-        self._habits = habits
-        self._calendars = calendars or {}
+        self.habits = habits
+        self.calendars = calendars or {}
 
     def now(self) -> datetime:
         """Return the current instant."""
@@ -76,7 +76,7 @@ class SchedulerService:
     @property
     def timezone(self) -> str:
         """IANA name of the zone of jobs that name none."""
-        return self._habits.timezone or machine_zone()
+        return self.habits.timezone or machine_zone()
 
     async def add(
         self, asked: JobFields, job_id: str | None = None, *, replace_existing: bool = False, dry_run: bool = False, assumed: Names = ()
@@ -105,7 +105,7 @@ class SchedulerService:
         return await self._look_first(asked, job_id, dry_run=dry_run, assumed=assumed)
 
     def _planned(self, asked: JobFields, job_id: str | None) -> Plan:
-        return plan(asked, job_id, self.parts.injector, self.now(), self._habits)
+        return plan(asked, job_id, self.parts.injector, self.now(), self.habits)
 
     async def _write_new(self, planned: Plan) -> Added:
         """Write a new job without looking for an existing one: the store refuses an id or name in use."""
@@ -139,7 +139,7 @@ class SchedulerService:
             if stored is None:
                 return None
             self.lookup.check_owner(stored.job, job_id or asked.job_name or "")
-            planned = redefine(stored, asked, self.parts.injector, self.now(), self._habits)
+            planned = redefine(stored, asked, self.parts.injector, self.now(), self.habits)
             if planned is None:
                 return Added(*stored, Reading(stored.job.schedule, describe(stored.job.schedule), ()), created=False)
             if changed := await self._changed(stored, planned, dry_run=dry_run, assumed=assumed):
@@ -169,7 +169,7 @@ class SchedulerService:
             stored = await (self.lookup.job(job_id) if dry_run else self._caught_up(job_id))
             if version not in (None, stored.state.version):
                 break
-            planned = replan(stored, changes, self.parts.injector, self.now(), self._habits)
+            planned = replan(stored, changes, self.parts.injector, self.now(), self.habits)
             if planned.job.same_as(stored.job) and planned.state == stored.state:
                 return await self._as_it_is(stored, planned.reading, writes=not dry_run)
             if changed := await self._changed(stored, planned, dry_run=dry_run):
@@ -258,12 +258,12 @@ class SchedulerService:
     async def preview(self, asked: JobFields) -> Reading:
         """Read a schedule, with its bounds, without scheduling anything."""
         now = self.now()
-        return read_when((await with_calendars(asked, self._calendars)).given(), "", now, self._habits)
+        return read_when((await with_calendars(asked, self.calendars)).given(), "", now, self.habits)
 
     async def _with_upstream(self, asked: F, assumed: Names = ()) -> F:
         """Return the fields with the upstream job's name replaced by its id, if there is one."""
         await self.lifecycle.ready()
-        asked = await with_calendars(asked, self._calendars)
+        asked = await with_calendars(asked, self.calendars)
         upstream = upstream_in(asked.schedule) if asked.schedule is not None else None
         if upstream is None or upstream.job_id in assumed:
             return asked
