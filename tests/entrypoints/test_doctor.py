@@ -193,6 +193,36 @@ def test_jobs_of_workers_are_no_warning(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert (states(cli)["tools"], "cannot run" in cli("serve", "--for", "0.1").stdout) == ("ok", False)
 
 
+def test_jobs_that_are_not_allowed_here_are_a_warning(cli: Cli) -> None:
+    """A job that another process allowed fails here at every run: doctor and serve tell it before, with what would allow it."""
+    cli.greeting()
+    told = " ".join(cli("doctor").stdout.split())
+    assert "not allowed here: greeting: 'chores:greet' is not allowed" in told
+    assert "→ export AGENTOOL_FUNCTIONS='[\"chores\"]'" in told
+    said = cli("serve", "--for", "0.1").stdout
+    assert "Job greeting would fail here: 'chores:greet' is not allowed" in said
+    assert "To allow it: export AGENTOOL_FUNCTIONS='[\"chores\"]'" in said
+
+
+def test_jobs_that_are_allowed_here_are_ok(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is said of a job that would run."""
+    cli.greeting()
+    monkeypatch.setenv("AGENTOOL_FUNCTIONS", "chores")
+    assert states(cli)["allowed"] == "ok"
+    assert "would fail here" not in cli("serve", "--for", "0.1").stdout
+
+
+@pytest.mark.parametrize("how", ["pause", "celery"])
+def test_jobs_that_do_not_run_here_need_not_be_allowed(cli: Cli, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A paused job fires nowhere, and a job of workers elsewhere."""
+    cli.greeting()
+    if how == "pause":
+        cli("pause", "greeting")
+    else:
+        monkeypatch.setenv("AGENTOOL_EXECUTOR", "celery")
+    assert states(cli)["allowed"] == "ok"
+
+
 def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     """A setting that cannot be read is the broken layer."""
     monkeypatch.setenv("AGENTOOL_TIMEOUT", "-1")

@@ -231,10 +231,10 @@ tasks:
     assert [line[: len("agentool: tasks.yaml, line 3, task 'a': ")] for line in lines[:4]] == [
         f"agentool: tasks.yaml, line {number}, task '{name}': " for number, name in ((3, "a"), (4, "b"), (5, "c"), (6, "d"))
     ]
-    assert lines[3].endswith("No task of the file is scheduled.")
     assert lines[4:] == [
-        "agentool: export AGENTOOL_FUNCTIONS='[\"chores\"]'",
-        'agentool: export AGENTOOL_PROGRAMS=\'["./b.sh", "c"]\'',
+        "agentool: No task of the file is scheduled. These lines allow what is missing:",
+        "export AGENTOOL_FUNCTIONS='[\"chores\"]'",
+        'export AGENTOOL_PROGRAMS=\'["./b.sh", "c"]\'',
     ]
 
 
@@ -257,7 +257,7 @@ tasks:
 """.replace("[true]", '["true"]')
     Path("tasks.yaml").write_text(tasks)
     told = cli("serve", "tasks.yaml", "--for", "0", code=2).stderr.splitlines()
-    exports = [line.removeprefix("agentool: export ") for line in told if "export" in line]
+    exports = [line.removeprefix("export ") for line in told if line.startswith("export ")]
     assert exports == [
         'AGENTOOL_PROGRAMS=\'["true", "echo", "cat"]\'',
         "AGENTOOL_SHELL_FOLDERS='[\"work\"]'",

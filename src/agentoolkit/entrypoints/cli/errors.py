@@ -22,6 +22,8 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 _OPTIONS = "agentool_options"
 """Attribute of an error: the options and arguments of its command, by the fields that they set."""
+_EXPORT = "export "
+"""Begins a line that is printed as it stands, because it is meant to be copied into a shell."""
 _WORDS = {
     "Input should be a valid integer, unable to parse string as an integer": "it should be a whole number",
     "Input should be a valid number, unable to parse string as a number": "it should be a number",
@@ -60,7 +62,10 @@ def _report(error: Exception) -> int:
 
     if isinstance(error, AgenToolError):
         for line in _lines(error):
-            tell(line)
+            if line.startswith(_EXPORT):
+                sys.stderr.write(f"{line}\n")
+            else:
+                tell(line)
         return exit_code(error)
     if isinstance(error, BrokenPipeError):
         _silence_stdout()  # its reader has left
@@ -145,10 +150,11 @@ def _lines(error: AgenToolError) -> list[str]:
 
     if not isinstance(error, TasksRefused):
         return [in_command_words(error, getattr(error, _OPTIONS, {}))]
-    *refusals, last = error.refusals
-    sentences = [line for line in error.advice if not line.startswith("export ")]
-    exports = [line for line in error.advice if line.startswith("export ")]
-    return [*refusals, " ".join([last, *sentences]), *exports]
+    sentences = [line for line in error.advice if not line.startswith(_EXPORT)]
+    exports = [line for line in error.advice if line.startswith(_EXPORT)]
+    if exports:
+        sentences.append("These lines allow what is missing:")
+    return [*error.refusals, *([" ".join(sentences)] if sentences else []), *exports]
 
 
 def tell(problem: str) -> None:

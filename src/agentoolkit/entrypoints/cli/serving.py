@@ -15,6 +15,7 @@ from rich.console import Console
 from agentool.errors import AgenToolError, MissingExtra
 from agentoolkit.entrypoints.cli.apply_tasks import Applied, task_lines
 from agentoolkit.entrypoints.cli.execution_lines import NAME_WIDTH, Level, LiveLog
+from agentoolkit.entrypoints.cli.not_allowed import not_allowed_here
 from agentoolkit.entrypoints.cli.printing import PIPE_WIDTH, cut_name, present, shown
 from agentoolkit.entrypoints.cli.quick_start import collect_as_usual
 from agentoolkit.entrypoints.cli.served_tasks import EXAMPLE, Served
@@ -24,7 +25,7 @@ from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.schemas import History, JobList, SchedulerStatus
+from agentoolkit.system.scheduler.schemas import History, JobList, JobSummary, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit
@@ -122,6 +123,7 @@ class Serving:
         for job_id, name in await jobs_without_tool(kit, jobs):
             self._log.say(f"Job {job_id} cannot run: no AgenTool is named {name!r} here. AGENTOOL_PLUGINS names plugins.", "red", "ERROR")
         self._tell_tasks(await self._served.apply(kit), kept)
+        await self._tell_not_allowed(kit, jobs)
         await kit.scheduler.lifecycle.wait_idle()
         status = await call(kit, SchedulerStatus, "status")
         if status.leading:
@@ -130,6 +132,15 @@ class Serving:
                 self._log.say(sentence, "yellow", "WARNING")
         self._tell_standing(status)
         self._log.begin()
+
+    async def _tell_not_allowed(self, kit: Toolkit, jobs: Sequence[JobSummary]) -> None:
+        """Warn of kept jobs that would fail at every run, because they were scheduled where more is allowed."""
+        found = await not_allowed_here(kit, jobs)
+        for problem in found.problems[:_MAX_NAMED]:
+            self._log.say(f"Job {problem.replace(': ', ' would fail here: ', 1)}", "yellow", "WARNING")
+        if found.problems:
+            which = "it" if len(found.problems) == 1 else f"all {len(found.problems)}"
+            self._log.say(f"To allow {which}: {'; '.join(found.exports)}", "yellow", "WARNING")
 
     def _introduce(self, kept: int) -> None:
         where, user = redacted_text(self._settings.database or "memory: nothing is kept"), f"{Path.home()}/"

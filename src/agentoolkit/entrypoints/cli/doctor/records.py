@@ -13,6 +13,7 @@ from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.find_jobs import find_jobs
+from agentoolkit.entrypoints.cli.not_allowed import not_allowed_here
 from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
@@ -57,6 +58,7 @@ async def _check_open(kit: Toolkit, where: str) -> AsyncIterator[Finding]:
     yield await check_backlog(kit, jobs)
     yield await check_workers(kit)
     yield await check_tools(kit, jobs)
+    yield await check_allowed(kit, jobs)
     for check in (check_damaged, check_outbox, check_queue, check_events):
         yield await check(kit)
 
@@ -145,6 +147,14 @@ async def check_tools(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
         said = _first([f"{job_id} needs {name!r}" for job_id, name in lost])
         return warning("tools", f"not here: {said}", "Name the plugins that bring them by AGENTOOL_PLUGINS, or cancel the jobs.")
     return ok("tools", "every job that runs here has its AgenTool")
+
+
+async def check_allowed(kit: Toolkit, jobs: Sequence[JobSummary]) -> Finding:
+    """Check that this process allows what the jobs call. What `agentool serve --allow` allows is not known here."""
+    found = await not_allowed_here(kit, jobs)
+    if found.problems:
+        return warning("allowed", f"not allowed here: {_first(found.problems)}", "; ".join(found.exports))
+    return ok("allowed", "the settings allow what the jobs call")
 
 
 async def check_damaged(kit: Toolkit) -> Finding:
