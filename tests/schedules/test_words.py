@@ -277,6 +277,35 @@ def test_limits_in_words_are_bounds(text: str, start: str | None, end: str | Non
     assert (schedule.start_at, schedule.end_at) == (start and at(start), end and at(end))
 
 
+@pytest.mark.parametrize(
+    ("text", "the_same"),
+    [
+        ("starting tomorrow, every day at 9:00", "every day at 9:00 starting tomorrow"),
+        ("Starting tomorrow at 9:00 every hour", "every hour starting tomorrow at 9:00"),
+        ("beginning next monday, every weekday at 8:00", "every weekday at 8:00 beginning next monday"),
+        ("as of tomorrow, mondays at 9:00", "mondays at 9:00 from tomorrow"),
+        ("effective 1 january, every month on the 1st at noon", "every month on the 1st at noon from 1 january"),
+        ("until friday, every 2 hours", "every 2 hours until friday"),
+        ("for the next 2 weeks, daily at 8:00", "daily at 8:00 for the next 2 weeks"),
+        ("between 9:00 and 17:00 every 15 minutes", "every 15 minutes between 9:00 and 17:00"),
+        ("from monday to friday every hour", "every hour from monday to friday"),
+        ("starting immediately, every hour", "every hour starting now"),
+        ("from now on, every day at 9:00", "every day at 9:00"),
+        ("every monday at 9:00 from now on", "every monday at 9:00"),
+    ],
+)
+def test_a_limit_may_stand_before_what_comes_again(text: str, the_same: str) -> None:
+    """A start, an end, a length or hours that come first limit the cycle that follows; `from now on` limits nothing."""
+    assert said(text).schedule == said(the_same).schedule
+
+
+@pytest.mark.parametrize("text", ["starting tomorrow, at 9:00", "from every monday", "until each friday", "starting now", "from now on"])
+def test_a_limit_alone_is_refused(text: str) -> None:
+    """A limit is no schedule where nothing comes again behind it."""
+    with pytest.raises(InvalidSchedule):
+        said(text)
+
+
 def test_the_time_of_the_start_is_that_of_each_day() -> None:
     """`daily starting tomorrow at 9` is daily at 9; where a time is named, that one holds."""
     assert "at 09:00, the time of its start" in said("daily starting tomorrow at 9:00").remarks

@@ -1,5 +1,6 @@
 """Reads the limits of a cycle in words: hours of the day, its start and its end.
 
+start = ( hours | limit ) [ "," ] cycle: it is read as if it stood behind the cycle
 hours = "between" clock "and" clock | "from" clock ( "to" | "until" | "till" | "-" ) clock
 limit = ( "from" | "starting" [ "on" | "from" ] | "beginning" [ "on" ] ) moment | ( "until" | "till" ) moment
       | "for" [ "the" ] [ "next" ] duration
@@ -7,6 +8,7 @@ limit = ( "from" | "starting" [ "on" | "from" ] | "beginning" [ "on" ] ) moment 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from fractions import Fraction
@@ -16,16 +18,18 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.clock_changes import instant_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day, add_months
+from agentoolkit.system.scheduler.schedules.words.cycle_units import ADVERBS
 from agentoolkit.system.scheduler.schedules.words.days import day as take_day
 from agentoolkit.system.scheduler.schedules.words.durations import Length, duration, is_unit
 from agentoolkit.system.scheduler.schedules.words.moments import only_clock, placed, relative
 from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clock, starts_bare_hour, starts_clock
-from agentoolkit.system.scheduler.schedules.words.tokens import Cursor
+from agentoolkit.system.scheduler.schedules.words.tokens import Cursor, TextToken
 from agentoolkit.system.scheduler.schedules.words.vocabulary import HALVES
 
 _STARTS = ("from", "starting", "beginning")
 _ENDS = ("until", "till")
+_CYCLE_STARTS = ("every", "each", *ADVERBS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,17 @@ class _Limit(NamedTuple):
     moment: datetime
     clock: time | None = None
     again: timedelta | None = None
+
+
+def with_limit_last(tokens: Sequence[TextToken]) -> Sequence[TextToken]:
+    """Return the tokens with a limit behind its cycle where it comes first: ``starting tomorrow, every day at 9``."""
+    texts = [token.text for token in tokens]
+    starts = [place for place, text in enumerate(texts) if text in _CYCLE_STARTS]
+    starts += [place + 1 for place, text in enumerate(texts) if text == ","]
+    if not starts or texts[0] not in ("between", "for", *_STARTS, *_ENDS):
+        return tokens
+    start = starts[0]
+    return [*tokens[start:], *tokens[: start - 1 if texts[start - 1] == "," else start]]
 
 
 def starts_hours(cursor: Cursor) -> bool:

@@ -23,7 +23,7 @@ from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
 from agentoolkit.system.scheduler.schedules.words.after_job import after_phrase
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
-from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
+from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment, with_limit_last
 from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, crontab_of_length
 from agentoolkit.system.scheduler.schedules.words.cycles import cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
@@ -181,7 +181,7 @@ def _words(text: str) -> _Words:
         tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
     left_aside = tuple(f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague))
     zone, offset = _take_zone(tokens, text)
-    return _Words(tuple(tokens), left_aside, zone, offset)
+    return _Words(tuple(with_limit_last(tokens)), left_aside, zone, offset)
 
 
 def _refuse_parts_again(cursor: Cursor) -> None:

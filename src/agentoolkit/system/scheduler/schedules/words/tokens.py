@@ -63,6 +63,9 @@ _REWRITTEN = (
         re.compile(r"(?<= \d\d) (\d\d:\d\d:\d\d)((?: [a-z]{1,4})?) (\d{4})$"),
         r" \3 \1\2",
     ),  # oct 26 11:00:09 2027, as ctime and date write it
+    (re.compile(r"[ ,]*\b(?:(?:from|as of) now on|effective (?:now|immediately))\b,?"), ""),
+    (re.compile(r"(?<=\bstarting) immediately\b"), " now"),
+    (re.compile(r"\b(?:as of|effective)\b"), "from"),
     (re.compile(r"\bcurrent\b"), "this"),
     (re.compile(r"\beveryday\b"), "every day"),
     *((re.compile(rf"\beo{unit[0]}\b"), f"end of {unit}") for unit in ("week", "month", "quarter", "year")),

@@ -67,7 +67,7 @@ def in_english(text: str, language: Language) -> EnglishText:
         return EnglishText(None, found.known, next(as_written, found.unknown))
     words = " ".join(word.strip("<>").removesuffix(".") for word in found.words)
     words = re.sub(r"(?<!1)([123])th\b", lambda digit: digit[1] + {"1": "st", "2": "nd", "3": "rd"}[digit[1]], words)
-    return EnglishText(re.sub(r"\s+", " ", words).strip(), found.known)
+    return EnglishText(re.sub(r"\s+", " ", words).replace(" ,", ",").strip(), found.known)
 
 
 def _unmarked(text: str) -> str:
