@@ -22,7 +22,8 @@ from agentool.caller import CODE, Caller
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, JobStore
 from agentoolkit.system.scheduler.schedules import read_schedule
 from agentoolkit.system.scheduler.search import Search

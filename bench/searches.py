@@ -18,7 +18,8 @@ from typing import Any
 from agentool.caller import Caller, acting_as
 from agentoolkit.database.database import Database
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.schedules import read_schedule
 from agentoolkit.system.scheduler.search.matching import cost_of

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.ports import Ending
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime

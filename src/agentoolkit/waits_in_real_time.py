@@ -11,7 +11,7 @@ from typing import Any
 from agentool.errors import AgenToolError
 from agentoolkit.system.scheduler.engine.attempts import execution_in
 from agentoolkit.system.scheduler.events import Event, Listener
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.threads import functions_awaited
 
 REAL_SECONDS = 30.0

@@ -16,7 +16,8 @@ import pytest
 
 from agentool import Injector, RunContext, create_agentool
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, Policies
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.wiring import Toolkit
 

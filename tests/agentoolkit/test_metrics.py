@@ -17,7 +17,7 @@ from agentoolkit.observability.metrics.collecting import OTHERS, SchedulerFigure
 from agentoolkit.observability.metrics.forms import as_prometheus
 from agentoolkit.observability.metrics.registry import BUCKETS
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
 

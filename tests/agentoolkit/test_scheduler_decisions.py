@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from agentoolkit.system.scheduler.decisions import due_or_late
 from agentoolkit.system.scheduler.decisions.due_or_late import GRACE, decide
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, JobStatus, Policies
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.schedules import read_schedule
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.system.scheduler import JobNotFound, SchedulerError, current_execution
 from agentoolkit.system.scheduler.engine.cancelling import Cancelling
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 
 
 async def test_executions_are_listed_by_status(kit, scheduler, probe):

@@ -12,7 +12,8 @@ from pydantic import BaseModel, model_serializer
 
 from agentoolkit.system.scheduler import ExecutionFailed
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions
-from agentoolkit.system.scheduler.jobs import Execution, Work
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Work
 from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import Ownership
 from agentoolkit.testing import ManualTime
 

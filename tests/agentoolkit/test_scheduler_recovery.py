@@ -9,7 +9,8 @@ import pytest
 
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
-from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job, Policies
+from agentoolkit.system.scheduler.execution_records import Attempt, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, Policies
 from agentoolkit.system.scheduler.schedules import Schedule
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -20,10 +20,10 @@ from agentoolkit import wiring
 from agentoolkit.setting_groups import CelerySettings
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.errors import SchedulerError
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.executors.celery import CeleryCourier
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.sending_to_workers import SEND_AGAIN_SECONDS, RemoteExecutor
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, Order, Portion, Route
 from agentoolkit.wiring import Toolkit
 

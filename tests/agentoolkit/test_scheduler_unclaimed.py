@@ -15,10 +15,11 @@ from agentool import Injector
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.executors import sending_to_workers
 from agentoolkit.system.scheduler.executors.choice import Executors
 from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExecutor
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, ExecutorName
+from agentoolkit.system.scheduler.jobs import ExecutorName
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Route
 from agentoolkit.system.scheduler.views import job_summary

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.planning import plan
 from agentoolkit.system.scheduler.ports import Change, Owner, PendingCancel
 from agentoolkit.system.scheduler.schedules import ReadingHabits

@@ -25,7 +25,7 @@ from agentool import ConfigurationError
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.durable_runs import DurableRuns
 from agentoolkit.agents.recorded_steps import RecordedSteps
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.testing import TestToolkit
 from agentoolkit.time_source import SystemTime
 

@@ -10,7 +10,8 @@ from typing import Any
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.testing import TestToolkit, toolkit
 
 NOW = "2030-01-02T10:24:00+00:00"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
 from .job_store_steps import at

@@ -10,7 +10,8 @@ import psycopg
 import pytest
 
 from agentoolkit.database.session import Session
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState
 from agentoolkit.system.scheduler.ports import Ending, JobStore
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 

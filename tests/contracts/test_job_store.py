@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 
 from .job_store_steps import add, at, begin, change, claim, claim_one, finish, make, run, start, succeed

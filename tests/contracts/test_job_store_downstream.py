@@ -10,7 +10,8 @@ import pytest
 
 from agentoolkit.system.scheduler.decisions.downstream import scheduler_start
 from agentoolkit.system.scheduler.errors import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, change, claim, claim_one, finish, make, none_held, run, start, succeed

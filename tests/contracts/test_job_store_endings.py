@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_failure
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, JobStore
 
 from .job_store_steps import add, at, begin, claim, claim_one, finish, make, run, start, succeed

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Claimed, Ending, JobStore, Message
 
 from .job_store_steps import START, add, at, begin, claim, claim_one, finish, none_held, run, start, succeed

@@ -9,7 +9,8 @@ import pytest
 from agentool.caller import Caller
 from agentoolkit.database.database import DatabaseError
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, JobStore, StoredJob
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 

@@ -8,7 +8,8 @@ import pytest
 
 from agentool.caller import Caller
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql import few_jobs, searching
 

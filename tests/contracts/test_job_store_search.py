@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentool.caller import Caller
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
 from agentoolkit.system.scheduler.search import Search, matching, read_search
 from agentoolkit.system.scheduler.stores import memory_queries, memory_search

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agentoolkit.database.session import Session
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, execution_take_overs
 
 from .job_store_steps import START, add, at, begin, claim, none_held

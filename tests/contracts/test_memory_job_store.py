@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from agentool.caller import Caller
 from agentoolkit.system.scheduler.execution_ids import execution_id
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus, queued_execution
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 from agentoolkit.system.scheduler.search import Search
 from agentoolkit.system.scheduler.stores import memory_queries, ordered

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 

@@ -9,7 +9,7 @@ import pytest
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.claims import Round
 from agentoolkit.testing import ManualTime

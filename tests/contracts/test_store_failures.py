@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from tests.contracts.job_store_steps import add, at, begin, change, claim, claim_one, finish
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore
 
 FAILED, SUCCESS, LOST = ExecutionStatus.FAILED, ExecutionStatus.SUCCESS, ExecutionStatus.LOST

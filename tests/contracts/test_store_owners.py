@@ -14,7 +14,7 @@ from agentoolkit.database.database import Database, Session
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
 from agentoolkit.database.order import LockOrder
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.ports import Message, PendingCancel
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.system.scheduler.stores.sql.store import NotLeading

@@ -13,7 +13,8 @@ from psycopg.sql import Literal
 
 from agentoolkit.database import rows_as_table
 from agentoolkit.database.session import Session
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
 from agentoolkit.system.scheduler.search import Subject, read_search
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, few_jobs, searching, walk

@@ -9,7 +9,8 @@ from datetime import datetime
 import pytest
 
 from agentoolkit.system.scheduler.errors import JobExists
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import DamagedJob, Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore, purging
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentoolkit.system.scheduler.jobs import Execution, Job
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
 from .job_store_steps import START, add, at, begin, claim_one, finish, start, succeed

@@ -21,7 +21,7 @@ from tests.servers import free_port
 from agentoolkit.entrypoints.taskfile import read_tasks
 from agentoolkit.settings import Settings
 from agentoolkit.system.events import EventBus
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.testing import TestToolkit, toolkit
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from agentoolkit.database.session import Session
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.portions import IN_A_TURN
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.testing import TestToolkit, toolkit
 

@@ -14,7 +14,7 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_any, waits_for_tool
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.wiring import Toolkit
 
 from .conftest import Cli

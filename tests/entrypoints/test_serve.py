@@ -14,7 +14,7 @@ import pytest
 from agentoolkit.entrypoints.cli.serving import Serving
 from agentoolkit.garbage_while_serving import ROUNDS
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.testing import ManualTime
 from agentoolkit.wiring import Toolkit
 

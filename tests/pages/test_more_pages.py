@@ -21,8 +21,8 @@ from agentoolkit.entrypoints.dashboard.rendering import editable
 from agentoolkit.entrypoints.dashboard.timeline import Lane, draw_timeline
 from agentoolkit.entrypoints.dashboard.week import density_of
 from agentoolkit.redaction import restored
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import options_of
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule

@@ -11,7 +11,8 @@ from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.page import View
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_tool
-from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import DeliveryStatus, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.testing import TestToolkit
 
 from .conftest import Browse, schedule

@@ -15,7 +15,7 @@ from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.errors import JobNotFound
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.testing import ManualTime, TestToolkit
 
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -27,7 +27,7 @@ from agentoolkit.system.queue.backends.sql import SqlQueueBackend, queues
 from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.ports import Lease
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.time_source import SystemTime

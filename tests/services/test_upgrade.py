@@ -5,7 +5,8 @@ from __future__ import annotations
 from agentoolkit.database.database import Database
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.search import read_search
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime

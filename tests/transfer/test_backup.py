@@ -14,7 +14,7 @@ import pytest
 from agentool import InvalidInput
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Ending, Message
 from agentoolkit.testing import ManualTime
 from agentoolkit.transfer import Arrived, Everything, backup, export_lines, import_lines

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.testing import toolkit
 from agentoolkit.transfer import Arrived, import_lines
 from agentoolkit.transfer.records import execution_record

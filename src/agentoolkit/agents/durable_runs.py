@@ -20,7 +20,7 @@ from dbos import DBOS, DBOSConfig, Serializer, SetWorkflowID, WorkflowStatus
 
 from agentool.errors import ConfigurationError
 from agentoolkit.database.private import make_private
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.time_source import TimeSource
 
 T = TypeVar("T")

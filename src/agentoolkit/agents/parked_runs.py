@@ -18,7 +18,7 @@ from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
 from agentoolkit.agents.registry import AgentTask, RunSummary
 from agentoolkit.endings import EndedEarly
 from agentoolkit.system.scheduler import current_execution
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.time_source import TimeSource
 
 MAX_LISTED = 100

@@ -13,7 +13,7 @@ from agentoolkit.agents.errors import UnknownAgent
 
 if TYPE_CHECKING:
     from agentoolkit.agents.approval_store import Approval
-    from agentoolkit.system.scheduler.jobs import Execution
+    from agentoolkit.system.scheduler.execution_records import Execution
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from agentoolkit.agents.run_stores import RunStores
 from agentoolkit.agents.schemas import AgentOutput, AgentRunRequest
 from agentoolkit.endings import GoesOnLater
 from agentoolkit.system.scheduler import current_execution
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.time_source import TimeSource
 
 QUIET = "NOTHING TO REPORT"

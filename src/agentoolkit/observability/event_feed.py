@@ -8,7 +8,7 @@ from typing import Any
 from agentoolkit.system.events.messages import SCHEDULER, EventRecord
 from agentoolkit.system.events.service import EventService
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 
 MAX_TEXT = 500
 """Characters of an error's message in an event; the history has the whole message."""

@@ -23,7 +23,8 @@ from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.ports import Ending, JobStore, Message, Position, StoredJob
 from agentoolkit.transfer import checks, records
 

@@ -16,7 +16,8 @@ from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.checks import check_fields as check_job_fields
 from agentoolkit.system.scheduler.checks import checked_id, checked_json
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Job
+from agentoolkit.system.scheduler.execution_records import ErrorRecord
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.text import storable
 
 T = TypeVar("T")

@@ -16,8 +16,9 @@ from agentoolkit.storage.kv.service import encoded
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.ports import QueueContents
 from agentoolkit.system.queue.schemas import QueueInput
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.job_records import JOB_RECORD, job_to_record
-from agentoolkit.system.scheduler.jobs import Execution, JobState
+from agentoolkit.system.scheduler.jobs import JobState
 from agentoolkit.system.scheduler.ports import Message, StoredJob
 from agentoolkit.transfer import checks
 

@@ -26,7 +26,7 @@ from agentoolkit.entrypoints.cli.printing import (
 )
 from agentoolkit.redaction import redacted
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.schemas import ExecutionInfo
 from agentoolkit.text import in_one_line
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
-from agentoolkit.system.scheduler.jobs import UNFINISHED
+from agentoolkit.system.scheduler.execution_records import UNFINISHED
 
 COLOURS = {"success": "#1d7a46", "failed": "#b3261e", "lost": "#7a3fb0", "missed": "#8a5a00", "running": "#2458c5"}
 """Colours of outcomes; others are grey. The shape shows the outcome too."""

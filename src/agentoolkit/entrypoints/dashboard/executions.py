@@ -14,7 +14,7 @@ from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_add
 from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, go_to, page_router
 from agentoolkit.system.scheduler.execution_ids import downstream_execution_id, origin_of, upstream_of
-from agentoolkit.system.scheduler.jobs import UNFINISHED
+from agentoolkit.system.scheduler.execution_records import UNFINISHED
 
 PAGE = 50
 STATUSES = tuple(SHAPES)

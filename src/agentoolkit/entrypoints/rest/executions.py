@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body, ExecutionPage, TaskExecution, execution_of
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 
 router = guarded_router("executions")
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.system.scheduler.execution_ids import origin_of
+from agentoolkit.system.scheduler.execution_records import TRIGGERS
 from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields, options_of
-from agentoolkit.system.scheduler.jobs import TRIGGERS
 from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.search import status_word
 

@@ -10,7 +10,8 @@ from agentoolkit.observability.metrics.registry import Histogram, Number, Regist
 from agentoolkit.system.queue.ports import QueueStatus
 from agentoolkit.system.scheduler.decisions.retry import only_waits
 from agentoolkit.system.scheduler.events import Event
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 
 logger = logging.getLogger(__name__)
 

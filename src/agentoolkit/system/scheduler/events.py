@@ -12,7 +12,8 @@ from agentool.errors import ConfigurationError
 from agentoolkit.interrupts import is_interrupt, raise_from_loop
 from agentoolkit.listeners import check_listener
 from agentoolkit.quick_tuples import maker_of
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Work
 from agentoolkit.system.scheduler.lookup import GONE
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH

@@ -23,7 +23,8 @@ from agentoolkit.system.scheduler.execution_ids import (
     requested_execution_id,
     retry_execution_id,
 )
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Work
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Work
 from agentoolkit.system.scheduler.lookup import JobLookup, with_gone_marked
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH

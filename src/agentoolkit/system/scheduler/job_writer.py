@@ -15,7 +15,8 @@ from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import JobExists
 from agentoolkit.system.scheduler.execution_ids import execution_id
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Action, Removed, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading
 

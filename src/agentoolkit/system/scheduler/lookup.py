@@ -14,7 +14,8 @@ from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobNotFound, NotPermitted
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobStatus, Policies
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import AuditEntry, DamagedJob, FoundJobs, JobStore, Position, StoredJob
 from agentoolkit.system.scheduler.schedules import Upstream, upstream_in
 from agentoolkit.system.scheduler.schedules.after import ANY

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 
 HISTORY_LENGTH = 100
 """Executions kept per job. Source: *Scheduler AgenToolkit*, "History Tracking"."""

@@ -11,8 +11,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentool.base import BaseOperationInput
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import JobChanges, MaybeText, Text
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 
 SchedulerOperation = Literal[

@@ -10,7 +10,8 @@ from agentool.context import RunContext
 from agentool.operations import Handler
 from agentoolkit.system.scheduler import views
 from agentoolkit.system.scheduler.decisions.admission import check_admin
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.schemas import MAX_OUTBOX, SchedulerOutput, SchedulerStatus, WorkerInfo, WorkerList
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted

@@ -12,8 +12,9 @@ from pydantic import BaseModel
 
 from agentoolkit.system.scheduler.decisions.admission import ends_soon
 from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.job_writer import Added, Cancelled
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
 from agentoolkit.system.scheduler.schedules import Reading, preview
 from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, queued_execution
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
+from agentoolkit.system.scheduler.jobs import Job, JobState
 
 
 class Decision(NamedTuple):

@@ -16,7 +16,8 @@ from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.decision_records import Decision, Scribe
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus, Policies, queued_execution
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
 from agentoolkit.system.scheduler.ports import Begins, none_begins
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Schedule

@@ -8,7 +8,8 @@ from datetime import datetime
 from agentool.secrets_here import beginning_of, end_of
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution, ExecutionStatus, Job, Work
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, Work
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
 from agentoolkit.text import text_of

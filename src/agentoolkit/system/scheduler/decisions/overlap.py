@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from agentoolkit.system.scheduler.decisions.decision_records import Scribe
-from agentoolkit.system.scheduler.jobs import Execution, Job, Policies
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Job, Policies
 
 
 def start_or_skip(

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
 
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 
 FAILURES = frozenset({ExecutionStatus.FAILED, ExecutionStatus.LOST})
 COUNTED = FAILURES | {ExecutionStatus.SUCCESS}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from agentoolkit.system.scheduler.jobs import Attempt, ErrorRecord, Execution, ExecutionStatus, Job, Policies
+from agentoolkit.system.scheduler.execution_records import Attempt, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, Policies
 
 MAX_INTERRUPTIONS = 3
 """Number of attempts during which the process ended, after which the execution is assumed to be the cause."""

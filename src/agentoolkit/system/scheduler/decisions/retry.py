@@ -9,7 +9,8 @@ from agentool.errors import ConfigurationError, InvalidInput, UnknownAgenTool
 from agentoolkit.endings import MAX_WAITED, MIN_PAUSE, GoesOnLater
 from agentoolkit.json_values import UnrecordableResult
 from agentoolkit.system.scheduler.decisions.recovery import CUT_SHORT
-from agentoolkit.system.scheduler.jobs import Attempt, Execution, ExecutionStatus, Policies
+from agentoolkit.system.scheduler.execution_records import Attempt, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Policies
 
 MAX_DELAY = 600.0
 """Seconds. Source of the shape, doubled and capped: *Scheduler Service*, "Error Handling" (``retry_backoff=True``)."""

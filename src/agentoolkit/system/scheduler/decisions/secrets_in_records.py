@@ -8,7 +8,7 @@ from typing import Any, cast
 from agentool.references import PREFIX, FilledText, Resolved
 from agentool.secrets_here import without_texts
 from agentoolkit.redaction import is_secret, is_secret_option, redacted_text, written_forms
-from agentoolkit.system.scheduler.jobs import ErrorRecord, Execution
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution
 
 _SHORTEST = 4
 """Minimum length of a text that is removed: shorter ones occur in too many words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 
 WAITS = "waits for a worker"
 """Beginning of each of these reasons."""

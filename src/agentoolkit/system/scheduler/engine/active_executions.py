@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from agentoolkit.quick_tuples import maker_of
 from agentoolkit.system.scheduler.decisions.outcomes import record_cancellation
-from agentoolkit.system.scheduler.jobs import Execution, Job, Priority, Work
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Job, Priority, Work
 from agentoolkit.system.scheduler.ports import HERE, Limit, Order, Route
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
 from agentoolkit.time_source import Cancellable, TimeSource

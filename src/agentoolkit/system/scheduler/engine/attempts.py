@@ -29,7 +29,7 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.recording import Recorder
 from agentoolkit.system.scheduler.engine.remote_executions import RemoteExecutions
 from agentoolkit.system.scheduler.event_loops import AttemptTask, all_end
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Route
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,8 @@ from agentoolkit.system.scheduler.engine.outbox import DELIVERY_SECONDS, Deliver
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import Execution, Policies, Work
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Policies, Work
 from agentoolkit.system.scheduler.ports import Executor
 
 

@@ -13,7 +13,8 @@ from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.engine.waiting_executions import WaitingExecutions
 from agentoolkit.system.scheduler.event_loops import OwnedTasks
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import Executor
 
 logger = logging.getLogger(__name__)

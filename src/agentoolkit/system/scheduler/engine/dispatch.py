@@ -26,7 +26,8 @@ from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExec
 from agentoolkit.system.scheduler.engine.unclaimed_executions import UnclaimedExecutions
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.engine.waiting_executions import WaitingExecutions
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, Work
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, Work
 from agentoolkit.system.scheduler.ports import Claimed
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.ports import Claimed
 from agentoolkit.time_source import Cancellable
 

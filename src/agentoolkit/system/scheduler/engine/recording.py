@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, Interrupted, Outcome
 from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, JobStore
 from agentoolkit.time_source import TimeSource
 

@@ -10,7 +10,8 @@ from agentoolkit.system.scheduler.engine.active_executions import ActiveExecutio
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.execution_ids import job_id_of
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import Begins, Claimed, DamagedJob, Executor, Limit, Order, none_begins
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS, Alarms
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.ports import Claimed, JobStore
 from agentoolkit.time_source import TimeSource
 

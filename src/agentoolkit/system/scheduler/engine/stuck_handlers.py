@@ -9,7 +9,7 @@ from contextvars import Context
 from typing import Any
 
 from agentoolkit.system.scheduler.engine.attempts import execution_in
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 
 logger = logging.getLogger(__name__)
 

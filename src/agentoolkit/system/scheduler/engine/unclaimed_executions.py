@@ -15,7 +15,7 @@ from agentoolkit.system.scheduler.engine.active_executions import ActiveExecutio
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Route
 from agentoolkit.text import counted
 

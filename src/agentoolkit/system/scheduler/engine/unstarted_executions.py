@@ -8,7 +8,8 @@ from contextlib import suppress
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_cancellation, record_failure
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, Work
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, Work
 from agentoolkit.system.scheduler.ports import Claimed, DamagedJob, Ending
 
 

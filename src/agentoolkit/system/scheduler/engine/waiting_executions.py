@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.engine.missing_tools import MissingTools
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExecutions
 from agentoolkit.system.scheduler.engine.retries import Retries
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.ports import Claimed, Executor
 
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentoolkit.failure_log import log_again
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, ExecutionStatus
 from agentoolkit.system.scheduler.executors.local import LocalExecutor
-from agentoolkit.system.scheduler.jobs import UNFINISHED, ExecutionStatus, ExecutorName, Priority
+from agentoolkit.system.scheduler.jobs import ExecutorName, Priority
 from agentoolkit.system.scheduler.ports import Attempts, Courier, Limit, Order, Portion, Route
 
 logger = logging.getLogger(__name__)

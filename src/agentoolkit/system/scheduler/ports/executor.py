@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextvars import Context
 from typing import NamedTuple, Protocol
 
-from agentoolkit.system.scheduler.jobs import ExecutionStatus, ExecutorName, Priority
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
+from agentoolkit.system.scheduler.jobs import ExecutorName, Priority
 
 COMMON_QUEUE = "agentool"
 """The queue of executions whose job names none."""

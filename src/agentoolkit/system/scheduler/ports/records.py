@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 from agentool.caller import Caller
 from agentoolkit.system.scheduler.errors import SchedulerError
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState
 
 WINDOW = 20_000
 """Maximum number of records that one page of a search reads if no index covers the search."""

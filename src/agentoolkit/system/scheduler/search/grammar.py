@@ -17,7 +17,8 @@ from typing import Literal
 
 from agentool.errors import did_you_mean, excerpt
 from agentoolkit.system.scheduler.errors import InvalidJob
-from agentoolkit.system.scheduler.jobs import LIVE, TRIGGERS, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import TRIGGERS, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import LIVE, JobStatus
 
 Subject = Literal["jobs", "executions"]
 """The records that a query searches."""

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.search.grammar import Bound, Search, Term, TermValue
 
 AGENT = "agent"

@@ -14,7 +14,8 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES, pause_if_failing
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
-from agentoolkit.system.scheduler.jobs import UNFINISHED, DeliveryStatus, Execution, ExecutionStatus, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, DeliveryStatus, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,

@@ -13,7 +13,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from agentoolkit.system.scheduler.decisions.pausing import COUNTED
 from agentoolkit.system.scheduler.execution_ids import job_id_of
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Position
 from agentoolkit.system.scheduler.retention import HISTORY_SIZE, smallest_counted, without_result
 from agentoolkit.system.scheduler.stores.ordered import OrderedKeys

@@ -9,7 +9,8 @@ from heapq import merge, nsmallest
 from itertools import islice
 
 from agentoolkit.portions import in_portions
-from agentoolkit.system.scheduler.jobs import LIVE, Execution, ExecutionStatus, Job, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import LIVE, Job, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Change, FoundExecutions, FoundJobs, Message, Position, StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE
 from agentoolkit.system.scheduler.search import Search

@@ -15,7 +15,8 @@ from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due_or_late import begin_some, decide, recount
 from agentoolkit.system.scheduler.errors import SchedulerError
 from agentoolkit.system.scheduler.execution_ids import upstream_of
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, Job, JobState
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution
+from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins
 from agentoolkit.system.scheduler.schedules.after import ANY
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state

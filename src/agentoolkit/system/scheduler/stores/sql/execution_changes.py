@@ -10,7 +10,8 @@ from agentoolkit.system.scheduler.decisions.pausing import FAILURES
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.decisions.waiting import WAITS
 from agentoolkit.system.scheduler.execution_ids import job_id_of
-from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution, Job
+from agentoolkit.system.scheduler.execution_records import DeliveryStatus, Execution
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import (
     FINISHED,
     NOT_FINISHED,

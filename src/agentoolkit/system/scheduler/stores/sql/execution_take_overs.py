@@ -12,8 +12,8 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.job_records import unreadable
-from agentoolkit.system.scheduler.jobs import Execution
 from agentoolkit.system.scheduler.ports import Begins, CanRun, Claimed, Ending, any_job, none_begins
 from agentoolkit.system.scheduler.stores.sql.claims import start_downstream
 from agentoolkit.system.scheduler.stores.sql.execution_changes import REASON_HERE, noted, read_or_none

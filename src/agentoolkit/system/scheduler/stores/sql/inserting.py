@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentoolkit.database.session import Row, Session
-from agentoolkit.system.scheduler.jobs import Execution
+from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.system.scheduler.ports import AuditEntry, Message
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes
 from agentoolkit.system.scheduler.stores.sql.claims import prune

@@ -11,7 +11,8 @@ from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
-from agentoolkit.system.scheduler.jobs import Execution, Job, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.ports import AuditEntry, Removed, StoredJob
 from agentoolkit.system.scheduler.search.matching import labels_of
 from agentoolkit.system.scheduler.stores.sql.audit import add_notes

@@ -8,7 +8,7 @@ from itertools import islice
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.jobs import DeliveryStatus, Execution
+from agentoolkit.system.scheduler.execution_records import DeliveryStatus, Execution
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.definitions import encode

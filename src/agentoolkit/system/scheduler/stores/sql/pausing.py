@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.pausing import COUNTED, pause_if_failing
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.records import STATE, state_of
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction

@@ -8,8 +8,9 @@ from typing import Any
 
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros, moment
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.job_records import unreadable
-from agentoolkit.system.scheduler.jobs import UNFINISHED, Execution, ExecutionStatus, Job, JobStatus
+from agentoolkit.system.scheduler.jobs import Job, JobStatus
 from agentoolkit.system.scheduler.ports import Change, DamagedJob, Position, StoredJob
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.leader_lease_and_owners import damaged_owners

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import instant, micros, moment
 from agentoolkit.quick_tuples import maker_of
-from agentoolkit.system.scheduler.jobs import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus, JobState, JobStatus
+from agentoolkit.system.scheduler.execution_records import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql.definitions import encode
 

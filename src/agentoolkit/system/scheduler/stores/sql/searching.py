@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from agentoolkit.system.scheduler.jobs import LIVE, UNFINISHED, Execution, ExecutionStatus, JobStatus
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import LIVE, JobStatus
 from agentoolkit.system.scheduler.ports import WINDOW, FoundExecutions, FoundJobs, Position, StoredJob
 from agentoolkit.system.scheduler.search import Bound, Search
 from agentoolkit.system.scheduler.search.matching import error_texts, text_fits

@@ -14,7 +14,8 @@ from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES
 from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
-from agentoolkit.system.scheduler.jobs import Execution, ExecutionStatus, Job
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Begins, CanRun, Claimed, Ending, Finished, any_job, none_begins
 from agentoolkit.system.scheduler.retention import smallest_counted
 from agentoolkit.system.scheduler.search.matching import AGENT
