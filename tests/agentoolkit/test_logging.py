@@ -17,7 +17,8 @@ import pytest
 
 from agentool import ConfigurationError, Injector, InvalidInput
 from agentoolkit.settings import LogSettings, Settings
-from agentoolkit.system.logging import LogService, create_logging_agent, writing
+from agentoolkit.system.logging import LogService, create_logging_agent, service, writing
+from agentoolkit.system.logging.records import LogRecord, RecordFilter
 from agentoolkit.testing import ManualTime, toolkit
 from agentoolkit.wiring import Toolkit
 
@@ -399,3 +400,37 @@ def test_a_notification_is_on_the_console_in_the_file_and_to_be_read(tmp_path: P
     assert ran.stdout.splitlines() == ["memory ['Meeting reminder']", "file ['Meeting reminder']"]
     assert [record["message"] for record in lines(file)] == ["Meeting reminder"]
     assert ran.stderr.count("INFO agentoolkit.notifications: Meeting reminder") == 1
+
+
+async def test_reading_what_is_remembered_survives_a_thread_that_logs(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """Threads of databases and functions log at any time: what came before the reading is told."""
+    await ask.log("first")
+    await ask.log("second")
+    fits = RecordFilter.fits
+
+    def log_and_look(wanted: RecordFilter, record: LogRecord) -> bool:
+        ask.service.log("INFO", "a.thread", "meanwhile", {})
+        return fits(wanted, record)
+
+    monkeypatch.setattr(RecordFilter, "fits", log_and_look)
+    assert await ask.messages() == ["first", "second"]
+
+
+async def test_a_level_that_is_set_meanwhile_disturbs_no_thread_that_logs(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """Whoever logs goes by the levels that there were when it began."""
+    monkeypatch.setattr(service, "is_below", lambda *names: ask.service.set_level("ERROR", f"new.{len(ask.service._levels)}"))
+    assert await ask.log("told")
+
+
+async def test_the_lowest_level_is_found_while_another_is_set(ask: Asking, monkeypatch: pytest.MonkeyPatch):
+    """As the package's loggers ask for it in one thread while another sets a level."""
+
+    class Numbers(dict[str, int]):
+        def __getitem__(self, level: str) -> int:
+            if len(ask.service._levels) < 9:
+                ask.service.set_level("ERROR", f"new.{len(ask.service._levels)}")
+            return super().__getitem__(level)
+
+    ask.service.set_level("DEBUG", "a")
+    monkeypatch.setattr(service, "NUMBERS", Numbers(service.NUMBERS))
+    assert ask.service._lowest() == logging.DEBUG

@@ -86,12 +86,12 @@ class LogService:
         if logger_name is None:
             self._level = level
         else:
-            self._levels[logger_name] = level
+            self._levels = {**self._levels, logger_name: level}  # threads that log go through the old one
         PackageLog.adjust_levels()
 
     def remembered(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
         """Return the last records in memory, oldest first."""
-        return _last(reversed(self._memory), wanted, limit)
+        return _last(reversed(self._memory.copy()), wanted, limit)  # threads add to it
 
     async def from_file(self, wanted: RecordFilter, limit: int) -> list[LogRecord]:
         """Return the last records of the file, oldest first. Raises `InvalidInput` if there is no file."""
