@@ -51,6 +51,22 @@ class NotJson(AgenToolError, ValueError):
     """A value is not JSON; ``field`` is the path to it."""
 
 
+def checked_json(value: Any, where: str, *, sort_keys: bool = False) -> str:
+    """Return JSON values as JSON text in ASCII.
+
+    Raises:
+        NotJson: A value is not JSON; ``field`` is the path to it.
+    """
+    try:
+        return json.dumps(value, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        copied = json_copy(value, where)
+        try:
+            return json.dumps(copied, sort_keys=sort_keys, separators=(",", ":"))
+        except ValueError as error:
+            raise NotJson("An integer has more digits than Python writes.", field=where, value=value) from error
+
+
 def json_copy(value: Any, where: str, depth: int = 100) -> Any:
     """Return a deep copy of JSON values.
 

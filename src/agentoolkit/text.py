@@ -65,6 +65,11 @@ def storable(text: str) -> str:
     return whole(text)
 
 
+def with_escapes(text: str) -> str:
+    """Escape characters that stores refuse: lone surrogates, and, for PostgreSQL, the character zero."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def check_storable(text: str, max_bytes: int) -> str:
     """Return the name if every store can hold it.
 

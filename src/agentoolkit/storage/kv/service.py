@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from agentool.caller import get_caller
 from agentool.errors import InvalidInput, excerpt
+from agentoolkit.json_values import NotJson, checked_json
 from agentoolkit.storage.kv.errors import DamagedValue, KeyNotFound, NotANumber, NotYours, ValueTooLarge
 from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue, ValueChange
 from agentoolkit.time_source import TimeSource
@@ -77,7 +78,7 @@ class KvService:
 
     async def compare_and_set(self, place: Place, expected: JsonValue, value: JsonValue, ttl: float | None) -> Changed:
         """Put a value there if what is there equals `expected`; None: if nothing is there."""
-        entry, wanted = self._entry(value, ttl), None if expected is None else _comparable(encoded(expected))
+        entry, wanted = self._entry(value, ttl), None if expected is None else _comparable(encoded(expected, "expected"))
 
         def replaced(before: StoredValue | None) -> StoredValue | None:
             return entry if (before and _comparable(before.text)) == wanted else before
@@ -105,16 +106,17 @@ class KvService:
         return None if ttl is None else self._time.now() + timedelta(seconds=ttl)
 
 
-def encoded(value: JsonValue) -> str:
+def encoded(value: JsonValue, field: str = "value") -> str:
     """Write a value as JSON text, an object's keys in order.
 
     Raises:
         InvalidInput: It has a number that JSON does not have, or no end.
     """
     try:
-        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(f"{excerpt(value)} is not JSON.", field="value", value=value, remedy="Use finite numbers.") from error
+        return checked_json(value, field, sort_keys=True)
+    except NotJson as error:
+        remedy = "Use finite numbers."
+        raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None
 
 
 def decoded(entry: StoredValue) -> JsonValue:
@@ -150,9 +152,9 @@ def _sum(before: StoredValue | None, place: Place, by: float) -> str:
         raise NotANumber(f"{place.key!r} holds {excerpt(held)}.", field="key", value=place.key, remedy=remedy)
     try:
         return encoded(held + by)
-    except OverflowError as error:  # an integer beyond what a fraction can be added to
+    except (OverflowError, InvalidInput) as error:  # too large for a fraction, or the sum is
         remedy = "Add an integer, or 'set' a smaller number first."
-        raise NotANumber(f"{place.key!r} holds a number too large for a fraction.", field="by", value=by, remedy=remedy) from error
+        raise NotANumber(f"{place.key!r} holds a number too large for that.", field="by", value=by, remedy=remedy) from error
 
 
 def _check_namespace(namespace: str) -> None:

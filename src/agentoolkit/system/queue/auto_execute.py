@@ -11,13 +11,25 @@ from pydantic import JsonValue
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput, excerpt
 from agentool.references import inert
+from agentool.secrets_here import beginning_of
 from agentoolkit.json_values import UnrecordableResult, recordable
+from agentoolkit.redaction import redacted_text
 from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
+from agentoolkit.text import text_of, with_escapes
 
 MAX_BACKOFF = 60.0
 """Longest delay in seconds. By default failed messages come back after 1, 2, 4, … seconds."""
+
+
+MAX_TOLD = 2_000
+"""Characters of an error's text that are kept and answered, as many as a caller's own reason may have."""
+
+
+def told(error: BaseException) -> str:
+    """Return an error's text for others than its cause: dead letters are read by everybody, so secrets are taken out."""
+    return beginning_of(with_escapes(redacted_text(text_of(error))), MAX_TOLD)
 
 
 class Executed(NamedTuple):
@@ -102,7 +114,7 @@ class AutoExecution:
         """Return a message to the queue, and tell whether that succeeded."""
         delay = min(2.0**message.attempts, MAX_BACKOFF) if self.delay is None else self.delay
         try:
-            await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {error}")
+            await self.queue.nack(message.queue_name, message.receipt, delay, f"{type(error).__name__}: {told(error)}")
         except Exception as gone:
             error.add_note(f"Its message could not be given back: {gone}")
             return False

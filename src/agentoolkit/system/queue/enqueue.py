@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.json_values import NotJson, json_copy
+from agentoolkit.json_values import NotJson, checked_json
 from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.errors import MessageTooLarge
 from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt
@@ -54,13 +54,10 @@ def encoded(message: JsonValue, largest: int = MAX_MESSAGE_SIZE) -> str:
         MessageTooLarge: The text has more than `largest` characters.
     """
     try:
-        body = json.dumps(message, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError, RecursionError):
+        body = checked_json(message, "message")
+    except NotJson as error:
         remedy = "Use objects with text keys, lists, text, finite numbers, true, false and null."
-        try:
-            body = json.dumps(json_copy(message, "message"), separators=(",", ":"))
-        except NotJson as error:
-            raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None
+        raise InvalidInput(error.problem, field=error.field, value=error.value, remedy=remedy) from None
     if len(body) > largest:
         remedy = f"Send at most {largest:,} (setting `queue_message_size`), or write a file and send its path."
         raise MessageTooLarge(f"It has {len(body):,} characters as JSON.", field="message", value=message, remedy=remedy)

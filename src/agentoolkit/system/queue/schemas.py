@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from agentool.base import BaseOperationInput
 from agentoolkit.dead_letter_causes import LONGEST
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
-from agentoolkit.text import check_storable
+from agentoolkit.text import check_storable, storable
 
 MAX_TIMEOUT = 300.0
 """Seconds that a ``dequeue`` may wait."""
@@ -96,6 +96,11 @@ class QueueInput(BaseOperationInput):
         None, ge=1, le=1_000, description=f"Failed attempts after which a message is dead; {MAX_RETRIES} by default"
     )
     description: str | None = Field(None, max_length=2_000, description="What the queue is for")
+
+    @field_validator("reason", "description")
+    @classmethod
+    def _check_text(cls, text: str | None) -> str | None:
+        return None if text is None else storable(text)
 
     @field_validator("queue_name", "message_id")
     @classmethod

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import JsonValue
 
-from agentoolkit.system.queue.auto_execute import Executed
+from agentoolkit.system.queue.auto_execute import Executed, told
 from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.messages import Counts, QueueMessage, State
 from agentoolkit.system.queue.ports import Created, DeadLetters, QueueStatus
@@ -55,7 +55,7 @@ def executed(queue_name: str, executions: Sequence[Executed]) -> Dequeued:
         ],
         errors=[
             (ExecutedError if done.given_back else ExecutedLoss)(
-                message_id=done.message.message_id, type=type(error).__name__, message=str(error)
+                message_id=done.message.message_id, type=type(error).__name__, message=told(error)
             )
             for done, error in failed
         ],

@@ -8,6 +8,7 @@ from typing import Any
 from agentoolkit.database.times import instant, micros, moment
 from agentoolkit.system.queue.decisions import next_change_at
 from agentoolkit.system.queue.messages import QueueMessage, State
+from agentoolkit.text import with_escapes
 
 MESSAGE_TYPES = {
     "message_id": "TEXT",
@@ -70,13 +71,8 @@ def row_of(message: QueueMessage, death: int | None = None) -> tuple[Any, ...]:
         message.attempts,
         message.token,
         micros(message.leased_until),
-        storable(message.reason),
+        with_escapes(message.reason),
         micros(message.died_at),
         micros(next_change_at(message)),
         death,
     )
-
-
-def storable(text: str) -> str:
-    """Escape characters that databases refuse: lone surrogates, and, for PostgreSQL, the character zero."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")

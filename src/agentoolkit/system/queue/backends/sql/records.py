@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from agentoolkit.database.database import Session
 from agentoolkit.database.times import instant, micros, moment
-from agentoolkit.system.queue.backends.rows import MESSAGE_TYPES, damaged_message, read_message, storable
+from agentoolkit.system.queue.backends.rows import MESSAGE_TYPES, damaged_message, read_message
 from agentoolkit.system.queue.messages import Queue, QueueMessage, QueueSettings
+from agentoolkit.text import with_escapes
 
 QUEUE = "queue_name, max_size, visibility_timeout, max_retries, description, created_at"
 ROW_TYPES = {**MESSAGE_TYPES, "change_at": "BIGINT", "death": "BIGINT"}
@@ -58,7 +59,7 @@ def queue_parameters(queue: Queue) -> dict[str, Any]:
         "max_size": settings.max_size,
         "visibility_timeout": settings.visibility_timeout,
         "max_retries": settings.max_retries,
-        "description": storable(settings.description),
+        "description": with_escapes(settings.description),
         "created_at": micros(queue.created_at),
     }
 
