@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import accumulate, chain, islice, zip_longest
 from typing import ClassVar, TypeVar, cast
 
 from pydantic import ValidationError
@@ -31,6 +33,8 @@ MOST_NAMED = 30
 """Names that a remedy lists."""
 _SHOWN = 120
 """Longest excerpt, in characters, of an offending value in a message."""
+_COMPARED = 20_000
+"""Characters of known names that are compared with an unknown one. More would hold up an event loop noticeably."""
 _WHY_UNSHOWN = "not shown, as the input held references"
 
 
@@ -233,12 +237,23 @@ def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> s
         is_whole: False if there are names besides these; the text then ends in "and more", without a number.
     """
     names = sorted(map(str, known))  # members of an enumeration by their values
-    near = difflib.get_close_matches(word[:_SHOWN], names, n=1)
+    near = difflib.get_close_matches(word[:_SHOWN], _beside(word, names), n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     left = len(names) - MOST_NAMED
     more = " and more" if not is_whole else f" and {left:,} more" if left > 0 else ""
     return f"Known: {', '.join(names[:MOST_NAMED])}{more}." if names else ""
+
+
+def _beside(word: str, names: Sequence[str]) -> Sequence[str]:
+    """Return all of some sorted names; of very many, those that stand beside a word, up to `_COMPARED` characters."""
+    if sum(map(len, names)) <= _COMPARED:
+        return names
+    place = bisect_left(names, word)
+    outward = chain.from_iterable(zip_longest(names[place:], reversed(names[:place])))
+    found = [name for name in islice(outward, _COMPARED) if name is not None]
+    lengths = accumulate(map(len, found))
+    return [name for name, length in zip(found, lengths, strict=True) if length <= _COMPARED]
 
 
 def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import pickle
 from enum import StrEnum
 from typing import Literal
@@ -189,6 +190,26 @@ def test_how_many_more_is_not_told_where_not_all_are_known(count: int) -> None:
     """Of names that are a part of all there are, nobody can tell how many were left out."""
     names = [f"{number:02}" for number in range(count)]
     assert did_you_mean("zzz", names, is_whole=False) == f"Known: {', '.join(names[:30])} and more."
+
+
+@pytest.mark.parametrize("length", [20, 200])
+def test_among_very_many_names_those_beside_the_word_are_compared(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many names there are, and however long: comparing thousands of them held up the event loop for a second."""
+    names, compared, compare = [f"{number:05}".ljust(length, "x") for number in range(5_000)], list[str](), difflib.get_close_matches
+
+    def counted(word: str, possibilities: list[str], n: int) -> list[str]:
+        compared.extend(possibilities)
+        return compare(word, possibilities, n)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    assert did_you_mean("02500".ljust(length - 1, "x"), names) == f"Did you mean {names[2500]!r}?"
+    assert sum(map(len, compared)) <= 20_000
+
+
+@pytest.mark.parametrize("word", ["", "0", "99999", "~"])
+def test_beside_the_first_and_the_last_of_very_many_names_are_others(word: str) -> None:
+    """A word before all names, or after them, is compared with those at that end."""
+    assert did_you_mean(word, [f"{number:09}" for number in range(5_000)]).startswith("Known: 000000000, ")
 
 
 def test_nothing_known_is_nothing_said() -> None:
