@@ -31,6 +31,10 @@ def call(folder: Path, text: str) -> dict[str, Any]:
         ("command: [/bin/b.sh]", "command", ["/bin/b.sh"]),
         ("command: ['~/b.sh']", "command", ["~/b.sh"]),
         ("command: ls, cwd: /tmp", "cwd", "/tmp"),
+        ("command: ['bin/my prog.sh', x]", "command", ["{}/bin/my prog.sh", "x"]),
+        ("command: ['my bin/b.sh']", "command", ["{}/my bin/b.sh"]),
+        ('command: ["./it\'s.sh"]', "command", ["{}/it's.sh"]),
+        ("command: ['b.sh x/y']", "command", ["{}/b.sh x/y"]),
     ],
 )
 def test_a_relative_program_or_folder_begins_at_the_file(tmp_path: Path, written: str, field: str, read: Any) -> None:
@@ -68,3 +72,26 @@ def test_a_file_of_the_working_folder_stays_as_it_is_written(tmp_path: Path, mon
     (tmp_path / "jobs").mkdir()
     monkeypatch.chdir(tmp_path / "jobs")
     assert call(Path(), SHELL % "command: [./b.sh]")["input_data"]["command"] == ["./b.sh"]
+
+
+HOLIDAYS = """BEGIN:VCALENDAR
+VERSION:2.0
+BEGIN:VEVENT
+DTSTART;VALUE=DATE:20300102
+SUMMARY:closed
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+@pytest.mark.parametrize("place", ["closed.ics", "./days/closed.ics", "{}/closed.ics"])
+def test_a_calendars_file_begins_at_the_file(tmp_path: Path, place: str) -> None:
+    """Of a file elsewhere, a relative path of an iCalendar file too; an absolute one stays."""
+    folder = tmp_path / "jobs"
+    written = place.format(folder)
+    (folder / written).parent.mkdir(parents=True)
+    (folder / written).write_text(HOLIDAYS)
+    text = (
+        f"calendars: {{closed: ['ics:{written}']}}\n" + SHELL.replace("agentool_name", "exclude: [closed], agentool_name") % "command: ls"
+    )
+    assert call(folder, text)["exclude"] == ["2030-01-02"]

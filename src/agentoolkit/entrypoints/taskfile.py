@@ -18,7 +18,7 @@ from pydantic import ConfigDict, PrivateAttr, TypeAdapter, ValidationError, mode
 
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit import yaml_text
-from agentoolkit.entrypoints.task_paths import placed_below
+from agentoolkit.entrypoints.task_paths import place_calendars, placed_below
 from agentoolkit.entrypoints.taskfile_yaml import TaskFileError, construct, refusing_yaml, variables_in, without_variables
 from agentoolkit.system.scheduler.job_fields import NEEDED, JobFields, Name, Schedules, Text
 from agentoolkit.system.scheduler.named_calendars import Calendars, expanded
@@ -145,16 +145,22 @@ def load_tasks(path: Path) -> Sequence[Task]:
         text = decode_text(content, str(path))
     except InvalidInput as error:
         raise TaskFileError(error.problem, field="file", value=str(path), remedy=error.remedy) from error
-    tasks = read_tasks(text, str(path))
-    if (folder := path.resolve().parent) != Path.cwd():
+    folder = path.resolve().parent
+    tasks = read_tasks(text, str(path), folder)
+    if folder != Path.cwd():
         for task in tasks:
             call: dict[str, Any] = {"agentool_name": task.agentool_name, "input_data": task.input_data}
             task.input_data, task.gate = placed_below(folder, call)["input_data"], placed_below(folder, task.gate)
     return tasks
 
 
-def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
+def read_tasks(text: str, source: str = "tasks.yaml", folder: Path = Path()) -> Sequence[Task]:
     """Read tasks from YAML text.
+
+    Args:
+        text: The content of a task file.
+        source: The name of the file in messages.
+        folder: Start of the relative paths of calendars; by default the working folder.
 
     Raises:
         TaskFileError: The text has no list of tasks.
@@ -162,6 +168,7 @@ def read_tasks(text: str, source: str = "tasks.yaml") -> Sequence[Task]:
     """
     with refusing_yaml(text, source):
         nodes, defaults, calendars = _file_parts(yaml_text.compose(text), source)
+    calendars = place_calendars(folder, calendars)
     variables = variables_in(text)
     tasks: list[Task] = []
     refusals: list[TaskFileError] = []

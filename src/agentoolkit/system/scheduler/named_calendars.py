@@ -22,7 +22,8 @@ Calendars = Mapping[str, Sequence[str]]
 
 MAX_FILE_SIZE = 1_000_000
 """Maximum bytes of an iCalendar file."""
-_FILE = "ics:"
+FILE_PREFIX = "ics:"
+"""Beginning of an entry that is the path of an iCalendar file."""
 
 
 async def with_calendars(asked: F, calendars: Calendars) -> F:
@@ -43,7 +44,9 @@ def expanded(texts: Sequence[str], calendars: Calendars, field: str) -> list[str
     found: list[str] = []
     for text in texts:
         if text in calendars:
-            found += [day for entry in calendars[text] for day in (_days_of_file(entry, text) if entry.startswith(_FILE) else [entry])]
+            found += [
+                day for entry in calendars[text] for day in (_days_of_file(entry, text) if entry.startswith(FILE_PREFIX) else [entry])
+            ]
         elif _is_named(text, calendars):
             remedy = did_you_mean(text, calendars)
             raise InvalidSchedule(f"no calendar is called {excerpt(text)}.", field=field, value=text, remedy=remedy)
@@ -59,7 +62,7 @@ def _is_named(text: str, calendars: Calendars) -> bool:
 
 
 def _days_of_file(entry: str, name: str) -> list[str]:
-    path = Path(entry.removeprefix(_FILE)).expanduser()
+    path = Path(entry.removeprefix(FILE_PREFIX)).expanduser()
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_SIZE + 1)
