@@ -203,6 +203,7 @@ async def test_a_method_that_a_path_does_not_take(client: httpx2.AsyncClient, ki
     """405 with all of those that it takes."""
     answer = await client.put("/tasks/daily", headers=await bearer(kit, "maria", "admin"))
     assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET, PATCH")
+    assert answer.json()["remedy"] == "Its methods are DELETE, GET, PATCH."
 
 
 async def test_a_key_belongs_to_one_request(client: httpx2.AsyncClient, kit: TestToolkit) -> None:

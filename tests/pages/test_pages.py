@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -124,6 +125,36 @@ async def test_a_refusal_is_a_page(browse: Browse, path: str) -> None:
     page = await browse(path, status=422 if "cursor" in path else 404)
     assert "Nothing was changed." in page
     assert "Traceback" not in page
+
+
+async def test_a_query_that_cannot_be_read_can_be_corrected(browse: Browse) -> None:
+    """The page has the query as it was typed, in a field that asks the same list again."""
+    page = await browse("/executions?q=status:filed%20job:a", status=422)
+    assert "Did you mean" in page
+    assert '<form role="search" action="/executions">' in page
+    assert 'value="status:filed job:a"' in page
+
+
+async def test_a_page_that_there_is_not_is_a_page(browse: Browse) -> None:
+    """A browser that asks for an unknown address is shown a way back, in HTML."""
+    assert "Go to what needs you" in await browse("/nowhere", status=404, headers={"Accept": "text/html,*/*"})
+
+
+@pytest.mark.parametrize(("path", "accept"), [("/nowhere", "application/json"), ("/api/scheduler/nowhere", "text/html")])
+async def test_a_program_and_the_api_are_answered_in_json(client: httpx2.AsyncClient, path: str, accept: str) -> None:
+    """As before: whoever does not ask for HTML, and everybody below the API."""
+    answer = await client.get(path, headers={"Accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_what_waits_for_a_person_says_when_it_ends(kit: TestToolkit, browse: Browse) -> None:
+    """``ends in 2 h``, and not ``until in 2 h``."""
+    reason = "The budget of the day is used up: $5.00 of $5.00 are used."
+    await schedule(kit, "dear")
+    await kit.injector.run("scheduler", {"operation": "pause", "job_id": "dear", "until": "2030-01-03T00:00:00", "reason": reason})
+    page = await browse("/")
+    assert re.search(r"ends <time[^>]*>in 14 h<", page)
+    assert "until <time" not in page
 
 
 async def test_markup_in_names_is_text(kit: TestToolkit, browse: Browse) -> None:

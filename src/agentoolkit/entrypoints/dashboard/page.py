@@ -44,6 +44,8 @@ MAX_VIEWERS = 1_000
 """Viewers whose numbers of troubles are remembered."""
 WRITES = {"x-scope": "write"}
 """Of a form or a question: only those who may send it see it."""
+_TITLES = {422: "Not understood"}
+"""Titles in plain words, by the HTTP status whose own words are not."""
 _PACKED_FROM = 1_000
 """Bytes from which a page is compressed."""
 
@@ -171,12 +173,19 @@ class PageRoute(NamingRoute):
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
                 return await shared_pages_of(request.app.state).draw(request, handle)
             except Exception as error:
-                problem = problem_of(error)
-                refused = answer(request, render("error.html", problem=problem, title=problem.title), problem.status)
-                refused.headers.update(getattr(error, "headers", None) or {})
-                return refused
+                return refusal(request, error)
 
         return guarded
+
+
+def refusal(request: Request, error: Exception) -> Response:
+    """Return the page that tells an error. A query that was refused stands in a field, to be corrected."""
+    problem = problem_of(error)
+    title, query = _TITLES.get(problem.status, problem.title), request.query_params.get("q", "")
+    page = render("error.html", problem=problem, title=title, path=request.url.path, query=query)
+    refused = answer(request, page, problem.status)
+    refused.headers.update(getattr(error, "headers", None) or {})
+    return refused
 
 
 def page_router(*tags: str) -> APIRouter:

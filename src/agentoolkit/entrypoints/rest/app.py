@@ -81,7 +81,9 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         paths: dict[str, dict[str, object]] = request.app.openapi()["paths"]
         matching = (methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path))
         allowed = ", ".join(sorted({method.upper() for methods in matching for method in methods}))
-        error = ApiError(405, "method-not-allowed", f"{request.method} is not possible here.", headers={"Allow": allowed})
+        remedy = f"Its methods are {allowed}." if allowed else None
+        problem = f"{request.method} is not possible here."
+        error = ApiError(405, "method-not-allowed", problem, headers={"Allow": allowed}, remedy=remedy)
     elif isinstance(error, HTTPException) and error.status_code == 404:
         error = ApiError(404, "no-such-path", "There is nothing here.", remedy=f"{PREFIX}/openapi.json lists the paths.")
     return problem_response(error)
