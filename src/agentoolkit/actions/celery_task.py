@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
@@ -70,10 +70,10 @@ class CeleryClient:
             MissingExtra: Celery is not installed.
         """
         try:
-            from celery import Celery
+            from agentoolkit.celery_connection import connected_app
         except ImportError as error:
             raise _missing() from error
-        app = Celery("agentool", broker=_reveal(self.settings.broker), backend=_reveal(self.settings.result_backend))
+        app = connected_app(self.settings)
         app.conf.update(task_serializer="json", accept_content=["json"], broker_connection_timeout=10)
         return app
 
@@ -93,6 +93,12 @@ class CeleryClient:
         if self.settings.broker is None:
             remedy = "Set AGENTOOL_CELERY_BROKER, or CELERY_BROKER_URL, to its address."
             raise ConfigurationError("Tasks of Celery need a broker.", field="celery_broker", remedy=remedy)
+
+    def check_broker(self) -> None:
+        """Connect to the broker. Raises `BrokerAway` within a few seconds; a send waits much longer."""
+        from agentoolkit.celery_connection import check_broker
+
+        check_broker(self.app)
 
     async def send(self, task: str, args: list[Any], kwargs: dict[str, Any], queue: str) -> Any:
         """Send a task and return Celery's handle of it. A cancelled caller revokes the task, even if it is only sent afterwards."""
@@ -133,10 +139,6 @@ class CeleryClient:
         if handle.state != "SUCCESS":
             raise CeleryTaskFailed(f"The task has ended as {handle.state}: {handle.result!r}", value=handle.id)
         return handle.result
-
-
-def _reveal(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
 
 
 async def celery_task_send(

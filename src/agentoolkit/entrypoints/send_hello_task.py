@@ -27,12 +27,21 @@ async def send_hello(name: str) -> str:
         AgenToolError: The task cannot be sent, or has failed.
         TimeoutError: No worker answered in time.
     """
-    kit = Toolkit(Settings().or_local_redis(), runs_jobs=False)
+    kit = Toolkit(_settings(), runs_jobs=False)
+    client = kit.injector.get("celery_task").deps
+    client.check(CELERY_HELLO)
+    await asyncio.to_thread(client.check_broker)
     async with asyncio.timeout(PATIENCE):
         sent = await kit.injector.run("celery_task", {"operation": "send", "task": CELERY_HELLO, "kwargs": {"name": name}})
     if sent.state == "SENT":
         return f"Task {CELERY_HELLO} was sent as {sent.task_id}. Set CELERY_RESULT_BACKEND to be told what it answers."
     return f"Task {CELERY_HELLO} answered: {sent.result}"
+
+
+def _settings() -> Settings:
+    """Return settings that allow this task, whatever other tasks may be sent: who starts this program may greet."""
+    settings = Settings().or_local_redis()
+    return settings.model_copy(update={"celery": settings.celery.model_copy(update={"tasks": (CELERY_HELLO,)})})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.write(asyncio.run(send_hello(parser.parse_args(arguments).name)) + "\n")
     except TimeoutError:
-        broker = Settings().or_local_redis().celery.broker
+        broker = _settings().celery.broker
         where = redacted_text(broker.get_secret_value()) if broker else ""
-        sys.stderr.write(f"No worker has answered within {PATIENCE:g} s at {where}. Start that server, and a worker: agentool worker\n")
+        sys.stderr.write(f"No worker has answered within {PATIENCE:g} s at {where}. Start one: agentool worker\n")
         return 1
     except AgenToolError as error:
         sys.stderr.write(f"{error}\n")

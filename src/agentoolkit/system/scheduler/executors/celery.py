@@ -14,6 +14,7 @@ from celery import Celery
 from kombu.entity import Exchange, Queue
 from kombu.messaging import Producer
 
+from agentoolkit.celery_connection import connected_app
 from agentoolkit.setting_groups import CELERY_HELLO, CELERY_QUEUE, CELERY_TASK, CelerySettings
 from agentoolkit.system.scheduler.executors.couriers import GRACE_SECONDS, SEND_SECONDS, ThreadedCourier, message_seconds
 from agentoolkit.system.scheduler.jobs import Priority
@@ -37,9 +38,7 @@ def create_app(settings: CelerySettings, queues: Sequence[str] = ()) -> Celery:
         settings: The broker, and the type of its queues.
         queues: Names of the queues that a worker consumes.
     """
-    broker = settings.broker.get_secret_value() if settings.broker else None
-    backend = settings.result_backend.get_secret_value() if settings.result_backend else None
-    app = Celery("agentool", broker=broker, backend=backend)
+    app = connected_app(settings)
     is_redis = _is_redis(settings)
     on_redis = {"visibility_timeout": settings.visibility_timeout, "queue_order_strategy": "sorted", "unacked_restore_throttle": 1}
     on_redis |= dict.fromkeys(("socket_timeout", "socket_connect_timeout"), SEND_SECONDS)
