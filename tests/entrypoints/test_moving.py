@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -123,8 +124,24 @@ def test_what_is_allowed_already_is_not_asked_for(cli: Cli, monkeypatch: pytest.
     assert cli("import", "crontab", "crontab").stderr == ""
     Path("crontab").write_text("0 3 * * * true\n0 4 * * * ./Back up.sh\n0 5 * * * a | b\n")
     assert cli("import", "crontab", "crontab", "--shell").stderr.splitlines() == [
-        'agentool: before you serve it: export AGENTOOL_PROGRAMS=\'["true", "./Back", "sh"]\''
+        f'agentool: before you serve it: export AGENTOOL_PROGRAMS=\'["true", "{Path.home()}/Back", "sh"]\'',
+        "agentool: before you serve it: export AGENTOOL_SHELL_FOLDERS='[\"~\"]'",
     ]
+
+
+@pytest.mark.parametrize("command", ["cd app && ./poll now", "app/poll now", "./app/poll | cat"])
+def test_the_settings_that_are_asked_for_allow_what_is_relative(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, folder: Path, command: str
+) -> None:
+    """A program is allowed by its place in the home folder, where cron ran it, and not by one in the folder of the server."""
+    (folder / "me" / "app").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder / "me"))
+    Path("crontab").write_text(f"0 3 * * * {command}\n")
+    asked = cli("import", "crontab", "crontab", "--shell").stderr
+    for name, value in re.findall(r"export (\w+)='(.*)'", asked):
+        monkeypatch.setenv(name, value)
+    assert asked
+    assert cli("import", "crontab", "crontab", "--shell").stderr == ""
 
 
 @pytest.mark.parametrize("command", ["crontab", "scheduler-tasks", "jsonl"])

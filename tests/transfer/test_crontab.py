@@ -386,3 +386,41 @@ def test_a_long_comment_and_a_long_name_are_cut() -> None:
     tasks = read_tasks(as_task_file(translated(f"# {'c' * 3_000}\n0 1 * * * /opt/{'p' * 300}\n0 2 * * * /opt/{'p' * 300}")))
     assert [len(task.description or "") for task in tasks] == [2_000, 0]
     assert len({task.name for task in tasks}) == 2
+
+
+# Where cron starts a command
+
+
+@pytest.mark.parametrize(
+    ("line", "cwd"),
+    [
+        ("0 1 * * * bin/poll now", "~"),
+        ("0 1 * * * ./poll", "~"),
+        ("0 1 * * * cd app && ./poll", "~/app"),
+        ("0 1 * * * cd ../app && poll", "~/../app"),
+        ("HOME=/srv/me\n0 1 * * * bin/poll", "/srv/me"),
+        ("HOME=/srv/me\n0 1 * * * cd app && poll", "/srv/me/app"),
+    ],
+)
+def test_a_relative_path_begins_in_the_home_folder(line: str, cwd: str) -> None:
+    """Cron starts commands there, or in the folder that HOME names; the folder of the task file is another one."""
+    assert only(line)["input_data"]["cwd"] == cwd
+
+
+@pytest.mark.parametrize("command", ["/opt/poll", "poll", "poll a/b", "perl -c a/b", "sh -c 'a/b'"])
+def test_a_command_without_a_relative_program_needs_no_folder(command: str) -> None:
+    """Only a program's path and `cd` are known to be paths."""
+    assert "cwd" not in only(f"0 1 * * * {command}")["input_data"]
+
+
+@pytest.mark.parametrize(
+    ("command", "cwd"), [("bin/poll | b", "~"), ("cd app && ./poll | b", "~"), ("cd /app && ./poll | b", None), ("a | bin/b", None)]
+)
+def test_a_shell_begins_in_the_home_folder_too(command: str, cwd: str | None) -> None:
+    """With `shell`, where the line begins with a relative path."""
+    assert only(f"0 1 * * * {command}", shell=True)["input_data"].get("cwd") == cwd
+
+
+def test_another_users_home_folder_is_named() -> None:
+    """In a system's crontab the home is that of the entry's user."""
+    assert only("0 1 * * * someone bin/poll", system=True)["input_data"]["cwd"] == "~someone"

@@ -113,7 +113,7 @@ class ShellRules(ShellSettings):
             raise InvalidInput(f"Program {excerpt(program)} is allowed, but not found.", field="command", value=program, remedy=remedy)
         problem = f"Program {excerpt(str(wanted or program))} is not allowed; allowed are {', '.join(self.programs) or 'none'}."
         remedy = "Add it to the setting `programs` (AGENTOOL_PROGRAMS)."
-        raise CommandNotAllowed(problem, field="command", value=program, remedy=remedy)
+        raise CommandNotAllowed(problem, field="command", value=str(wanted or program), remedy=remedy)
 
     def _resolve_folder(self, asked: str | None) -> Path:
         if asked is None:

@@ -13,6 +13,9 @@ _STDOUT = r"\s+1>>?|\s*(?<!\s\d)(?<!\s\d\d)(?<![\\<>])>>?"
 _DISCARDS_OUTPUT = re.compile(rf"(?:(?:\s*&>|\s*>&|\s+2>>?|{_STDOUT})\s*/dev/null|\s+2>&1)+$")
 _WRITES_FILE = re.compile(rf"(?:\s*&>>?|{_STDOUT})\s*(?P<file>[^\s'\"$`;&|<>*?]+)(?:\s+2>&1)?\s*$")
 _CHANGES_FOLDER = re.compile(r"cd\s+(?P<folder>[^\s'\"$`;&|]+)\s*&&\s*(?P<rest>.+)")
+_BEGINS_RELATIVE = re.compile(r"cd\s+[\w.]|[\w.-]+/")
+"""The beginning of a command whose program, or the folder of whose ``cd``, is a relative path."""
+_ABSOLUTE = ("/", "~")
 _BRACES = re.compile(r"\{[^\s}]*(?:,|\.\.)")
 """Braces with a list or a range, which some shells write out as several words."""
 _OF_THE_SHELL = frozenset(
@@ -95,6 +98,15 @@ def shell_program_call(shell: str, command: str, stdin: str | None = None) -> Ta
         raise Untranslatable("there is no command")
     first = re.search(r"[\w./-]+", command)
     return _run([shell, "-c", command], stdin)._replace(program=first[0] if first else shell)
+
+
+def starting_in(home: str, target: Target, line: str) -> Target:
+    """Return a call whose relative program or folder begins in a home folder, where cron starts the line of the call."""
+    data = target.input_data
+    folder: str | None = data.get("cwd")
+    if folder is not None:
+        return target if folder.startswith(_ABSOLUTE) else target._replace(input_data={**data, "cwd": f"{home}/{folder}"})
+    return target._replace(input_data={**data, "cwd": home}) if _BEGINS_RELATIVE.match(line) else target
 
 
 def failure_notification(name: str, job: str, target: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from agentoolkit.system.scheduler.job_fields import MAX_DESCRIPTION_LENGTH
 from agentoolkit.system.scheduler.schedules import read_schedule, upstream_in
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.text_files import describe_undecodable, split_lines
-from agentoolkit.transfer.commands import Target, failure_notification, shell_call, shell_program_call, without_output
+from agentoolkit.transfer.commands import Target, failure_notification, shell_call, shell_program_call, starting_in, without_output
 from agentoolkit.transfer.crontab_users import has_user_column, is_ones_own
 from agentoolkit.transfer.translation import Note, Translation, Untranslatable, unique_names
 
@@ -159,7 +159,8 @@ class _Reader:
         bare, *lines = [part.replace("\\%", "%") for part in re.split(r"(?<!\\)%", command)]
         text = "\n".join(lines)
         stdin = (text if text.endswith("\n") or not text else f"{text}\n") if lines else None
-        target = self._target(where, bare, stdin)
+        home = self._variables.get("HOME") or (f"~{user}" if user and not is_ones_own(user) else "~")
+        target = starting_in(home, self._target(where, bare, stdin), bare.strip())
         name = self._name(PurePath(target.program).stem)
         about = {"description": self._comment[:MAX_DESCRIPTION_LENGTH]} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
