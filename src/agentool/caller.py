@@ -43,7 +43,7 @@ class Caller:
     lineage: tuple[str, ...] = ()
     """Execution ids of the scheduled runs around this call, outermost first."""
     acts_for: str = ""
-    """The owner of what this caller creates, if an administrator creates it for somebody else; empty: the caller."""
+    """The owner of what this caller creates, if it names one: an administrator somebody else, an agent itself; empty: the caller."""
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.name) > MAX_NAME:
@@ -71,12 +71,19 @@ class Caller:
         lineage = (*self.lineage, execution_id)[-MAX_LINEAGE:]
         return Caller(self.name, "schedule", self.scopes, self.depth + 1, lineage)
 
+    @property
+    def acts_for_another(self) -> bool:
+        """True if somebody else owns what it creates."""
+        return self.acts_for not in ("", self.name)
+
     def owner_of_new(self) -> Caller:
         """Return the caller that owns what this caller creates.
 
         If this caller acts for somebody else, that owner has an owner's rights, never an administrator's.
         """
-        return Caller(self.acts_for, self.door, OWN) if self.acts_for else self
+        if self.acts_for_another:
+            return Caller(self.acts_for, self.door, OWN)
+        return replace(self, acts_for="") if self.acts_for else self
 
     def at(self, door: Door, scopes: Iterable[Scope] | None = None) -> Caller:
         """Return this caller at another door, with at most these scopes."""

@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from agentool import InvalidInput
+from agentool import Injector, InvalidInput
 from agentoolkit.entrypoints.rest import TaskQueue, TaskScheduler
 from agentoolkit.entrypoints.taskfile import TaskFileError
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler import JobExists
 from agentoolkit.testing import TestToolkit, toolkit
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "agent-app"
@@ -94,6 +95,53 @@ async def test_a_registered_task_runs(kit: TestToolkit, tmp_path: Path) -> None:
     scheduler.unregister_task("mean")
     await kit.advance(hours=1)
     assert (await kit.injector.run("scheduler", {"operation": "list"})).data["jobs"] == []
+
+
+REPORTS = {"a": "{name: daily_report, schedule: 1 hour, function: 'statistics:mean', args: [[1, 3]]}"}
+REPORTS["another"] = REPORTS["a"].replace("1 hour", "2 hours")
+
+
+@pytest.mark.parametrize("other", REPORTS.values(), ids=REPORTS)
+async def test_the_task_of_another_agent_is_left_alone(
+    kit: TestToolkit, tmp_path: Path, caplog: pytest.LogCaptureFixture, other: str
+) -> None:
+    """*Define scheduled tasks in YAML files per agent*: where two use one name the second is refused, whether it says the same or not."""
+    scheduler = TaskScheduler()
+    for agent, task in (("agent-a", REPORTS["a"]), ("agent-b", other)):
+        (tmp_path / "tasks.yaml").write_text(f"tasks:\n  - {task}\n")
+        scheduler.register_task(scheduler.load_tasks_from_yaml(tmp_path / "tasks.yaml", agent_name=agent)[0])
+        await kit.advance(seconds=1)
+    assert "Task 'daily_report' was not scheduled: job_name: A job of 'agent-a' has the name 'daily_report'." in caplog.text
+    (job,) = (await kit.injector.run("scheduler", {"operation": "list"})).data["jobs"]
+    assert (job["owner"], job["schedule"]) == ("agent-a", "1 hour")
+
+
+def test_outside_of_an_event_loop_the_refusal_is_raised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says whose task it is and what to write; the agent's own task may be changed."""
+    monkeypatch.setenv("AGENTOOL_FUNCTIONS", "statistics")
+    with Injector().activate() as injector:
+        scheduler = TaskScheduler()
+        tasks = {}
+        for name, text in REPORTS.items():
+            (tmp_path / "tasks.yaml").write_text(f"tasks:\n  - {text}\n")
+            tasks[name] = scheduler.load_tasks_from_yaml(tmp_path / "tasks.yaml", agent_name="agent-a")[0]
+            scheduler.register_task(tasks[name])
+        with pytest.raises(JobExists, match="'agent-b daily_report'"):
+            scheduler.register_task(tasks["a"].model_copy(update={"agent_name": "agent-b"}))
+        (job,) = injector.run_sync("scheduler", {"operation": "list"}).data["jobs"]
+        assert (job["owner"], job["schedule"]) == ("agent-a", "2 hours")
+        injector.run_sync("scheduler", {"operation": "stop"})
+
+
+async def test_what_an_agent_registers_for_itself_has_its_own_rights(kit: TestToolkit, tmp_path: Path) -> None:
+    """Nobody else made it: its code may do what the application's may."""
+    (tmp_path / "tasks.yaml").write_text(f"tasks:\n  - {REPORTS['a']}\n")
+    scheduler = TaskScheduler()
+    scheduler.register_task(scheduler.load_tasks_from_yaml(tmp_path / "tasks.yaml", agent_name="agent-a")[0])
+    await kit.advance(seconds=1)
+    info = (await kit.injector.run("scheduler", {"operation": "get_job", "job_id": "daily_report"})).data["info"]
+    made_by = {"name": "agent-a", "door": "code", "scopes": ["admin"], "depth": 0, "lineage": []}
+    assert (info["created_by"], info["changed_by"]) == (made_by, None)
 
 
 async def test_a_task_that_is_refused_is_logged(kit: TestToolkit, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -321,6 +321,26 @@ async def test_a_task_that_was_changed_for_an_agent_stays_its_own(api: Api, path
     assert (changed["agent_name"], changed["created_by"]["name"], changed["changed_by"]["name"]) == ("email-agent", "email-agent", "local")
 
 
+@pytest.mark.parametrize("more", [{}, {"replace": True}, {"schedule": "0 10 * * *", "replace": True}, {"dry_run": True}])
+async def test_a_task_of_another_agent_is_not_taken_for_this_one_s(api: Api, more: dict[str, Any]) -> None:
+    """Whether it says the same or replaces it: the answer would tell an agent of a task that it does not have."""
+    task = {"name": "mail", "schedule": "0 9 * * *", "agent_name": "email-agent", **LIST}
+    await api("POST", "/tasks", status=201, json=task)
+    refused = await api("POST", "/tasks", status=409, json={**task, "agent_name": "support-bot", **more})
+    assert (refused["field"], "'email-agent'" in refused["detail"]) == ("name", True)
+    kept = await api("GET", "/tasks/mail")
+    assert (kept["agent_name"], kept["schedule"], kept["version"]) == ("email-agent", "0 9 * * *", 1)
+
+
+async def test_an_administrator_who_names_no_agent_changes_whose_task_it_is(api: Api) -> None:
+    """As before: who does not say for whom means the task itself."""
+    task = {"name": "mail", "schedule": "0 9 * * *", **LIST}
+    await api("POST", "/tasks", status=201, json={**task, "agent_name": "email-agent"})
+    await api("POST", "/tasks", json={**task, "schedule": "0 10 * * *", "replace": True})
+    kept = await api("GET", "/tasks/mail")
+    assert (kept["agent_name"], kept["schedule"]) == ("email-agent", "0 10 * * *")
+
+
 async def test_a_simulation_holds_up_nothing(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand tasks take seconds, so they are read in a thread, and what is due meanwhile is run."""
     threads: list[int] = []

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from agentool.caller import Caller, acting_as
+from agentool.caller import CODE, Caller, acting_as
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.client import get_scheduler
@@ -52,6 +52,8 @@ class TaskScheduler:
 
     def register_task(self, task: NewTask) -> None:
         """Create or update the job of a task. Inside an event loop this happens right afterwards, and a refusal is logged.
+
+        A task of another agent is never changed: names are unique, also across agents.
 
         Raises:
             SchedulerError: The task is refused; only outside of an event loop.
@@ -145,7 +147,7 @@ def _path_of(function: Callable[..., Any] | None) -> str:
 
 def _call_scheduler(injector: Injector, call: Mapping[str, Any], agent_name: str | None, failure: str) -> asyncio.Task[None] | None:
     """Call the scheduler as an agent. Inside an event loop return a task for the call; outside wait for the answer."""
-    with acting_as(Caller(agent_name or "code")):
+    with acting_as(Caller(agent_name, acts_for=agent_name) if agent_name else CODE):
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

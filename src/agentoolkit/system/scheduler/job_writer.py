@@ -162,7 +162,19 @@ class JobWriter:
             self._events.execution_changed(execution)
 
 
+def check_owner_meant(job: Job) -> None:
+    """Refuse a job of one owner to a caller that schedules for another by name. Raises `JobExists`.
+
+    Source: *Agent Scheduler & Background Task Queue*, "Features": each agent has a task file of its own.
+    """
+    meant = get_caller().acts_for
+    if meant and meant != job.owner:
+        problem = f"A job of {job.owner!r} has the name {excerpt(job.job_name)}."
+        raise JobExists(problem, field="job_name", value=job.job_name, remedy=f"Names are unique: write e.g. '{meant} {job.job_name}'.")
+
+
 def _check_visible(taken: StoredJob, job: Job, remedy: str) -> None:
     """Refuse another owner's job without revealing more than that the name is in use. Raises `JobExists`."""
     if not get_caller().owns(taken.job.owner):
         raise JobExists(f"The name {excerpt(job.job_name)} is taken.", field="job_name", value=job.job_name, remedy=remedy)
+    check_owner_meant(taken.job)

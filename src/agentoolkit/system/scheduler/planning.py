@@ -94,7 +94,7 @@ def plan(
     policies = _policies(USUAL_POLICIES, given)
     reading, values["input_data"] = _checked(lambda: read_when(given, id_, now, habits), values, policies, given, injector, before)
     caller = get_caller()
-    values |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for else None}
+    values |= {"created_by": caller.owner_of_new(), "changed_by": caller if caller.acts_for_another else None}
     job = Job(job_id=id_, schedule=reading.schedule, policies=policies, created_at=now, **values)
     status = JobStatus.PAUSED if asked.paused else JobStatus.ACTIVE
     return Plan(job, JobState(status, reading.schedule.first_from(now)), reading)

@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermit
 from agentoolkit.system.scheduler.events import Listener, PortionListener
 from agentoolkit.system.scheduler.executions import ExecutionService
 from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields
-from agentoolkit.system.scheduler.job_writer import Added, Cancelled, JobWriter
+from agentoolkit.system.scheduler.job_writer import Added, Cancelled, JobWriter, check_owner_meant
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
 from agentoolkit.system.scheduler.lookup import JobLookup, resolve_upstream
 from agentoolkit.system.scheduler.named_calendars import Calendars, F, with_calendars
@@ -139,6 +139,7 @@ class SchedulerService:
             if stored is None:
                 return None
             self.lookup.check_owner(stored.job, job_id or asked.job_name or "")
+            check_owner_meant(stored.job)
             planned = redefine(stored, asked, self.parts.injector, self.now(), self.habits)
             if planned is None:
                 return Added(*stored, Reading(stored.job.schedule, describe(stored.job.schedule), ()), created=False)
