@@ -258,7 +258,7 @@ class CelerySettings(SettingsGroup):
     tasks: tuple[str, ...] = Field(
         default=(CELERY_HELLO,),
         description="Names or patterns of the tasks that may be sent to Celery's workers; none of yours until you name them",
-        examples=[("reports.*", "greet")],
+        examples=["reports.*,greet"],
     )
     queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")
     visibility_timeout: float = Field(

@@ -43,10 +43,14 @@ def _section(group: str | None) -> str:
 
 def _row(setting: Setting) -> str:
     about = setting.about
-    example = (about.examples or [_shown(about.default)])[0]
     kind = f"{setting.kind}, secret" if setting.is_secret else setting.kind
-    cells = (f"`{setting.variable}`", kind, _shown(about.default) or "–", f"`{example}`", about.description or "")
+    cells = (f"`{setting.variable}`", kind, _shown(about.default) or "–", f"`{example_of(setting)}`", about.description or "")
     return f"| {' | '.join(cells)} |".replace("`–`", "–")
+
+
+def example_of(setting: Setting) -> str:
+    """Return a value as a variable takes it; a dash where none is known."""
+    return _shown((setting.about.examples or [setting.about.default])[0])
 
 
 def _shown(default: Any) -> str:
@@ -54,4 +58,6 @@ def _shown(default: Any) -> str:
         return "–"
     if isinstance(default, bool):
         return str(default).lower()
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))  # as a variable takes a list
     return f"{default:g}" if isinstance(default, float) else str(default)

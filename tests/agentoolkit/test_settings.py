@@ -11,9 +11,9 @@ import pytest
 from pydantic import ValidationError
 
 from agentool import ConfigurationError
-from agentoolkit.settings import InvalidSettings, Settings, ShellSettings, all_settings, home
+from agentoolkit.settings import InvalidSettings, Setting, Settings, ShellSettings, all_settings, home
 
-from .settings_page import page
+from .settings_page import example_of, page
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "settings.md"
 
@@ -33,6 +33,13 @@ def test_the_page_is_up_to_date() -> None:
     if os.environ.get("REGENERATE_DOCS"):
         PAGE.write_text(page(), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+@pytest.mark.parametrize("setting", all_settings(), ids=lambda setting: setting.variable)
+def test_the_example_of_a_setting_can_be_typed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page shows is what a variable takes."""
+    monkeypatch.setenv(setting.variable, example_of(setting))
+    assert len(Settings().given) == 1
 
 
 def test_every_setting_is_described_and_has_its_own_variable() -> None:
