@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from agentool.errors import InvalidInput, excerpt
-from agentoolkit.system.templates.errors import InvalidTemplate, TemplateNotFound
+from agentoolkit.system.templates.errors import InvalidTemplate, TemplateError, TemplateNotFound
+from agentoolkit.text_files import replace_text
 
 SUFFIX = ".j2"
 _NAME = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -83,7 +83,7 @@ class FolderLibrary:
         path = self._path(name)
         if path is None or not path.is_file():
             return None
-        with path.open("rb") as file:
+        with _told(name, "read"), path.open("rb") as file:
             content = file.read(_MAX_CHARACTER_SIZE * self._largest + 1)
         source = content.decode("utf-8", errors="replace")
         if len(source) > self._largest:
@@ -99,21 +99,17 @@ class FolderLibrary:
         if path is None:
             raise InvalidInput(f"{excerpt(name)} leads out of the folder.", field="template_name", value=name)
         new = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with _told(name, "saved"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replace_text(path) as file:
                 file.write(source)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
         return new
 
     def delete(self, name: str) -> bool:
         there = self.has(name)
         if there and (path := self._path(name)):
-            path.unlink(missing_ok=True)
+            with _told(name, "deleted"):
+                path.unlink(missing_ok=True)
         return there
 
     def names(self) -> Sequence[str]:
@@ -142,6 +138,17 @@ def found(library: Library, name: str) -> str:
     if source is None:
         raise TemplateNotFound.among(name, library.names())
     return source
+
+
+@contextmanager
+def _told(name: str, what: str) -> Generator[None]:
+    """Turn the system's errors into one that names the template, and no path of this machine."""
+    try:
+        yield
+    except OSError as error:
+        problem = f"{name!r} cannot be {what}: {error.strerror or error}."
+        remedy = "Look at the folder of the setting `template_folder`, or choose another name."
+        raise TemplateError(problem, field="template_name", value=name, remedy=remedy) from error
 
 
 def _is_name(name: str) -> bool:

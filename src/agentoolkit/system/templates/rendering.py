@@ -19,7 +19,7 @@ from typing import IO, Any, cast
 
 from pydantic_core import to_json
 
-from agentool.errors import ConfigurationError
+from agentool.errors import ConfigurationError, InvalidInput
 from agentool.secrets_here import without_cut_end
 from agentoolkit.settings import TemplateSettings
 from agentoolkit.system.templates.errors import InvalidTemplate, RenderingFailed, RenderingRefused, TemplateError
@@ -117,10 +117,11 @@ class Renderer:
         """Return the rendered text.
 
         Raises:
+            InvalidInput: The variables are no JSON values.
             InvalidTemplate, RenderingFailed: The template or its variables are wrong.
             RenderingRefused: It went beyond a limit, or out of the sandbox.
         """
-        given = to_json(variables, inf_nan_mode="constants").decode()
+        given = _as_json(variables)
         if len(given) > self.limits.variables_size:
             remedy = f"Give at most {self.limits.variables_size:,} (setting `template_variables_size`)."
             raise RenderingRefused(f"They have {len(given):,} characters as JSON.", field="variables", remedy=remedy)
@@ -182,6 +183,14 @@ class Renderer:
                 return worker
             worker.end()
         return Worker(self.limits.memory)
+
+
+def _as_json(variables: Message) -> str:
+    try:
+        return to_json(variables, inf_nan_mode="constants").decode()
+    except ValueError as error:  # the variables themselves may hold secrets
+        problem, remedy = f"They cannot be written as JSON: {error}.", "Give JSON values, models and times."
+        raise InvalidInput(problem, field="variables", remedy=remedy) from error
 
 
 def _said(answer: Message) -> str:
