@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, TimeoutError
 
 from agentool.errors import AgenToolError
 
@@ -35,6 +37,8 @@ class RedisServer:
         # Its replies are untyped: each caller reads its own.
         self._client: Any = Redis.from_url(url, decode_responses=True, **timeouts)  # pyright: ignore[reportUnknownMemberType]
         self._threads = _threads()
+        self._silent_at = -math.inf
+        """Monotonic time at which the server was last found silent."""
 
     async def run(self, work: Callable[[Any], T]) -> T:
         """Call a function with the client, in a thread.
@@ -44,10 +48,20 @@ class RedisServer:
             Exception: Any exception of the function.
         """
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work, self._client)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._call, work, time.monotonic())
         except RedisError as error:
             remedy = "Check that it runs and that AGENTOOL_REDIS_URL is its address."
             raise RedisUnavailable(f"The Redis server cannot be used: {error}", field="redis_url", remedy=remedy) from error
+
+    def _call(self, work: Callable[[Any], T], asked_at: float) -> T:
+        """Call a function, unless the server was found silent since it was asked: all who wait would wait one after the other."""
+        if self._silent_at > asked_at:
+            raise TimeoutError(f"it did not answer within {SECONDS:g} s")
+        try:
+            return work(self._client)
+        except TimeoutError:
+            self._silent_at = time.monotonic()
+            raise
 
     def close(self) -> None:
         """End its threads and connections. Running calls finish first."""

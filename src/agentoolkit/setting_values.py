@@ -7,6 +7,7 @@ import re
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -51,7 +52,7 @@ def checked_web_address(url: SecretStr) -> SecretStr:
     """Return an http:// or https:// address. Raises `ValueError`, without quoting it."""
     if not _WEB_ADDRESS.match(url.get_secret_value()):
         raise ValueError("it does not begin with http:// or https:// and a host")
-    return url
+    return _with_port(url)
 
 
 def checked_network(named: str) -> str:
@@ -73,6 +74,15 @@ def _with_scheme(url: SecretStr, *schemes: str) -> SecretStr:
     found = _SCHEME.match(url.get_secret_value())
     if found is None or found["scheme"] not in schemes:
         raise ValueError(f"it does not begin with {', '.join(f'{scheme}://' for scheme in schemes)}")
+    return _with_port(url)
+
+
+def _with_port(url: SecretStr) -> SecretStr:
+    """Return an address whose port is a number, if it has one. Otherwise each library would quote what stands there: part of a password."""
+    try:
+        _ = urlsplit(url.get_secret_value()).port
+    except ValueError:
+        raise ValueError("its port is no number; write /, ?, # and @ in a password as %2F, %3F, %23 and %40") from None
     return url
 
 

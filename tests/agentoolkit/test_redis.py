@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import redis
 from tests.servers import free_port, redis_running
 
 from agentool import ConfigurationError
+from agentoolkit import redis_server
 from agentoolkit.redis_server import RedisServer, RedisUnavailable
 from agentoolkit.settings import Settings
 from agentoolkit.system.queue.backends.redis import RedisQueueBackend
@@ -145,3 +147,33 @@ def test_redis_without_an_address_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="AGENTOOL_REDIS_URL") as refused:
         Toolkit(settings(**{name: "redis"}))
     assert refused.value.field == name
+
+
+async def test_all_who_wait_for_a_silent_server_are_told_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes connections and answers nothing: who waited meanwhile does not wait as long again, each after the other."""
+    monkeypatch.setattr(redis_server, "SECONDS", 0.2)
+    tried = list[str]()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = RedisServer(f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+
+        def work(client: Any) -> None:
+            tried.append("tried")
+            client.ping()
+
+        ends = await asyncio.gather(*(server.run(work) for _ in range(40)), return_exceptions=True)
+        assert {type(end) for end in ends} == {RedisUnavailable}
+        assert len(tried) < 10  # those whose turn had come
+        server.close()
+
+
+async def test_who_asks_after_the_others_were_told_tries_anew(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server may answer by now."""
+    server = RedisServer(redis_url)
+
+    def silent(client: Any) -> None:
+        raise redis.TimeoutError("silent")
+
+    with pytest.raises(RedisUnavailable, match="silent"):
+        await server.run(silent)
+    assert await server.run(lambda client: client.ping())
+    server.close()

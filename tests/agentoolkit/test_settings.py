@@ -202,3 +202,14 @@ def test_settings_import_no_tool() -> None:
     ours = ("settings", "setting_groups", "setting_sources", "setting_values", "agent_settings", "own_folder")
     ground = {f"agentoolkit.{name}" for name in ours}
     assert set(loaded) <= ground
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"), [("redis_url", "redis"), ("redis_url", "rediss"), ("celery_broker", "amqp"), ("ping_url", "https")]
+)
+@pytest.mark.parametrize("password", ["hunter/2", "hunter#2", "hunter?2"])
+def test_a_password_that_is_not_written_for_an_address_is_not_shown(name: str, scheme: str, password: str) -> None:
+    """Its beginning stands where a port is, and the libraries quote that; the error says how to write it."""
+    with pytest.raises(ValueError, match="%2F") as refused:
+        Settings.from_values({name: f"{scheme}://maria:{password}@127.0.0.1:6379/0"})
+    assert "hunter" not in str(refused.value)
