@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from pydantic_ai import Agent
-from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, UserPromptPart
+from pydantic_ai.messages import ModelMessage, ModelResponse, TextPart, ToolCallPart, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.usage import RequestUsage
 
@@ -102,3 +102,97 @@ async def test_what_waits_for_a_person_is_left_alone(kit: TestToolkit) -> None:
         await slow
     assert failed.value.result["messages"][-1]["text"] == "a long answer"
     assert (await kept(kit)).deferred_tool_requests is not None
+
+
+class Payer:
+    """An agent that pays with approval, and keeps what its model was told."""
+
+    def __init__(self) -> None:
+        self.paid = 0
+        self.told: list[str] = []
+        self.fails = False
+        """Does the model fail once it has been told something?"""
+        agent = Agent(FunctionModel(self._respond))
+        agent.tool_plain(requires_approval=True)(self.pay)
+        register_agent("a", agent, approvals="park", approval_seconds=604_800)
+
+    async def _respond(self, messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+        self.told = [str(part.content) for message in messages for part in message.parts if isinstance(part, ToolReturnPart)]
+        if prompts(messages)[-1] == "pay" and not self.told:
+            return ModelResponse(parts=[ToolCallPart("pay", {})])
+        if self.fails:
+            raise ValueError("the model broke")
+        return ModelResponse(parts=[TextPart(f"re: {prompts(messages)[-1]}")])
+
+    async def pay(self) -> str:
+        """Pay."""
+        self.paid += 1
+        return "paid"
+
+
+async def daily(kit: TestToolkit, name: str, prompt: str) -> None:
+    """Schedule a prompt for each day at nine, in the conversation ``team``."""
+    call = {"operation": "run", "agent": "a", "prompt": prompt, "conversation": "team"}
+    job = {"job_name": name, "schedule": "0 9 * * *", "agentool_name": "agent", "input_data": call}
+    await kit.injector.run("scheduler", {"operation": "schedule", **job})
+
+
+async def runs_of(kit: TestToolkit, name: str) -> list[tuple[str, str]]:
+    """Return how the runs of a job have ended, and why, the oldest first."""
+    found = (await kit.injector.run("scheduler", {"operation": "get_history", "job_id": name})).data["history"]
+    return [
+        (run["status"], run["reason"] or (run["result"] or run["error"])["output" if run["result"] else "message"])
+        for run in reversed(found)
+    ]
+
+
+async def approval_id(kit: TestToolkit) -> str:
+    """Return the id of the one approval that waits."""
+    (waiting,) = (await kit.injector.run("agent", {"operation": "list_approvals"})).approvals
+    return waiting.approval_id
+
+
+async def test_a_run_is_skipped_while_its_conversation_waits_for_a_person(kit: TestToolkit) -> None:
+    """The next due times of the job that waits, and of others, neither fail nor speak over the open call; then all goes on."""
+    payer = Payer()
+    await daily(kit, "payer", "pay")
+    await kit.advance(days=1)
+    await daily(kit, "asker", "how are you?")
+    approval = await approval_id(kit)
+    await kit.advance(days=1)
+    waits = ("skipped", f"its conversation waits until approval {approval} is decided")
+    assert (await runs_of(kit, "asker"), (await runs_of(kit, "payer"))[1:]) == ([waits], [waits])
+    await kit.injector.run("agent", {"operation": "approve", "approval_id": approval})
+    await kit.advance(days=1)
+    assert (await runs_of(kit, "asker"))[-1] == ("success", "re: how are you?")
+    assert payer.paid == 1
+
+
+async def test_a_conversation_goes_on_when_the_job_that_waited_is_gone(kit: TestToolkit) -> None:
+    """Nothing waits any more, so nothing is listed; the model learns that the call was not made, and answers the next prompt."""
+    payer = Payer()
+    await daily(kit, "payer", "pay")
+    await kit.advance(days=1)
+    await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "payer"})
+    assert (await kit.injector.run("agent", {"operation": "list_approvals"})).approvals == []
+    assert await ask(kit, "how are you?") == "re: how are you?"
+    assert payer.told == ["Nobody decided on this call, and the job that waited for it is gone. It was not made."]
+    assert payer.paid == 0
+
+
+async def test_a_conversation_goes_on_when_the_run_that_was_approved_has_failed(kit: TestToolkit) -> None:
+    """An approved run that ended without an answer holds its conversation no longer, and the model is told not to pay twice."""
+    payer = Payer()
+    await daily(kit, "payer", "pay")
+    await kit.advance(days=1)
+    approval = await approval_id(kit)
+    payer.fails = True
+    await kit.injector.run("agent", {"operation": "approve", "approval_id": approval})
+    await kit.advance(seconds=1)
+    payer.fails = False
+    assert [status for status, _ in await runs_of(kit, "payer")] == ["cancelled", "failed"]
+    assert await ask(kit, "how are you?") == "re: how are you?"
+    assert payer.told == [
+        "The run that went on with this call ended without an answer, so nobody knows whether it was made. Do not repeat it."
+    ]
+    assert payer.paid == 1

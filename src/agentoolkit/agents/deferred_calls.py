@@ -41,6 +41,11 @@ def answers_of(requests: DeferredToolRequests, approval: Approval) -> DeferredTo
     return requests.build_results(approvals=decisions)
 
 
+def answers_that_deny(requests: DeferredToolRequests, reason: str) -> DeferredToolResults:
+    """Return an answer to each call of a parked run, with the same reason."""
+    return requests.build_results(approvals={call.tool_call_id: ToolDenied(reason) for call in requests.approvals})
+
+
 def calls_waiting(requests: DeferredToolRequests, schemas: Mapping[str, Mapping[str, Any]]) -> tuple[WaitingCall, ...]:
     """Return the calls that a person must decide on.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -50,9 +50,10 @@ class ParkedRuns:
     time: TimeSource
 
     async def pending(self, limit: int = MAX_LISTED) -> Sequence[Approval]:
-        """Return the first `limit` undecided approvals that the caller may see, oldest first."""
+        """Return undecided approvals that the caller may see, oldest first: of the first `limit` those whose job is not gone."""
         caller = get_caller()
-        return await self.approvals.pending(None if caller.is_admin else caller.name, limit)
+        waiting = await self.approvals.pending(None if caller.is_admin else caller.name, limit)
+        return [approval for approval in waiting if await self._has_job(approval)]
 
     async def decide(self, approval_id: str, *, approve: bool, edits: Edits | None = None, reason: str = "") -> Approval:
         """Decide on a parked run, and let it go on as a further execution of its job.
@@ -91,10 +92,8 @@ class ParkedRuns:
         if execution is None or not task.is_whole or not await self.jobs.has(execution.job_id):
             whose = "belongs to no job that could go on" if execution is None or task.is_whole else "is a part of something else"
             return AgentError(f"A call needs approval, and this run {whose}.", remedy="Schedule the prompt by itself, or grant the tool.")
-        # The id depends on the calls only, so several attempts that park them share one approval.
-        digest = hashlib.sha256("#".join([conversation_id, *sorted(call.call_id for call in calls)]).encode()).hexdigest()
         approval = Approval(
-            approval_id=f"apr-{digest[:12]}",
+            approval_id=_approval_id(conversation_id, (call.call_id for call in calls)),
             owner=task.owner,
             agent=name,
             job_id=execution.job_id,
@@ -118,6 +117,27 @@ class ParkedRuns:
         if approval is None or approval.status == "pending":
             raise NoSuchApproval("What this run waits for is not decided.", field="approval_id", value=execution.execution_id)
         return approval
+
+    async def why_unanswered(self, conversation_id: str, call_ids: Iterable[str]) -> str:
+        """Return why the calls at the end of a conversation will never be answered, for a model that goes on without them.
+
+        Raises:
+            EndedEarly: They may be: a person has yet to decide, or the run that waited goes on.
+        """
+        approval = await self.approvals.get(_approval_id(conversation_id, call_ids))
+        if approval is None or not await self._has_job(approval):
+            return "Nobody decided on this call, and the job that waited for it is gone. It was not made."
+        if approval.status == "pending" or not await self._went_on(approval):
+            what = "is decided" if approval.status == "pending" else "has gone on"
+            reason = f"its conversation waits until approval {approval.approval_id} {what}"
+            raise EndedEarly("skipped", reason, {"approval_id": approval.approval_id})
+        return "The run that went on with this call ended without an answer, so nobody knows whether it was made. Do not repeat it."
+
+    async def _went_on(self, approval: Approval) -> bool:
+        """Tell whether the execution in which a decided run goes on has ended. Start it if a process died before it did."""
+        await self._go_on(approval)
+        execution_id = f"{approval.job_id}{_GOES_ON}{approval.approval_id}"
+        return (await self.jobs.ask("get_execution", execution_id=execution_id))["finished_at"] is not None
 
     async def _set_deadline(self, approval: Approval) -> None:
         """Schedule the denial as a job, so that it survives this process."""
@@ -150,6 +170,11 @@ class ParkedRuns:
 
 def _nothing_waits(approval_id: str, problem: str) -> NoSuchApproval:
     return NoSuchApproval(problem, field="approval_id", value=approval_id, remedy="Operation 'list_approvals' shows what waits.")
+
+
+def _approval_id(conversation_id: str, call_ids: Iterable[str]) -> str:
+    """Derive an id from the calls only, so that several attempts that park them share one approval."""
+    return f"apr-{hashlib.sha256('#'.join([conversation_id, *sorted(call_ids)]).encode()).hexdigest()[:12]}"
 
 
 def _deadline_name(approval: Approval) -> str:

@@ -18,7 +18,7 @@ from pydantic_ai.usage import RunUsage, UsageLimits
 
 from agentoolkit.agent_settings import AgentRules
 from agentoolkit.agents.approved_calls import ApprovedCalls
-from agentoolkit.agents.deferred_calls import answers_of, calls_waiting, make_decider
+from agentoolkit.agents.deferred_calls import answers_of, answers_that_deny, calls_waiting, make_decider
 from agentoolkit.agents.errors import AgentFailed
 from agentoolkit.agents.model_errors import to_agent_error
 from agentoolkit.agents.parked_runs import ParkedRuns
@@ -94,8 +94,19 @@ class PydanticRunner:
     async def _begun(self, name: str, rules: AgentRules, task: AgentTask) -> _Begun:
         """Load the conversation of a new or resumed run, with its usage counted from zero."""
         earlier = await self._loaded(_conversation_id(name, task), rules, task)
-        prompt, answers = (task.prompt, None) if task.approval is None else (None, await self._answers(earlier, name, rules, task))
+        if task.approval is None:
+            prompt, answers = task.prompt, await self._left_unanswered(earlier)
+        else:
+            prompt, answers = None, await self._answers(earlier, name, rules, task)
         return _Begun(replace(earlier, usage=RunUsage()), prompt, answers, earlier.usage, len(earlier.messages))
+
+    async def _left_unanswered(self, earlier: Conversation) -> DeferredToolResults | None:
+        """Return answers to calls that an earlier run left open and nobody answers any more. Raises `EndedEarly` if somebody may."""
+        requests = earlier.deferred_tool_requests
+        if requests is None:
+            return None
+        open_calls = [call.tool_call_id for call in requests.approvals]
+        return answers_that_deny(requests, await self.parked.why_unanswered(earlier.conversation_id, open_calls))
 
     async def _answers(self, parked: Conversation, name: str, rules: AgentRules, task: AgentTask) -> DeferredToolResults:
         """Return the decisions on the waiting calls.
