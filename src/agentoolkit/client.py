@@ -14,10 +14,10 @@ from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.actions.services import NotificationType
 from agentoolkit.actions.task_types import TaskTypes
 from agentoolkit.paging import all_pages
+from agentoolkit.system.scheduler.answer_schemas import JobList
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import JobStatus
-from agentoolkit.system.scheduler.schemas import JobList
 from agentoolkit.system.scheduler.search import status_word
 from agentoolkit.wiring import Toolkit
 

@@ -29,9 +29,9 @@ from agentoolkit.system.queue import (
     QueueOutput,
     QueueService,
     StaleReceipt,
+    answers,
     create_queue_agent,
     manage_queue,
-    views,
 )
 from agentoolkit.system.queue.auto_execute import AutoExecution
 from agentoolkit.system.queue.backends.memory import MemoryQueueBackend
@@ -1145,7 +1145,7 @@ async def failing(time: CountedTime, injector: Injector, worker: Worker) -> Call
         await service.enqueue(EnqueueRequest("q", {"operation": "work", "n": number}, message_id=str(number)))
 
     async def execute(count: int) -> Any:
-        return views.executed("q", await AutoExecution(service, injector, "worker").run(DequeueRequest("q", count=count)))
+        return answers.executed("q", await AutoExecution(service, injector, "worker").run(DequeueRequest("q", count=count)))
 
     return execute
 

@@ -14,6 +14,7 @@ import pytest
 from agentool import Injector
 from agentoolkit import wiring
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.answers import job_summary
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.executors import sending_to_workers
@@ -22,7 +23,6 @@ from agentoolkit.system.scheduler.executors.sending_to_workers import RemoteExec
 from agentoolkit.system.scheduler.jobs import ExecutorName
 from agentoolkit.system.scheduler.lookup import JobLookup
 from agentoolkit.system.scheduler.ports import Route
-from agentoolkit.system.scheduler.views import job_summary
 from agentoolkit.wiring import Toolkit
 
 from .test_scheduler_sent_away import LIST, Attempts, Courier, start_run, until

@@ -10,11 +10,11 @@ import pytest
 
 from agentoolkit.entrypoints.cli.commands.executions import STATUSES
 from agentoolkit.entrypoints.cli.job_tables import print_jobs
+from agentoolkit.system.scheduler.answer_schemas import JobSummary
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.jobs import CatchUp, OnInterrupt, Overlap, Priority
 from agentoolkit.system.scheduler.schedules import Kind
-from agentoolkit.system.scheduler.schemas import JobSummary
 
 from .conftest import Cli, Server
 

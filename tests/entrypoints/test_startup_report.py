@@ -8,7 +8,7 @@ import pytest
 
 from agentoolkit.entrypoints.cli.printing import moment_of
 from agentoolkit.entrypoints.cli.startup_report import StartupReport, startup_report
-from agentoolkit.system.scheduler.schemas import ExecutionInfo
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo
 
 OPENED = moment_of("2030-01-01T12:00:00+00:00")
 BEFORE, AFTER = "2030-01-01T11:00:00+00:00", "2030-01-01T12:00:01+00:00"

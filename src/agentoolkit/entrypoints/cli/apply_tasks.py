@@ -17,9 +17,9 @@ from agentoolkit.entrypoints.cli.missing_settings import missing_settings
 from agentoolkit.entrypoints.cli.printing import console, cut_name, moment_of, present, short_time
 from agentoolkit.entrypoints.taskfile import Task, TaskFileError, TasksRefused
 from agentoolkit.portions import AT_ONCE, done_in_portions
+from agentoolkit.system.scheduler.answer_schemas import JobDetails, JobRef, PlannedJob, Scheduled
 from agentoolkit.system.scheduler.planning import id_from_name
 from agentoolkit.system.scheduler.schedules import upstream_in
-from agentoolkit.system.scheduler.schemas import JobDetails, JobRef, PlannedJob, Scheduled
 from agentoolkit.system.scheduler.search import status_word
 
 Result = TypeVar("Result", bound=BaseModel)

@@ -25,9 +25,9 @@ from agentoolkit.entrypoints.cli.printing import (
     took,
 )
 from agentoolkit.redaction import redacted
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.schemas import ExecutionInfo
 from agentoolkit.text import in_one_line
 
 NAME_WIDTH = 20

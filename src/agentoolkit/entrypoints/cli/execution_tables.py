@@ -7,7 +7,7 @@ from typing import Any, cast
 from rich.text import Text
 
 from agentoolkit.entrypoints.cli.printing import coloured, long_time, moment_of, print_json, print_pairs, say, say_lines, took
-from agentoolkit.system.scheduler.schemas import ErrorInfo, ExecutionInfo
+from agentoolkit.system.scheduler.answer_schemas import ErrorInfo, ExecutionInfo
 
 _OUTPUTS = ("stdout", "stderr")
 

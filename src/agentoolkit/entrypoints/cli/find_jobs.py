@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from agentool.errors import InvalidInput, did_you_mean, excerpt
 from agentoolkit.entrypoints.cli.session import PAGE, Toolkit, ask_open, call
 from agentoolkit.paging import all_pages
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo, History, JobDetails, JobList, JobSummary
 from agentoolkit.system.scheduler.errors import ExecutionNotFound, JobNotFound
-from agentoolkit.system.scheduler.schemas import ExecutionInfo, History, JobDetails, JobList, JobSummary
 from agentoolkit.system.scheduler.search import KEYS
 
 

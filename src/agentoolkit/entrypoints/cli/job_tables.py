@@ -20,8 +20,8 @@ from agentoolkit.entrypoints.cli.printing import (
     say,
 )
 from agentoolkit.redaction import redacted
+from agentoolkit.system.scheduler.answer_schemas import JobDetails, JobSummary
 from agentoolkit.system.scheduler.job_fields import is_usual
-from agentoolkit.system.scheduler.schemas import JobDetails, JobSummary
 from agentoolkit.system.scheduler.search import status_word
 from agentoolkit.text import counted
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.missing_settings import missing_settings
+from agentoolkit.system.scheduler.answer_schemas import JobSummary
 from agentoolkit.system.scheduler.checks import checked_input
-from agentoolkit.system.scheduler.schemas import JobSummary
 from agentoolkit.wiring import Toolkit
 
 MAX_CHECKED = 100

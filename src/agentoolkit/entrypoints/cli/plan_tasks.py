@@ -16,9 +16,9 @@ from agentoolkit.entrypoints.cli.printing import say
 from agentoolkit.entrypoints.taskfile import Task
 from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.redaction import REDACTED, redacted
+from agentoolkit.system.scheduler.answer_schemas import CancelledJob, JobDetails
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.job_fields import JobFields
-from agentoolkit.system.scheduler.schemas import CancelledJob, JobDetails
 
 NAMESPACE = "task_files"
 """Namespace of `storage_kv` for the ids of the jobs that a file has created; the key is the file's whole path."""

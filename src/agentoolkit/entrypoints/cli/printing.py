@@ -21,7 +21,7 @@ from agentoolkit.time_source import SystemTime
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from agentoolkit.system.scheduler.schemas import Timing
+    from agentoolkit.system.scheduler.answer_schemas import Timing
 
 STATUS_COLOURS = {
     "success": "green",

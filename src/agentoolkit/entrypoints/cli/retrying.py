@@ -10,8 +10,8 @@ from agentoolkit.entrypoints.cli.find_jobs import find_execution, find_execution
 from agentoolkit.entrypoints.cli.progress import progress
 from agentoolkit.entrypoints.cli.session import Toolkit, call
 from agentoolkit.portions import AT_ONCE, done_in_portions
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo, History
 from agentoolkit.system.scheduler.errors import ExecutionNotFound
-from agentoolkit.system.scheduler.schemas import ExecutionInfo, History
 from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_RETRIED = 10_000

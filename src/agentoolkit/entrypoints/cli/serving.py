@@ -25,7 +25,7 @@ from agentoolkit.entrypoints.cli.startup_report import startup_report
 from agentoolkit.entrypoints.cli.terminal import ServingConsole
 from agentoolkit.redaction import redacted_text
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.schemas import History, JobList, JobSummary, SchedulerStatus
+from agentoolkit.system.scheduler.answer_schemas import History, JobList, JobSummary, SchedulerStatus
 from agentoolkit.text import counted
 from agentoolkit.threads import functions_running
 from agentoolkit.wiring import Toolkit

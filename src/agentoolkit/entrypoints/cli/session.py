@@ -17,7 +17,8 @@ from agentool.caller import CODE, acting_as
 from agentoolkit.redaction import redacted_text
 from agentoolkit.setting_groups import LogLevel
 from agentoolkit.settings import Settings, home, own_database
-from agentoolkit.system.scheduler.schemas import JobList, JobSummary, Scheduled, SchedulerOutput
+from agentoolkit.system.scheduler.answer_schemas import JobList, JobSummary, Scheduled
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.wiring import Toolkit
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from agentoolkit.entrypoints.cli.printing import moment_of
-from agentoolkit.system.scheduler.schemas import ExecutionInfo
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo
 from agentoolkit.text import counted
 
 

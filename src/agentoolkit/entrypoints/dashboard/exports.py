@@ -11,7 +11,7 @@ from agentoolkit.csv_text import csv_text
 from agentoolkit.entrypoints.dashboard.lists import Filters, find_all
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.redaction import redacted
-from agentoolkit.system.scheduler.schemas import ExecutionInfo, JobSummary
+from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo, JobSummary
 
 MAX_EXPORTED = 10_000
 """Lines of one file at most."""

@@ -14,8 +14,8 @@ from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
 from agentoolkit.entrypoints.dashboard.timeline import MAX_AHEAD, Lane, coming, draw_timeline
+from agentoolkit.system.scheduler.answers import runs_to_come
 from agentoolkit.system.scheduler.errors import JobNotFound
-from agentoolkit.system.scheduler.views import runs_to_come
 
 LANES = 8
 """Jobs on the timeline."""

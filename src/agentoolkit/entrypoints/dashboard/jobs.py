@@ -16,11 +16,11 @@ from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_add
 from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
 from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, all_of, go_to, page_router
 from agentoolkit.entrypoints.job_versions import read_versions, restore_version
+from agentoolkit.system.scheduler.answers import runs_to_come, with_most_runs
 from agentoolkit.system.scheduler.execution_records import UNFINISHED
 from agentoolkit.system.scheduler.job_fields import options_of
 from agentoolkit.system.scheduler.schedules import Schedule, preview
 from agentoolkit.system.scheduler.schedules.describe import describe
-from agentoolkit.system.scheduler.views import runs_to_come, with_most_runs
 
 PAGE = 50
 NEXT_RUNS = 10

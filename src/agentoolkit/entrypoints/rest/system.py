@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Health
 from agentoolkit.entrypoints.rest.routing import guarded_router, needing
-from agentoolkit.system.scheduler.schemas import WorkerList
+from agentoolkit.system.scheduler.answer_schemas import WorkerList
 
 router = guarded_router("system")
 

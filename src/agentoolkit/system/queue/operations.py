@@ -10,7 +10,7 @@ from typing_extensions import Unpack
 from agentool.context import RunContext
 from agentool.errors import InvalidInput, did_you_mean
 from agentool.operations import Handler
-from agentoolkit.system.queue import views
+from agentoolkit.system.queue import answers
 from agentoolkit.system.queue.auto_execute import AutoExecution
 from agentoolkit.system.queue.enqueue import EnqueueRequest, read_receipt
 from agentoolkit.system.queue.messages import State
@@ -84,10 +84,10 @@ async def queue_dequeue(
         for field, value in (("agentool_name", agentool_name), ("delay", delay)):
             if value is not None:
                 raise InvalidInput("It has a meaning only with auto_execute.", field=field, value=value, remedy="Give auto_execute true.")
-        result = views.dequeued(queue_name, await ctx.deps.dequeue(taking))
+        result = answers.dequeued(queue_name, await ctx.deps.dequeue(taking))
         return _answer("dequeue", f"{counted(result.count, 'message')} from queue {queue_name!r}.", result)
     execution = AutoExecution(ctx.deps, ctx.injector, _target(agentool_name, taking), delay)
-    result = views.executed(queue_name, await execution.run(taking))
+    result = answers.executed(queue_name, await execution.run(taking))
     outcome = f"{counted(len(result.results), 'message')} succeeded and {len(result.errors)} failed"
     return _answer("dequeue", f"{outcome} in AgenTool {agentool_name!r}.", result)
 
@@ -119,7 +119,7 @@ async def queue_nack(
         StaleReceipt: It is not in flight, or was given to another.
     """
     message = await ctx.deps.nack(queue_name, read_receipt(receipt, message_id), delay or 0.0, reason or "it was given back")
-    result = views.message_info(message)
+    result = answers.message_info(message)
     return _answer("nack", f"Message {result.message_id!r} is {result.state}, after {result.attempts} failed attempts.", result)
 
 
@@ -132,7 +132,7 @@ async def queue_move_to_dlq(
         QueueNotFound, MessageNotFound: It is not there, or not any more.
         StaleReceipt: The lease ran out and the message was given to another.
     """
-    result = views.message_info(await ctx.deps.dead_letter(queue_name, read_receipt(receipt, message_id), reason or "it was moved here"))
+    result = answers.message_info(await ctx.deps.dead_letter(queue_name, read_receipt(receipt, message_id), reason or "it was moved here"))
     return _answer("move_to_dlq", f"Message {result.message_id!r} is dead: {result.reason}.", result)
 
 
@@ -142,7 +142,7 @@ async def queue_get_dlq(ctx: Context, queue_name: str, limit: int | None = None)
     Raises:
         QueueNotFound: There is no such queue.
     """
-    result = views.dead_letter_list(queue_name, await ctx.deps.dead_letters(queue_name, limit or PAGE))
+    result = answers.dead_letter_list(queue_name, await ctx.deps.dead_letters(queue_name, limit or PAGE))
     return _answer("get_dlq", f"{result.count} dead letters, {result.dropped} dropped.", result)
 
 
@@ -179,7 +179,7 @@ async def queue_peek(ctx: Context, queue_name: str, limit: int | None = None) ->
     Raises:
         QueueNotFound: There is no such queue.
     """
-    messages = [views.message_info(message) for message in await ctx.deps.peek(queue_name, limit or PAGE)]
+    messages = [answers.message_info(message) for message in await ctx.deps.peek(queue_name, limit or PAGE)]
     return _answer("peek", f"{counted(len(messages), 'message')}.", Peeked(queue_name=queue_name, messages=messages, count=len(messages)))
 
 
@@ -189,7 +189,7 @@ async def queue_get_message(ctx: Context, queue_name: str, message_id: str) -> Q
     Raises:
         QueueNotFound, MessageNotFound: It is not there, or not any more.
     """
-    result = views.message_info(await ctx.deps.message(queue_name, message_id))
+    result = answers.message_info(await ctx.deps.message(queue_name, message_id))
     return _answer("get_message", f"Message {message_id!r} is {result.state}.", result)
 
 
@@ -199,7 +199,7 @@ async def queue_size(ctx: Context, queue_name: str) -> QueueOutput:
     Raises:
         QueueNotFound: There is no such queue.
     """
-    result = views.queue_size(queue_name, (await ctx.deps.status(queue_name)).counts)
+    result = answers.queue_size(queue_name, (await ctx.deps.status(queue_name)).counts)
     return _answer("size", f"Queue {queue_name!r} holds {counted(result.size, 'message')}, {result.ready} of them ready.", result)
 
 
@@ -209,7 +209,7 @@ async def queue_clear(ctx: Context, queue_name: str, state: StateName | None = N
     Raises:
         QueueNotFound: There is no such queue.
     """
-    result = views.queue_size(queue_name, await ctx.deps.clear(queue_name, {State(state)} if state else LIVE))
+    result = answers.queue_size(queue_name, await ctx.deps.clear(queue_name, {State(state)} if state else LIVE))
     return _answer("clear", f"Removed {counted(result.size + result.dead, 'message')} from queue {queue_name!r}.", result)
 
 
@@ -219,7 +219,7 @@ async def queue_create_queue(ctx: Context, queue_name: str, **options: Unpack[Qu
     Raises:
         QueueExists: A queue of this name has other settings.
     """
-    result = views.queue_created(await ctx.deps.create(queue_name, options))
+    result = answers.queue_created(await ctx.deps.create(queue_name, options))
     done = "was made" if result.created else "is there already"
     return _answer("create_queue", f"Queue {queue_name!r} {done}.", result)
 
@@ -230,14 +230,14 @@ async def queue_delete_queue(ctx: Context, queue_name: str) -> QueueOutput:
     Raises:
         QueueNotFound: There is no such queue.
     """
-    result = views.queue_size(queue_name, await ctx.deps.delete(queue_name))
+    result = answers.queue_size(queue_name, await ctx.deps.delete(queue_name))
     return _answer("delete_queue", f"Removed queue {queue_name!r} and its {counted(result.size + result.dead, 'message')}.", result)
 
 
 async def queue_list_queues(ctx: Context, limit: int | None = None) -> QueueOutput:
     """List queues by name, with their limits and numbers of messages."""
     found = await ctx.deps.queues()
-    result = QueueList(queues=[views.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
+    result = QueueList(queues=[answers.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
     return _answer("list_queues", f"{counted(result.count, 'queue')}.", result)
 
 

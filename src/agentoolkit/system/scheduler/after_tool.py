@@ -12,7 +12,7 @@ from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
 from agentoolkit.json_values import NothingThere, value_at
-from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler import answers
 from agentoolkit.system.scheduler.engine.attempts import current_execution
 from agentoolkit.system.scheduler.execution_ids import upstream_of
 from agentoolkit.system.scheduler.ports import JobStore
@@ -51,7 +51,7 @@ async def after_get(ctx: RunContext[JobStore], key: str) -> AfterValue:
     if (found := await ctx.deps.execution(before)) is None:
         remedy = "The newest hundred of each job are kept: let this job run sooner after the other, or hand on a path instead."
         raise InvalidInput(f"The record of the execution before, {before!r}, is no longer kept.", field="key", value=key, remedy=remedy)
-    record = views.execution_info(found).model_dump(mode="json")
+    record = answers.execution_info(found).model_dump(mode="json")
     try:
         return AfterValue(value=value_at(record, key.split("."), "the record of an execution"))
     except NothingThere as error:

@@ -11,7 +11,8 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.core.injector import get_injector
 from agentool.operations import Handler
-from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler import answers
+from agentoolkit.system.scheduler.answer_schemas import BackfillInfo, ExecutionInfo, History, RunNow
 from agentoolkit.system.scheduler.checks import checked_moment
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.event_loops import done_on
@@ -20,7 +21,7 @@ from agentoolkit.system.scheduler.jobs import Work
 from agentoolkit.system.scheduler.lookup import GONE
 from agentoolkit.system.scheduler.paging import cursor_of, position_of
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
-from agentoolkit.system.scheduler.schemas import BackfillInfo, ExecutionInfo, History, RunNow, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -56,7 +57,7 @@ async def scheduler_run_now(
         work = work._replace(policies=replace(work.policies, timeout=timeout))
     execution = await ctx.deps.executions.run_now(work, job_id, execution_id)
     result = RunNow(job_id=execution.job_id, result=execution.result, execution_id=execution.execution_id, duration=execution.duration)
-    return views.answer("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
+    return answers.output("run_now", f"AgenTool {work.agentool_name!r} succeeded.", result)
 
 
 async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: int | None = None) -> SchedulerOutput:
@@ -68,7 +69,7 @@ async def scheduler_get_history(ctx: Context, job_id: str | None = None, limit: 
     found = await ctx.deps.executions.history(job_id, limit or HISTORY_LENGTH)
     history = await _infos(ctx.deps, found.executions)
     result = History(job_id=job_id, history=history, count=len(history))
-    return views.answer("get_history", f"{counted(result.count, 'execution')}.", result)
+    return answers.output("get_history", f"{counted(result.count, 'execution')}.", result)
 
 
 async def scheduler_list_executions(
@@ -95,7 +96,7 @@ async def scheduler_list_executions(
     )
     history = await _infos(ctx.deps, found.executions)
     result = History(job_id=job_id, history=history, count=len(history), cursor=cursor_of(found.following))
-    return views.answer("list_executions", f"{counted(len(history), 'execution')}.", result)
+    return answers.output("list_executions", f"{counted(len(history), 'execution')}.", result)
 
 
 async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerOutput:
@@ -108,7 +109,7 @@ async def scheduler_get_execution(ctx: Context, execution_id: str) -> SchedulerO
     (info,) = await _infos(ctx.deps, [execution])
     if execution.status in UNFINISHED:
         info = info.model_copy(update={"output": ctx.deps.parts.live.of(execution_id)})
-    return views.answer("get_execution", f"The execution is {execution.status}.", info)
+    return answers.output("get_execution", f"The execution is {execution.status}.", info)
 
 
 async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: str = "") -> SchedulerOutput:
@@ -119,7 +120,7 @@ async def scheduler_cancel_execution(ctx: Context, execution_id: str, reason: st
     """
     execution = await ctx.deps.executions.cancel(execution_id, reason or "cancelled on request")
     (info,) = await _infos(ctx.deps, [execution])
-    return views.answer("cancel_execution", _cancelled(execution), info)
+    return answers.output("cancel_execution", _cancelled(execution), info)
 
 
 async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = None, execution_id: str | None = None) -> SchedulerOutput:
@@ -134,7 +135,7 @@ async def scheduler_start_run(ctx: Context, job_id: str, run_key: str | None = N
     """
     execution = await ctx.deps.executions.start(job_id, run_key, execution_id)
     (info,) = await _infos(ctx.deps, [execution])
-    return views.answer("start_run", f"The execution is {execution.status}.", info)
+    return answers.output("start_run", f"The execution is {execution.status}.", info)
 
 
 async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: str) -> SchedulerOutput:
@@ -152,7 +153,7 @@ async def scheduler_backfill(ctx: Context, job_id: str, start_at: str, end_at: s
     start, end = checked_moment(start_at, "start_at", zone), checked_moment(end_at, "end_at", zone)
     done = await ctx.deps.executions.backfill(job_id, start, end)
     result = BackfillInfo(job_id=job.job_id, created=done.created, total=done.total, statuses=dict(done.statuses))
-    return views.answer("backfill", f"{done.created} of {done.total} due times are new.", result)
+    return answers.output("backfill", f"{done.created} of {done.total} due times are new.", result)
 
 
 async def execute_agentool(
@@ -189,7 +190,7 @@ async def _infos(service: SchedulerService, executions: Sequence[Execution]) -> 
     """Return the records of executions. Those that wait for an AgenTool to be registered here get that as their reason."""
     without_reason = [one for one in executions if one.status is ExecutionStatus.QUEUED and not one.reason]
     waiting = set(await service.lookup.without_tool((one.job_id, one.agentool_name) for one in without_reason))
-    return [views.execution_info(one, waits=(one.job_id, one.agentool_name) in waiting) for one in executions]
+    return [answers.execution_info(one, waits=(one.job_id, one.agentool_name) in waiting) for one in executions]
 
 
 def _needed(field: str, value: T | None) -> T:

@@ -11,7 +11,8 @@ from typing_extensions import Unpack
 from agentool.context import RunContext
 from agentool.errors import did_you_mean
 from agentool.operations import Handler, Needs
-from agentoolkit.system.scheduler import execution_operations, start_stop_operations, views
+from agentoolkit.system.scheduler import answers, execution_operations, start_stop_operations
+from agentoolkit.system.scheduler.answer_schemas import AuditList, JobList, JobSummary, PlannedJob
 from agentoolkit.system.scheduler.checks import checked_end
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.job_fields import JobChanges, JobFields, Text
@@ -22,7 +23,7 @@ from agentoolkit.system.scheduler.paging import PAGE, UPCOMING, cursor_of, posit
 from agentoolkit.system.scheduler.ports import StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Bounds, Kind
-from agentoolkit.system.scheduler.schemas import AuditList, JobList, JobSummary, PlannedJob, SchedulerOutput
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -120,14 +121,14 @@ async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> Sched
     Raises:
         JobNotFound: There is no such job.
     """
-    result = views.cancelled_job(await ctx.deps.cancel(job_id, reason))
+    result = answers.cancelled_job(await ctx.deps.cancel(job_id, reason))
     left = await ctx.deps.store.downstream(result.job_id)
     said = [f"Cancelled {result.job_id!r}."]
     if result.running:
         said.append(f"Still running: {', '.join(map(repr, result.running))}; operation 'cancel_execution' ends them.")
     if left:
         said.append(f"Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again.")
-    return views.answer("cancel", " ".join(said), result)
+    return answers.output("cancel", " ".join(said), result)
 
 
 async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, reason: str = "") -> SchedulerOutput:
@@ -139,8 +140,8 @@ async def scheduler_pause(ctx: Context, job_id: str, until: str | None = None, r
     """
     job = (await ctx.deps.lookup.job(job_id)).job
     end = checked_end(until, "until", ZoneInfo(job.schedule.timezone), ctx.deps.now()) if until is not None else None
-    result = views.job_ref(await ctx.deps.pause(job_id, end, reason))
-    return views.answer("pause", views.describe_state(result), result)
+    result = answers.job_ref(await ctx.deps.pause(job_id, end, reason))
+    return answers.output("pause", answers.describe_state(result), result)
 
 
 async def scheduler_resume(ctx: Context, job_id: str, version: int | None = None) -> SchedulerOutput:
@@ -150,8 +151,8 @@ async def scheduler_resume(ctx: Context, job_id: str, version: int | None = None
         JobNotFound: There is no such job.
         SchedulerError: The job was changed since `version`.
     """
-    result = views.job_ref(await ctx.deps.resume(job_id, version))
-    return views.answer("resume", views.describe_state(result), result)
+    result = answers.job_ref(await ctx.deps.resume(job_id, version))
+    return answers.output("resume", answers.describe_state(result), result)
 
 
 async def scheduler_list(
@@ -175,7 +176,7 @@ async def scheduler_list(
     jobs = await _summaries(ctx.deps, found.jobs)
     following = cursor_of(found.following)
     more = " There may be more: ask again with the cursor." if following else ""
-    return views.answer("list", f"{counted(len(jobs), 'job')}.{more}", JobList(jobs=jobs, count=len(jobs), cursor=following))
+    return answers.output("list", f"{counted(len(jobs), 'job')}.{more}", JobList(jobs=jobs, count=len(jobs), cursor=following))
 
 
 async def scheduler_list_upcoming(ctx: Context, limit: int = UPCOMING, owner: str | None = None) -> SchedulerOutput:
@@ -184,7 +185,7 @@ async def scheduler_list_upcoming(ctx: Context, limit: int = UPCOMING, owner: st
     The cost does not depend on the number of other jobs.
     """
     jobs = await _summaries(ctx.deps, await ctx.deps.lookup.due_next(limit, owner))
-    return views.answer("list_upcoming", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
+    return answers.output("list_upcoming", f"{counted(len(jobs), 'job')}.", JobList(jobs=jobs, count=len(jobs)))
 
 
 async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
@@ -194,13 +195,13 @@ async def scheduler_get_job(ctx: Context, job_id: str) -> SchedulerOutput:
         JobNotFound: There is no such job.
     """
     stored = await ctx.deps.lookup.job_or_cancelled(job_id)
-    recent = await ctx.deps.store.executions(stored.job.job_id, views.RECENT)
+    recent = await ctx.deps.store.executions(stored.job.job_id, answers.RECENT)
     downstream, pending = await ctx.deps.lookup.downstream(stored.job), ctx.deps.lifecycle.engine is None
-    result = views.job_details(stored, recent, downstream, ctx.deps.parts, pending=pending)
+    result = answers.job_details(stored, recent, downstream, ctx.deps.parts, pending=pending)
     if stored.state.status is JobStatus.CANCELLED:
         message = f"Job {result.job_id!r} was {stored.state.reason}, at {result.info['ended_at']}."
-        return views.answer("get_job", message, result)
-    return views.answer("get_job", f"Job {views.with_next_run(repr(result.job_id), result.next_run)}.", result)
+        return answers.output("get_job", message, result)
+    return answers.output("get_job", f"Job {answers.with_next_run(repr(result.job_id), result.next_run)}.", result)
 
 
 async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | None = None, limit: int | None = None) -> SchedulerOutput:
@@ -210,9 +211,9 @@ async def scheduler_audit(ctx: Context, job_id: str | None = None, owner: str | 
         NotPermitted: The caller may not see entries of another owner.
         JobNotFound: There is neither such a job nor an entry of it.
     """
-    entries = [views.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
+    entries = [answers.audit_info(entry) for entry in await ctx.deps.lookup.audit(job_id, owner, limit or HISTORY_LENGTH)]
     message = f"{len(entries):,} {'entry' if len(entries) == 1 else 'entries'}."
-    return views.answer("audit", message, AuditList(entries=entries, count=len(entries)))
+    return answers.output("audit", message, AuditList(entries=entries, count=len(entries)))
 
 
 async def scheduler_preview(
@@ -231,8 +232,8 @@ async def scheduler_preview(
     asked = ctx.deps.now()  # before reading the text, so that 'now' has not passed by then
     when = {"schedule": schedule, "schedule_type": schedule_type, "timezone": timezone, **bounds}
     reading = await ctx.deps.preview(JobFields.model_validate(when))
-    result = views.timing(reading, asked, count or views.NEXT_RUNS)
-    return views.answer("preview", f"{views.with_next_run(result.words, *result.next_runs[:1])}.", result)
+    result = answers.timing(reading, asked, count or answers.NEXT_RUNS)
+    return answers.output("preview", f"{answers.with_next_run(result.words, *result.next_runs[:1])}.", result)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -254,14 +255,14 @@ HANDLERS: dict[str, Handler] = {
 async def _summaries(service: SchedulerService, found: Sequence[StoredJob]) -> list[JobSummary]:
     """Return the summaries of jobs, with the status of each one's last execution."""
     outcomes = await service.store.last_outcomes([stored.job.job_id for stored in found])
-    return [views.job_summary(stored, service.parts, outcomes.get(stored.job.job_id)) for stored in found]
+    return [answers.job_summary(stored, service.parts, outcomes.get(stored.job.job_id)) for stored in found]
 
 
 async def _answer_scheduled(service: SchedulerService, operation: str, done: str, added: Added, *, dry_run: bool) -> SchedulerOutput:
     """Return the answer to ``schedule`` or ``update``, or to a dry run of it."""
-    result = views.scheduled(added, service.now())
+    result = answers.scheduled(added, service.now())
     result.remarks += await describe_idle_upstream(service.store, added.job.schedule.after)
     if dry_run:
         done = f"Nothing is done yet. {'New would be' if added.created else 'Changed would be' if added.changed else done}"
-        result = PlannedJob(**result.model_dump(), definition=views.definition(added.job))
-    return views.answer(operation, views.describe_change(done, result), result)
+        result = PlannedJob(**result.model_dump(), definition=answers.definition(added.job))
+    return answers.output(operation, answers.describe_change(done, result), result)

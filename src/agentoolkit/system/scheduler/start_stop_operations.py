@@ -8,11 +8,12 @@ import socket
 from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.operations import Handler
-from agentoolkit.system.scheduler import views
+from agentoolkit.system.scheduler import answers
+from agentoolkit.system.scheduler.answer_schemas import MAX_OUTBOX, SchedulerStatus, WorkerInfo, WorkerList
 from agentoolkit.system.scheduler.decisions.admission import check_admin
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.jobs import JobStatus
-from agentoolkit.system.scheduler.schemas import MAX_OUTBOX, SchedulerOutput, SchedulerStatus, WorkerInfo, WorkerList
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.text import counted
 
@@ -37,7 +38,7 @@ async def scheduler_stop(ctx: Context, reason: str = "") -> SchedulerOutput:
     check_admin(get_caller())
     await ctx.deps.lifecycle.stop()
     await ctx.deps.audit.note_of_all("stopped", reason)
-    return views.answer("stop", "The scheduler is stopped.", await _status(ctx.deps))
+    return answers.output("stop", "The scheduler is stopped.", await _status(ctx.deps))
 
 
 async def scheduler_restart(ctx: Context) -> SchedulerOutput:
@@ -54,7 +55,7 @@ async def scheduler_status(ctx: Context) -> SchedulerOutput:
     """Tell whether the scheduler runs, and how busy it is."""
     status = await _status(ctx.deps)
     state = "running" if status.running else "stopped"
-    return views.answer("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
+    return answers.output("status", f"The scheduler is {state}, with {counted(status.jobs_count, 'job')}.", status)
 
 
 async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
@@ -88,7 +89,7 @@ async def scheduler_list_workers(ctx: Context) -> SchedulerOutput:
         here = f"pid {os.getpid()} on {socket.gethostname()}"
         workers = [WorkerInfo(worker=here, leads=engine is not None and engine.leading, executions=ids, started_at=None, seen_at=None)]
     found = WorkerList(workers=workers, count=len(workers), outbox=len(await store.messages(MAX_OUTBOX)))
-    return views.answer("list_workers", f"{counted(len(workers), 'worker')}.", found)
+    return answers.output("list_workers", f"{counted(len(workers), 'worker')}.", found)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -102,7 +103,7 @@ HANDLERS: dict[str, Handler] = {
 
 async def _resumed(service: SchedulerService, operation: str, message: str) -> SchedulerOutput:
     await service.audit.note_of_all("resumed", "")
-    return views.answer(operation, message, await _status(service))
+    return answers.output(operation, message, await _status(service))
 
 
 async def _status(service: SchedulerService) -> SchedulerStatus:

@@ -30,7 +30,7 @@ def run(
     from agentoolkit.entrypoints.cli.printing import print_json, print_result, say_lines
     from agentoolkit.entrypoints.cli.session import ask
     from agentoolkit.entrypoints.cli.terminal import stdout_for_results
-    from agentoolkit.system.scheduler.schemas import JobDetails, RunNow
+    from agentoolkit.system.scheduler.answer_schemas import JobDetails, RunNow
 
     given = read_object(input_data) if input_data else None
     known = ask(JobDetails, "get_job", job_id=job).job_id  # operation run_now takes an unknown id for a new one
@@ -103,7 +103,7 @@ def logs(
     from agentoolkit.entrypoints.cli.execution_tables import print_output
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
-    from agentoolkit.system.scheduler.schemas import History
+    from agentoolkit.system.scheduler.answer_schemas import History
 
     async def print_logs(kit: Toolkit) -> None:
         printed: set[str] = set()
@@ -160,7 +160,7 @@ def cancel_execution(
     """Cancel a waiting or running execution, also in another process."""
     from agentoolkit.entrypoints.cli.printing import say
     from agentoolkit.entrypoints.cli.session import answer, visit
-    from agentoolkit.system.scheduler.schemas import ExecutionInfo
+    from agentoolkit.system.scheduler.answer_schemas import ExecutionInfo
 
     given = visit(lambda kit: answer(kit, "cancel_execution", execution_id=execution_id, reason=reason))
     found = ExecutionInfo.model_validate(given.data)

@@ -10,7 +10,7 @@ from agentoolkit.entrypoints.cli.field_options import given_fields
 from agentoolkit.entrypoints.cli.options import Allow, Job, Json, Output, Query, Reason, View, When, optional
 
 if TYPE_CHECKING:
-    from agentoolkit.system.scheduler.schemas import Scheduled
+    from agentoolkit.system.scheduler.answer_schemas import Scheduled
 
 JOB_STATUSES = "scheduled|paused|done|broken|cancelled|success|failed|missed|skipped|lost"
 
@@ -32,7 +32,7 @@ def schedule(
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.options import read_input
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
-    from agentoolkit.system.scheduler.schemas import Scheduled
+    from agentoolkit.system.scheduler.answer_schemas import Scheduled
 
     async def schedule_job(kit: Toolkit) -> Scheduled:
         if tool not in kit.injector and name in kit.injector:
@@ -102,7 +102,7 @@ def upcoming(
     from agentoolkit.entrypoints.cli.job_tables import print_jobs
     from agentoolkit.entrypoints.cli.printing import print_data, say
     from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import JobList
+    from agentoolkit.system.scheduler.answer_schemas import JobList
 
     found = ask(JobList, "list_upcoming", limit=limit, owner=owner)
     if json or output != "table":
@@ -145,7 +145,7 @@ def update(
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.options import read_input
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
-    from agentoolkit.system.scheduler.schemas import JobDetails, Scheduled
+    from agentoolkit.system.scheduler.answer_schemas import JobDetails, Scheduled
 
     given = given_fields(ctx)
     if not (given or fields or input_data):
@@ -169,7 +169,7 @@ def pause(
     """Pause a job until it is resumed, or until a time."""
     from agentoolkit.entrypoints.cli.printing import long_time, moment_of, say
     from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import JobRef
+    from agentoolkit.system.scheduler.answer_schemas import JobRef
     from agentoolkit.system.scheduler.search import status_word
 
     paused = ask(JobRef, "pause", job_id=job, until=until, reason=reason)
@@ -181,7 +181,7 @@ def resume(job: Job) -> None:
     """Let a paused job fire again, from now on."""
     from agentoolkit.entrypoints.cli.printing import long_time, moment_of, say
     from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import JobRef
+    from agentoolkit.system.scheduler.answer_schemas import JobRef
     from agentoolkit.system.scheduler.search import status_word
 
     resumed = ask(JobRef, "resume", job_id=job)
@@ -210,7 +210,7 @@ def backfill(
     """
     from agentoolkit.entrypoints.cli.printing import print_result, say
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
-    from agentoolkit.system.scheduler.schemas import BackfillInfo, SchedulerStatus
+    from agentoolkit.system.scheduler.answer_schemas import BackfillInfo, SchedulerStatus
 
     async def fill(kit: Toolkit) -> tuple[BackfillInfo, str | None]:
         filled = await call(kit, BackfillInfo, "backfill", job_id=job, start_at=start, end_at=end)

@@ -25,7 +25,7 @@ def audit(
     """List who created, changed, ran or cancelled which job, and from which door, the newest last."""
     from agentoolkit.entrypoints.cli.printing import moment_of, present, print_data, print_table, say, short_time
     from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import AuditList
+    from agentoolkit.system.scheduler.answer_schemas import AuditList
 
     found = ask(AuditList, "audit", job_id=job, owner=owner, limit=limit)
     if json or output != "table":

@@ -9,7 +9,7 @@ import typer
 from agentoolkit.entrypoints.cli.options import Json
 
 if TYPE_CHECKING:
-    from agentoolkit.system.scheduler.schemas import SchedulerStatus
+    from agentoolkit.system.scheduler.answer_schemas import SchedulerStatus
 
 NOTICED_SECONDS = 1.0
 """Time in which every process on a database notices a stop."""
@@ -20,7 +20,7 @@ def status(json: Json = False) -> None:
     from agentoolkit.entrypoints.cli.find_jobs import count_executions
     from agentoolkit.entrypoints.cli.printing import print_result
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
-    from agentoolkit.system.scheduler.schemas import History, SchedulerStatus
+    from agentoolkit.system.scheduler.answer_schemas import History, SchedulerStatus
 
     async def read_status(kit: Toolkit) -> tuple[SchedulerStatus, int, str]:
         running = await count_executions(kit, "running", "its process has ended")
@@ -76,7 +76,7 @@ def restart() -> None:
 
 def _ask_status(operation: str) -> SchedulerStatus:
     from agentoolkit.entrypoints.cli.session import ask
-    from agentoolkit.system.scheduler.schemas import SchedulerStatus
+    from agentoolkit.system.scheduler.answer_schemas import SchedulerStatus
 
     return ask(SchedulerStatus, operation)
 

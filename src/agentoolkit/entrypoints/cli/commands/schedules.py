@@ -21,7 +21,7 @@ def preview(
     """Explain a schedule and show when it would fire, without scheduling anything."""
     from agentoolkit.entrypoints.cli.printing import print_result, print_timing
     from agentoolkit.entrypoints.cli.session import settings_for
-    from agentoolkit.system.scheduler.schemas import Timing
+    from agentoolkit.system.scheduler.answer_schemas import Timing
     from agentoolkit.wiring import Toolkit
 
     asked = {"operation": "preview", "schedule": when, "timezone": timezone, "schedule_type": schedule_type, "count": count}

@@ -82,7 +82,7 @@ def schedule_task(
     """Schedule a task of the type that the command is named after."""
     from agentoolkit.entrypoints.cli.commands.jobs import print_scheduled
     from agentoolkit.entrypoints.cli.session import Toolkit, call, visit, with_serving_remark
-    from agentoolkit.system.scheduler.schemas import Scheduled
+    from agentoolkit.system.scheduler.answer_schemas import Scheduled
 
     given, of_job = given_fields(ctx), {field.name for field in job_fields()}
     arguments = {name: value for name, value in given.items() if name not in of_job}

@@ -10,15 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 
-from agentoolkit.system.scheduler.decisions.admission import ends_soon
-from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
-from agentoolkit.system.scheduler.job_writer import Added, Cancelled
-from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
-from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
-from agentoolkit.system.scheduler.schedules import Reading, preview
-from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note
-from agentoolkit.system.scheduler.schemas import (
+from agentoolkit.system.scheduler.answer_schemas import (
     AttemptInfo,
     AuditInfo,
     CancelledJob,
@@ -28,9 +20,17 @@ from agentoolkit.system.scheduler.schemas import (
     JobRef,
     JobSummary,
     Scheduled,
-    SchedulerOutput,
     Timing,
 )
+from agentoolkit.system.scheduler.decisions.admission import ends_soon
+from agentoolkit.system.scheduler.engine.parts import Parts
+from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution, ExecutionStatus
+from agentoolkit.system.scheduler.job_writer import Added, Cancelled
+from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus
+from agentoolkit.system.scheduler.ports import AuditEntry, StoredJob
+from agentoolkit.system.scheduler.schedules import Reading, preview
+from agentoolkit.system.scheduler.schedules.left_out import calendar_end_note
+from agentoolkit.system.scheduler.schemas import SchedulerOutput
 from agentoolkit.text import counted
 
 NEXT_RUNS = 5
@@ -39,8 +39,8 @@ RECENT = 10
 """Number of executions in the answer to ``get_job``."""
 
 
-def answer(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
-    """Return the answer of an operation."""
+def output(operation: str, message: str, result: BaseModel) -> SchedulerOutput:
+    """Return the output of an operation."""
     return SchedulerOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
 
 
