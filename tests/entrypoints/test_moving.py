@@ -161,7 +161,9 @@ def test_stdin_is_read_as_bytes(cli: Cli) -> None:
 
 def test_an_export_says_what_stays_behind(cli: Cli) -> None:
     """On stderr, so that what is written is whole; and in the help."""
-    assert "jobs that were cancelled, the audit and tokens" in cli("export").stderr
+    told = cli("export").stderr
+    assert "jobs that were cancelled, the audit and tokens" in told
+    assert "events, and conversations, approvals and spending of agents" in told
     assert "Cancelled jobs, the audit and tokens stay behind." in " ".join(cli("export", "--help").stdout.split())
 
 

@@ -2,6 +2,7 @@
 
 The first line is a header. Each further line is a job with its state, an execution, an undelivered outcome, a queue,
 a queued message, an id that a queue remembers, or a value. An import reads the whole file before it writes anything.
+Cancelled jobs, the audit, tokens and events are not exported, nor what the stores of agents hold.
 """
 
 from __future__ import annotations

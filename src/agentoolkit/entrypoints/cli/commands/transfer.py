@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 import_app = typer.Typer(name="import", help="Take over jobs from elsewhere.", no_args_is_help=True)
 
-STAYS_BEHIND = "jobs that were cancelled, the audit and tokens are not among it: they stay in this database"
+STAYS_BEHIND = (
+    "jobs that were cancelled, the audit and tokens, events, and conversations, approvals and spending of agents are not among it: "
+    "they stay in this database"
+)
 
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="The file, or - for stdin.", show_default=False)]
 
@@ -28,7 +31,7 @@ def export(
 ) -> None:
     """Write what goes on elsewhere as JSON lines: jobs, executions, undelivered outcomes, queues and values.
 
-    Cancelled jobs, the audit and tokens stay behind.
+    Cancelled jobs, the audit and tokens stay behind. So do events, and conversations, approvals and spending of agents.
     """
     from contextlib import nullcontext
 
