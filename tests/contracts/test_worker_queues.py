@@ -1,4 +1,4 @@
-"""Queues that workers of Celery take from: those of jobs, and no other application's."""
+"""Queues that workers take from: those of jobs, and no other application's; and the modules that they are given."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import redis
 from celery import Celery
+from rq import Queue
 from tests.servers import RabbitMq, redis_running
 
 from agentoolkit.entrypoints import celery_app
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.celery import create_app
+from agentoolkit.system.scheduler.executors.rq import FUNCTION, RqCourier, taken_queues
+from agentoolkit.system.scheduler.ports import Portion, Route
 
-from .workers import environment_of, running, until
+from .workers import RQ_COMMAND, environment_of, running, until
 
 CELERY = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker", "--pool", "threads", "-l", "INFO"]
 LEVELS = ("0-critical", "1-high", "2-medium", "3-low")
@@ -107,3 +110,62 @@ def test_without_a_broker_a_queue_is_declared_as_one_of_redis(monkeypatch: pytes
     app.amqp.queues.select([asked])
     celery_app.choose_queues(app.amqp.queues)
     assert not app.amqp.queues["gpu.1-high"].queue_arguments
+
+
+@pytest.mark.parametrize(
+    ("given", "queues"),
+    [
+        (["agentool.critical", "agentool.high"], ["agentool.critical", "agentool.high"]),
+        (["gpu"], ["gpu.critical", "gpu.high", "gpu.medium", "gpu.low"]),
+        (["gpu.high"], ["gpu.high"]),
+        (["a.low", "b", "c"], ["a.low", "b.critical", "c.critical", "b.high", "c.high", "b.medium", "c.medium", "b.low", "c.low"]),
+    ],
+)
+def test_queues_are_given_to_rq_s_own_command_by_their_names(given: list[str], queues: list[str]):
+    """A name is that of a job's queue: nothing is ever sent to a queue of RQ's that has no priority in its name."""
+    assert taken_queues(given, ["agentool.critical", "agentool.high"]) == queues
+
+
+def test_a_worker_of_rq_takes_what_its_own_command_names(broker: str, tmp_path: Path):
+    """As `agentool worker --rq gpu` does."""
+    environment, output = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", REDIS_URL=broker), tmp_path / "output"
+    asked = [*RQ_COMMAND, "-w", "agentoolkit.entrypoints.rq_worker.InProcessWorker", "gpu"]
+    with running(asked, environment, output, "Listening on") as process, redis.Redis.from_url(broker) as client:
+        queue = Queue("gpu.medium", client, serializer="json")
+        job = queue.enqueue_call(FUNCTION, (["unknown"],), result_ttl=500)
+        until(lambda: job.get_status() == "finished", process, output)
+
+
+def test_a_message_that_has_failed_is_kept_for_a_week(broker: str, tmp_path: Path):
+    """RQ keeps it for a year, and each of a database that is away for an hour would stay in the server's memory as long."""
+    courier = RqCourier(Settings(redis_url=broker).redis)
+    courier.bring([Portion(["one"], Route("rq", label="job"))])
+    courier.close()
+    with redis.Redis.from_url(broker) as client:
+        (job,) = Queue("agentool.medium", client, serializer="json").jobs
+        assert job.failure_ttl == 7 * 24 * 3600
+
+
+REGISTER = "import pathlib\n\n\ndef register(injector):\n    pathlib.Path('registered').touch()\n"
+
+
+@pytest.mark.parametrize("text", [REGISTER, "from made import register\n", "import made\n\nregister = made.register\n"])
+def test_a_module_registers_its_tools_however_it_has_its_function(broker: str, tmp_path: Path, text: str):
+    """A package's own module often imports it. A worker without the tools started all the same."""
+    (tmp_path / "made.py").write_text(REGISTER)
+    (tmp_path / "tools.py").write_text(text)
+    environment = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", CELERY_BROKER_URL=broker, AGENTOOL_PLUGINS="")
+    with running(["agentool", "worker", "--app", "tools", "--pool", "solo"], environment, tmp_path / "output", " ready."):
+        assert (tmp_path / "registered").exists()
+
+
+def test_a_module_in_a_package_of_tasks_changes_no_option(broker: str, tmp_path: Path):
+    """The package imports its tasks, which import the worker's application: looking for the module made that read its settings first."""
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("from tasks import greeting\n")
+    (tmp_path / "tasks" / "greeting.py").write_text(TASKS)
+    environment = environment_of("", tmp_path / "log", CELERY_BROKER_URL=broker, AGENTOOL_HOME=str(tmp_path))
+    output = tmp_path / "output"
+    with running(["agentool", "worker", "gpu", "--app", "tasks.greeting", "--pool", "solo"], environment, output, " ready."):
+        said = output.read_text()
+        assert ("gpu.0-critical" in said, "agentool.0-critical" in said, ". greet" in said) == (True, False, True)

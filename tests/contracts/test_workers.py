@@ -22,7 +22,7 @@ from agentoolkit.system.scheduler.executors.celery import CeleryCourier
 from agentoolkit.system.scheduler.ports import Portion, Route
 
 from .executor_world import World
-from .workers import Worker, celery_worker, environment_of
+from .workers import RQ_COMMAND, Worker, celery_worker, environment_of
 
 
 @pytest.fixture
@@ -140,6 +140,7 @@ def _refused(folder: Path, asked: list[str], **variables: str) -> str:
     (folder / "later.py").write_text(
         "from agentoolkit.entrypoints.celery_app import app\n\n\n@app.task(name='later')\nasync def later():\n    return 1\n"
     )
+    (folder / "broken.py").write_text("def register(:\n")
     environment = environment_of(str(folder / "jobs.db"), folder / "log", CELERY_BROKER_URL="redis://127.0.0.1:1/0") | variables
     environment["PYTHONPATH"] += f":{folder}"
     ran = subprocess.run([sys.executable, "-m", *asked], env=environment, cwd=folder, capture_output=True, text=True, timeout=180)
@@ -147,6 +148,7 @@ def _refused(folder: Path, asked: list[str], **variables: str) -> str:
     return (ran.stdout + ran.stderr).strip().splitlines()[-1]
 
 
+_FORKING, _IN_PROCESS = (["-w", f"agentoolkit.entrypoints.rq_worker.{name}"] for name in ("ForkingWorker", "InProcessWorker"))
 _CELERY = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker"]
 
 
@@ -156,11 +158,24 @@ _CELERY = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker"]
         ([*_CELERY, "-I", "later"], {}, "agentool: Task 'later' is `async def`, which Celery never awaits"),
         (_CELERY, {"AGENTOOL_DATABASE": ""}, "A worker needs the store in which its executions are."),
         (_CELERY, {"AGENTOOL_PLUGINS": "none:such"}, "Plugin 'none:such'"),
+        ([*RQ_COMMAND, *_FORKING], {"AGENTOOL_DATABASE": ""}, "agentool: database: A worker needs the store in which its executions are."),
+        (
+            [*RQ_COMMAND, *_IN_PROCESS],
+            {"AGENTOOL_DATABASE": ""},
+            "agentool: database: A worker needs the store in which its executions are.",
+        ),
+        ([*RQ_COMMAND, *_FORKING], {"AGENTOOL_PLUGINS": "none:such"}, "Plugin 'none:such'"),
+        ([*RQ_COMMAND, *_IN_PROCESS], {"AGENTOOL_PLUGINS": "later:nothing"}, "Plugin 'later:nothing'"),
+        (["agentool", "worker", "--rq", "--concurrency", "4"], {}, "--concurrency and --task-events are options of Celery's workers."),
+        (["agentool", "worker", "--app", "none.such"], {}, "There is no module 'none.such'."),
+        (["agentool", "worker", "--app", ""], {}, "There is no module ''."),
+        (["agentool", "worker", "--app", "sys"], {}, "There is no module 'sys'."),
+        (["agentool", "worker", "--app", "broken"], {}, "Module 'broken' cannot be read"),
     ],
 )
-def test_a_worker_that_cannot_work_does_not_start(tmp_path: Path, asked: list[str], variables: dict[str, str], said: str):
+def test_a_worker_that_cannot_work_does_not_start(redis_url: str, tmp_path: Path, asked: list[str], variables: dict[str, str], said: str):
     """It ends at once, with one sentence that says why."""
-    assert said in _refused(tmp_path, asked, **variables)
+    assert said in _refused(tmp_path, asked, **{"REDIS_URL": redis_url, **variables})
 
 
 def test_a_pool_without_threads_is_refused(tmp_path: Path):

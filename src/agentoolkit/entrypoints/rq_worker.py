@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from redis import Redis
@@ -22,12 +23,12 @@ from rq import Queue, SimpleWorker, Worker
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from agentool.errors import ConfigurationError
+from agentool.errors import AgenToolError, ConfigurationError
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.worker_checks import check_worker
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.executors.couriers import turns
-from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names
+from agentoolkit.system.scheduler.executors.rq import FUNCTION, queue_names, taken_queues
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +100,12 @@ def run_executions_in_process(execution_ids: list[str]) -> None:
     toolkit.run_work(lambda kit: kit.scheduler.executions.run_claimed(execution_ids))
 
 
+@cache
+def check() -> None:
+    """See `check_worker`. Cached: both `agentool worker` and the worker's class ask."""
+    check_worker(settings)
+
+
 class _ExecutionsWorker:
     """A worker for executions only, whatever its options: its messages are JSON and call one function."""
 
@@ -106,8 +113,21 @@ class _ExecutionsWorker:
 
     def __init__(self, queues: Sequence[Queue | str], **options: Any) -> None:
         names = [queue if isinstance(queue, str) else queue.name for queue in queues]
+        names = taken_queues(names, QUEUES)
         super().__init__(names, **{**options, "serializer": "json", "job_class": self.message_class})  # pyright: ignore[reportCallIssue]
         self.is_stopping = False
+
+    def work(self, *given: Any, **more: Any) -> bool:
+        """See `rq.Worker.work`. If the worker could not do its work, the process ends with a sentence that says why."""
+        try:
+            check()
+            self.get_ready()
+        except AgenToolError as error:
+            raise SystemExit(f"agentool: {error}") from None
+        return super().work(*given, **more)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType]
+
+    def get_ready(self) -> None:
+        """Do what a worker can do before its first message. Raises `AgenToolError`."""
 
     def execute_job(self, job: Any, queue: Queue) -> None:
         """See `rq.Worker.execute_job`. The time limit gives each execution its turn."""
@@ -125,10 +145,9 @@ class _ExecutionsWorker:
 class ForkingWorker(_ExecutionsWorker, Worker):
     """Forks for each message. Modules are imported before the fork, so a changed plugin needs a new worker."""
 
-    def work(self, *given: Any, **more: Any) -> bool:
-        """See `rq.Worker.work`."""
+    def get_ready(self) -> None:
+        """See `_ExecutionsWorker.get_ready`."""
         forked_toolkit.prepare()
-        return super().work(*given, **more)
 
 
 class InProcessWorker(_ExecutionsWorker, SimpleWorker):
@@ -143,7 +162,7 @@ def work(*, forks: bool) -> None:
     Raises:
         AgenToolError: The store, a plugin or an extra is missing, or cannot be used.
     """
-    check_worker(settings)
+    check()
     connection = Redis.from_url(REDIS_URL or "")  # pyright: ignore[reportUnknownMemberType]  its keywords have no types
     kind = ForkingWorker if forks else InProcessWorker
     while not _runs_until_stopped(kind, connection):

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -70,6 +71,9 @@ def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     if options.pool not in ("prefork", "solo"):
         remedy = "Start it with --pool prefork, which forks for each message, or solo, which does not."
         raise ConfigurationError("RQ has no such pool.", field="pool", value=options.pool, remedy=remedy)
+    if options.concurrency is not None or options.events:
+        remedy = "Leave them out. A worker of RQ takes one message at a time: start as many workers as messages are to run at once."
+        raise ConfigurationError("--concurrency and --task-events are options of Celery's workers.", remedy=remedy)
     if settings.redis.url is None:
         raise ConfigurationError("A worker of RQ needs a Redis server.", remedy="Set AGENTOOL_REDIS_URL, or REDIS_URL, to its address.")
     try:
@@ -103,13 +107,38 @@ def _registers(module: str) -> bool:
     The module is parsed, not imported: it may import the worker's application, which would read the settings too early.
 
     Raises:
-        ConfigurationError: There is no such module.
+        ConfigurationError: There is no such module, or it is no Python.
     """
-    try:
-        found = find_spec(module)
-    except ImportError:
-        found = None
-    if found is None or found.origin is None:
+    found = _find(module)
+    if found is None or not found.has_location or found.origin is None:
         remedy = "Start the worker in the folder that has it, or install it."
         raise ConfigurationError(f"There is no module {module!r}.", field="app", value=module, remedy=remedy)
-    return any(isinstance(part, ast.FunctionDef) and part.name == "register" for part in ast.parse(Path(found.origin).read_bytes()).body)
+    try:
+        parts = ast.parse(Path(found.origin).read_bytes()).body
+    except SyntaxError as error:
+        problem = f"Module {module!r} cannot be read: {error.msg} in line {error.lineno}."
+        raise ConfigurationError(problem, field="app", value=module, remedy=f"Correct {found.origin}.") from None
+    return any(_defines(part, "register") for part in parts)
+
+
+def _find(module: str) -> ModuleSpec | None:
+    """Find a module. `find_spec` alone would import its packages, for the reason above too early."""
+    name, *inner = module.split(".")
+    found = find_spec(name) if name else None
+    for part in inner:
+        name = f"{name}.{part}"
+        found = PathFinder.find_spec(name, found.submodule_search_locations) if found and found.submodule_search_locations else None
+    return found
+
+
+def _defines(part: ast.stmt, name: str) -> bool:
+    """Tell whether a statement of a module gives it a function of this name: by defining, importing or assigning it."""
+    match part:
+        case ast.FunctionDef():
+            return part.name == name
+        case ast.ImportFrom():
+            return any((alias.asname or alias.name) == name for alias in part.names)
+        case ast.Assign():
+            return any(isinstance(target, ast.Name) and target.id == name for target in part.targets)
+        case _:
+            return False

@@ -19,6 +19,8 @@ from agentoolkit.system.scheduler.ports import COMMON_QUEUE, Portion
 FUNCTION = "agentoolkit.entrypoints.rq_worker.run_executions"
 """The function that RQ's workers call."""
 NO_LIMIT = -1
+FAILED_SECONDS = 7 * 24 * 3600
+"""Time for which Redis keeps a message that has failed. RQ's default is a year; the executions are sent again by other messages."""
 
 
 def queue_name(name: str, priority: Priority) -> str:
@@ -29,6 +31,18 @@ def queue_name(name: str, priority: Priority) -> str:
 def queue_names(names: tuple[str, ...]) -> list[str]:
     """Return the RQ queues of a worker, the most urgent first."""
     return [queue_name(name, priority) for priority in get_args(Priority) for name in names]
+
+
+def taken_queues(given: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Return the RQ queues of a worker that is given queues by RQ's own command: those of a job's queue stand for its name.
+
+    Args:
+        given: Names of job's queues, or of RQ's own queues.
+        usual: RQ's queues that the settings name.
+    """
+    levels = tuple(f".{priority}" for priority in get_args(Priority))
+    names = tuple(name for name in given if name not in usual and not name.endswith(levels))
+    return [name for name in given if name not in names] + queue_names(names)
 
 
 class RqCourier(ThreadedCourier):
@@ -55,6 +69,7 @@ class RqCourier(ThreadedCourier):
                     (list(portion.execution_ids),),
                     timeout=NO_LIMIT if limit is None else limit,
                     result_ttl=0,
+                    failure_ttl=FAILED_SECONDS,
                     description=route.label,
                     pipeline=pipeline,
                 )
