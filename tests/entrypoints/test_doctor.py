@@ -199,6 +199,7 @@ def test_jobs_that_are_not_allowed_here_are_a_warning(cli: Cli) -> None:
     told = " ".join(cli("doctor").stdout.split())
     assert "not allowed here: greeting: 'chores:greet' is not allowed" in told
     assert "→ export AGENTOOL_FUNCTIONS='[\"chores\"]'" in told
+    assert ".;" not in told
     said = cli("serve", "--for", "0.1").stdout
     assert "Job greeting would fail here: 'chores:greet' is not allowed" in said
     assert "To allow it: export AGENTOOL_FUNCTIONS='[\"chores\"]'" in said

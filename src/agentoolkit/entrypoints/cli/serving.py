@@ -137,7 +137,7 @@ class Serving:
         """Warn of kept jobs that would fail at every run, because they were scheduled where more is allowed."""
         found = await not_allowed_here(kit, jobs)
         for problem in found.problems[:_MAX_NAMED]:
-            self._log.say(f"Job {problem.replace(': ', ' would fail here: ', 1)}", "yellow", "WARNING")
+            self._log.say(f"Job {problem.replace(': ', ' would fail here: ', 1)}.", "yellow", "WARNING")
         if found.problems:
             which = "it" if len(found.problems) == 1 else f"all {len(found.problems)}"
             self._log.say(f"To allow {which}: {'; '.join(found.exports)}", "yellow", "WARNING")
