@@ -120,6 +120,11 @@ class AgenTool(Generic[Deps]):
             problem = f"AgenTool {self.name!r} has no operation {excerpt(asked)}."
             raise self.refusal(problem, field="operation", value=asked, remedy=remedy) from None
 
+    def with_operation(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return fields of a call with its ``operation``, which people may leave out if there is only one."""
+        only = {"operation": next(iter(self.operations))} if len(self.operations) == 1 else {}
+        return {**only, **fields}
+
     def check(self, data: object) -> BaseOperationInput:
         """Validate the input, check the operation's required fields and run the precheck. The handler is not called.
 

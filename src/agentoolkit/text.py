@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import category
 
+_CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
 _OPERATION = re.compile(r"\b[Oo]peration '(\w+)'")
 
 
@@ -37,6 +38,11 @@ def in_one_line(text: str, keep: str = "") -> str:
 def name_operations(text: str, names: Mapping[str, str]) -> str:
     """Replace ``operation 'update'``, as errors of the scheduler call it, by the name that a door has for the operation."""
     return _OPERATION.sub(lambda found: names.get(found[1], found[0]), text)
+
+
+def name_call(text: str, instead: str) -> str:
+    """Replace the remedy of a wrong input for Python code by that of a door, where ``{0}`` is the AgenTool's name."""
+    return _CALL.sub(lambda found: instead.format(found[1]), text)
 
 
 def printable_json(value: Any, indent: int | None = None) -> str:

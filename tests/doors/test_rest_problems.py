@@ -50,6 +50,7 @@ async def test_a_refused_parameter_says_its_value(api: Api) -> None:
         ("PATCH", "/tasks/daily", {"version": 7, "timeout": 5.0}, 409, "version", "Read it again with GET /tasks/{task_id}"),
         ("GET", "/tasks/nobody", None, 404, "task_id", "No job has the id or name 'nobody'"),
         ("GET", "/executions/nobody@x", None, 404, "execution_id", "List them with GET /executions;"),
+        ("PATCH", "/tasks/daily", {"input_data": {}}, 422, "input_data.operation", "GET /agentools/queue shows what it takes."),
         ("POST", "/approvals/nope/approve", None, 404, "approval_id", "GET /approvals shows what waits."),
     ],
 )

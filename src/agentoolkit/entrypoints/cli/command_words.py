@@ -46,8 +46,6 @@ _USUAL_WORDS = {
     "version": "--version",
 }
 """Commands by the words that other programs have for them."""
-_CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
-"""Remedy of a wrong input for Python code."""
 _NAMED = re.compile(r"(?:(?<=^)|(?<=; ))(?!input_data\.)(\w+)(?=[.:])")
 _EXAMPLES = re.compile(r"(?<=Give for example ).+")
 _EXAMPLE = re.compile(r"(?<![\w'])(\w+): ")
@@ -67,10 +65,10 @@ def typed_names(parameters: Iterable[Any]) -> dict[str, str]:
 
 def in_command_words(error: AgenToolError, named: Mapping[str, str]) -> str:
     """Return the text of an error with fields named by the options and arguments that set them, and operations by commands."""
-    from agentoolkit.text import name_operations
+    from agentoolkit.text import name_call, name_operations
 
     text = str(error).removeprefix("AgenTool 'scheduler' refused its input: ")
-    text = _CALL.sub(r"`agentool tools \1` shows what it takes.", text)
+    text = name_call(text, "`agentool tools {0}` shows what it takes.")
     text = _NAMED.sub(lambda found: named.get(found[1], found[1]), name_operations(text, _COMMANDS))
     text = _EXAMPLES.sub(lambda found: _EXAMPLE.sub(lambda field: f"{named.get(field[1], field[1])} ", found[0]), text)
     text = text.replace(" or with replace,", " or with --replace," if "replace" in named else ",")

@@ -34,5 +34,7 @@ async def not_allowed_here(kit: Toolkit, jobs: Iterable[JobSummary]) -> NotAllow
             except AgenToolError as error:
                 if isinstance(error, PermissionError):
                     refused.append((job.job_id, error))
-    problems = [f"{job_id}: {error.problem.partition('would refuse this input: ')[2] or error.problem}".rstrip(".") for job_id, error in refused]
+    problems = [
+        f"{job_id}: {error.problem.partition('would refuse this input: ')[2] or error.problem}".rstrip(".") for job_id, error in refused
+    ]
     return NotAllowed(problems, missing_settings(error for _, error in refused))

@@ -105,18 +105,18 @@ def read_input(injector: Injector, tool: str, whole: str | None, words: Sequence
     from agentool.describe import describe
     from agentool.errors import InvalidInput
 
-    description = describe(injector.get(tool)) if tool in injector else None
+    agentool = injector.get(tool) if tool in injector else None
     given = read_object(whole) if whole else {}
     texts: set[str] = set()
-    for name, field in description.fields().items() if description else ():
+    for name, field in describe(agentool).fields().items() if agentool else ():
         choices = field.schema.get("enum", [])
         if field.schema.get("type") == "string" or (choices and all(isinstance(choice, str) for choice in choices)):
             texts.add(name)
     fields = read_fields(words, texts)
     if both := given.keys() & fields.keys():
         raise InvalidInput("The field is given twice, in --input and by itself.", field=min(both), remedy="Give it once.")
-    operation = {"operation": description.operations[0].name} if description and len(description.operations) == 1 else {}
-    return {**operation, **given, **fields}
+    together = {**given, **fields}
+    return agentool.with_operation(together) if agentool else together
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

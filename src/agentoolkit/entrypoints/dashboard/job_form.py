@@ -13,6 +13,7 @@ from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, go_to,
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.job_fields import options_of
+from agentoolkit.text import name_call
 
 _EMPTY = {
     "job_name": "",
@@ -67,10 +68,10 @@ async def post_new(view: Viewing) -> Response:
     others = Others(options_of(like), _dropped(sent)) if like else NO_OTHERS
     is_saved = given.get("do") == "save"
     try:
-        fields = {**others.kept, **_read_form(given, like)}
+        fields = {**others.kept, **_with_operation(view, _read_form(given, like))}
         data = await view.scheduler("schedule", **fields, paused=True if given["paused"] else None, dry_run=None if is_saved else True)
     except (AgenToolError, ValueError) as error:
-        return await _form(view, given, others, problem=str(error))
+        return await _form(view, given, others, problem=_in_form_words(error))
     return go_to(job_address(data["job_id"])) if is_saved else await _form(view, given, others, reading=data)
 
 
@@ -91,14 +92,14 @@ async def post_edit(view: Viewing, job_id: str) -> Response:
     is_saved = given.get("do") == "save"
     version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
     try:
-        fields = _read_form(given, info)
+        fields = _with_operation(view, _read_form(given, info))
         emptied = [name for name in ("timezone", "description", "tags") if name not in fields]
         clear = [*emptied, *(name for name in others.fields if name in others.dropped)]
         data = await view.scheduler(
             "update", job_id=job_id, **fields, clear=clear or None, version=version, dry_run=None if is_saved else True
         )
     except (AgenToolError, ValueError) as error:
-        return await _form(view, given, others, problem=str(error), job_id=job_id)
+        return await _form(view, given, others, problem=_in_form_words(error), job_id=job_id)
     return go_to(job_address(job_id)) if is_saved else await _form(view, given, others, reading=data, job_id=job_id)
 
 
@@ -153,6 +154,17 @@ def _read_form(given: Mapping[str, str], like: Mapping[str, Any] | None) -> dict
     if tags := [tag.strip() for tag in given["tags"].split(",") if tag.strip()]:
         fields["tags"] = tags
     return {**fields, "input_data": input_data}
+
+
+def _with_operation(view: View, fields: dict[str, Any]) -> dict[str, Any]:
+    """Add the operation to the input if its AgenTool has only one, as the command line does."""
+    name, injector = fields["agentool_name"], view.tools.injector
+    return {**fields, "input_data": injector.get(name).with_operation(fields["input_data"])} if name in injector else fields
+
+
+def _in_form_words(error: Exception) -> str:
+    """Return the text of an error with the fields of the input by their own names."""
+    return name_call(str(error), "`agentool tools {0}` shows what it takes.").replace("input_data.", "")
 
 
 def _dropped(sent: Sequence[tuple[str, str]]) -> list[str]:

@@ -28,7 +28,7 @@ from agentool.errors import (
 )
 from agentoolkit.database.session import DatabaseError
 from agentoolkit.system.scheduler.errors import SchedulerStopped
-from agentoolkit.text import name_operations
+from agentoolkit.text import name_call, name_operations
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +169,8 @@ _FIELD = re.compile(rf"(?<!['\w.])({'|'.join(_NAMES)})(?!['\w])")
 
 def api_words(text: str) -> str:
     """Replace the scheduler's names of fields and operations by those of the API. Quoted text stays as it is."""
-    return _FIELD.sub(lambda found: _NAMES[found[1]], name_operations(text, _REQUESTS))
+    named = name_call(name_operations(text, _REQUESTS), "GET /agentools/{0} shows what it takes.")
+    return _FIELD.sub(lambda found: _NAMES[found[1]], named)
 
 
 def _in_api_words(problem: Problem) -> Problem:
