@@ -18,6 +18,7 @@ from tests.agents.scripts import scripted, told
 from agentool import AgenToolError, Injector, InvalidInput
 from agentool.caller import OWN, Caller, Scope, acting_as
 from agentoolkit.actions.agent import register_agent
+from agentoolkit.agent_settings import Budget
 from agentoolkit.agents.errors import NoSuchApproval, NotAllowed
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
@@ -308,3 +309,30 @@ async def test_a_parked_run_survives_kill_9(tmp_path: Path, bank: Bank) -> None:
         runs = await ended(kit, 2)
         assert [run["status"] for run in runs] == ["cancelled", "success"]
     assert (bank.paid, bank.told) == ([4], ["paid 4"])
+
+
+async def test_an_approved_run_waits_for_the_budget_of_the_next_day(kit: TestToolkit, bank: Bank) -> None:
+    """A person has decided: where the day's budget is used up, the call is made tomorrow, and neither lost nor asked for again."""
+    register_agent("a", bank.agent(), approvals="park", approval_seconds=7200, per_day=Budget(runs=1))
+    await schedule(kit)
+    await kit.advance(hours=1)
+    (approval,) = await waiting(kit)
+    await decide(kit, "approve", approval.approval_id)
+    latest = (await history(kit))[-1]
+    assert latest["status"] == "retrying"
+    assert "1 of 1 runs are used" in latest["reason"]
+    assert bank.paid == []
+    await kit.advance(days=1)
+    assert (await history(kit))[-1]["status"] == "success"
+    assert bank.paid == [5]
+
+
+async def test_an_approved_run_whose_job_has_used_up_its_budget_fails(kit: TestToolkit, bank: Bank) -> None:
+    """What a job may use in all does not come back, so nothing waits for it."""
+    register_agent("a", bank.agent(), approvals="park", approval_seconds=7200, per_job=Budget(runs=1))
+    await schedule(kit)
+    await kit.advance(hours=1)
+    (approval,) = await waiting(kit)
+    await decide(kit, "approve", approval.approval_id)
+    assert (await history(kit))[-1]["status"] == "failed"
+    assert bank.paid == []

@@ -123,7 +123,8 @@ class AgentService:
         """Reserve the most that a run may use. Where a budget is used up, the job is paused.
 
         Raises:
-            GoesOnLater: Runs under way hold the budget, and this one can wait for them.
+            GoesOnLater: Runs under way hold the budget, and this one can wait for them; or the day's is used up, and a person has
+                approved what this run is to do.
             BudgetReserved: They do, and somebody waits for this one.
             BudgetReached: A budget is used up.
         """
@@ -134,9 +135,12 @@ class AgentService:
                 raise GoesOnLater(str(error.problem), LOOK_AGAIN) from error
             raise
         except BudgetReached as error:
+            now = self.time.now()
+            tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
             if task.execution is not None:  # a job's own budget stays used up, the day's until tomorrow
-                tomorrow = (self.time.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
                 await self.jobs.pause(task.execution.job_id, str(error.problem), tomorrow if error.field == "per_day" else None)
+            if task.approval is not None and error.field == "per_day":
+                raise GoesOnLater(str(error.problem), (tomorrow - now).total_seconds()) from error
             raise
 
     async def _within_budget(self, agent: RegisteredAgent, task: AgentTask, entry: RunEntry) -> AgentOutput:
