@@ -92,7 +92,8 @@ class AgenToolError(Exception):
 
     def _message(self, field: str | None, problem: str) -> str:
         where = f"{field}: " if field else ""
-        way_out = f" {self.remedy}" if self.remedy else ""
+        is_said_later = any(other.remedy == self.remedy for other in self.also)
+        way_out = f" {self.remedy}" if self.remedy and not is_said_later else ""
         return " ".join([f"{where}{problem}{way_out}", *map(str, self.also)])
 
 

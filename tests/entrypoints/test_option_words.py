@@ -74,6 +74,13 @@ def test_a_field_of_the_input_is_named_as_it_is_typed(cli: Cli, words: tuple[str
     assert cli("schedule", "a", "1 hour", *words, code=2).stderr.startswith(said)
 
 
+def test_a_way_out_is_told_once(cli: Cli) -> None:
+    """Of several faults with the same way out, after the last one."""
+    said = cli("schedule", "a", "1 hour", "notification", "mesage=a", code=2).stderr
+    assert said.endswith("'message'? message: is required for operation 'send'. `agentool tools notification` shows what it takes.\n")
+    assert said.count("agentool tools") == 1
+
+
 @pytest.mark.parametrize("words", [("preview", "0", "9", "1", "1", "1"), ("schedule", "a", "0", "9", "1", "1", "1", "metrics")])
 def test_a_schedule_without_quotes_is_told_of_them(cli: Cli, words: tuple[str, ...]) -> None:
     """The shell takes it apart before the command sees it."""
