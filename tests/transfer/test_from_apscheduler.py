@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from dateutil import tz
 
 from agentoolkit.simulation import simulate
 from agentoolkit.testing import toolkit
@@ -117,6 +118,26 @@ def test_a_trigger_without_an_equal_is_refused(trigger: Any, reason: str) -> Non
     result = imported(trigger)
     assert not result.inputs
     assert reason in result.refused[0].reason
+
+
+UNNAMED = [timezone(timedelta(hours=1)), tz.tzutc(), tz.gettz("Europe/Berlin"), tz.tzoffset(None, 3_600)]
+
+
+@pytest.mark.parametrize("zone", UNNAMED, ids=str)
+def test_a_zone_without_a_name_is_refused_for_times_of_day(zone: tzinfo) -> None:
+    """A crontab needs a zone by its name: it is refused here, and not only when the job is scheduled."""
+    result = imported(CronTrigger(hour=9, timezone=zone))
+    assert (result.inputs, "has no IANA name" in result.refused[0].reason) == ([], True)
+
+
+@pytest.mark.parametrize("zone", UNNAMED, ids=str)
+async def test_an_instant_needs_no_zone(zone: tzinfo) -> None:
+    """A date and an interval keep their instants, whatever their zone is called, and can be scheduled."""
+    start = datetime(2030, 1, 1, 12, tzinfo=zone)
+    for trigger in (DateTrigger(start), IntervalTrigger(hours=5, start_date=start, timezone=zone)):
+        (job,) = imported(trigger).inputs
+        assert "timezone" not in job
+        assert simulate([job], start - timedelta(days=1), start + timedelta(hours=1))[0].due == start
 
 
 def test_policies_are_carried_over() -> None:

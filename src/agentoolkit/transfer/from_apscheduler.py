@@ -14,6 +14,7 @@ from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import MAX_SECONDS
 from agentoolkit.system.scheduler.schedules.cron import wall_times
 from agentoolkit.system.scheduler.schedules.cron_text import normal_cron
+from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.transfer.cron_fields import cron_text
 from agentoolkit.transfer.translation import Untranslatable
 
@@ -98,25 +99,28 @@ def _cron(trigger: Any) -> dict[str, Any]:
         wall_times(normal_cron(text))
     except InvalidSchedule as error:
         raise Untranslatable(f"as a crontab it would be {text!r}: {error.problem}") from None
-    return {"schedule_type": "cron", "schedule": text, "timezone": _zone(trigger.timezone)}
+    if not (zone := _named(trigger.timezone)):
+        raise Untranslatable(f"its zone {str(trigger.timezone)!r} has no IANA name, such as 'Europe/Berlin'")
+    return {"schedule_type": "cron", "schedule": text, **zone}
 
 
 def _interval(trigger: Any) -> dict[str, Any]:
     seconds = trigger.interval.total_seconds()
     if seconds != int(seconds):
         raise Untranslatable(f"its interval of {seconds} s is not a whole number of seconds")
-    return {"schedule_type": "interval", "schedule": f"{int(seconds)} seconds", "timezone": _zone(trigger.timezone)}
+    return {"schedule_type": "interval", "schedule": f"{int(seconds)} seconds", **_named(trigger.timezone)}
 
 
 def _date(trigger: Any) -> dict[str, Any]:
-    return {"schedule_type": "once", "schedule": trigger.run_date.isoformat(), "timezone": _zone(trigger.run_date.tzinfo)}
+    return {"schedule_type": "once", "schedule": trigger.run_date.isoformat(), **_named(trigger.run_date.tzinfo)}
 
 
 _TRIGGERS: Mapping[str, Callable[[Any], dict[str, Any]]] = {"CronTrigger": _cron, "IntervalTrigger": _interval, "DateTrigger": _date}
 
 
-def _zone(zone: Any) -> str:
-    name = str(zone)
-    if name == "local" or name.startswith(("UTC+", "UTC-")):
-        raise Untranslatable(f"its zone {name!r} is an offset, not a named zone")
-    return name
+def _named(zone: Any) -> dict[str, str]:
+    """Return the zone's IANA name as a field; no field if it has none, such as an offset."""
+    try:
+        return {"timezone": zone_named(str(zone))}
+    except InvalidSchedule:
+        return {}
