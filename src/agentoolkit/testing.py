@@ -50,10 +50,7 @@ class ManualTime:
     longest_sleep: float | None = None
 
     def __init__(self, at: datetime | str) -> None:
-        moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-        if moment.tzinfo is None:
-            raise ValueError(f"at: {at!r} has no time zone. Write '2030-01-01T00:00:00+00:00'.")
-        self._now = moment.astimezone(UTC)
+        self._now = _aware(datetime.fromisoformat(at) if isinstance(at, str) else at, "at").astimezone(UTC)
         self._start = self._now
         """Zero of `monotonic`. A jump moves it too, so that no time passes."""
         self._calls: list[tuple[datetime, int, _Call]] = []
@@ -73,14 +70,25 @@ class ManualTime:
         return call
 
     def jump(self, to: datetime) -> None:
-        """Set the time without making any call, as if the machine had slept or its clock had been set."""
-        moment = to.astimezone(UTC)
+        """Set the time without making any call, as if the machine had slept or its clock had been set.
+
+        Raises:
+            ValueError: `to` is naive.
+        """
+        moment = _aware(to, "to").astimezone(UTC)
         self._start += moment - self._now
         self._now = moment
 
     async def advance(self, *, seconds: float = 0, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
-        """Move forward. Stop at every call that comes due on the way, and let the tasks that it started run."""
-        end = self._now + timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        """Move forward. Stop at every call that comes due on the way, and let the tasks that it started run.
+
+        Raises:
+            ValueError: It would move back: then nothing would come due.
+        """
+        length = timedelta(seconds=seconds, minutes=minutes, hours=hours, days=days)
+        if length < timedelta(0):
+            raise ValueError(f"{length.total_seconds():g} seconds lead back. Give a length from 0 on, or `jump` to an earlier time.")
+        end = self._now + length
         await self.let_run()
         while self._calls and self._calls[0][0] <= end:
             at, _, call = heapq.heappop(self._calls)
@@ -101,6 +109,13 @@ class ManualTime:
         if self.real_work is not None:
             while await self.real_work.wait():
                 await _take_turns()
+
+
+def _aware(moment: datetime, name: str) -> datetime:
+    """Return a moment that has a time zone. A naive one would be read in the zone of the machine, and differ between machines."""
+    if moment.tzinfo is None:
+        raise ValueError(f"{name}: {moment.isoformat()!r} has no time zone. Write '2030-01-01T00:00:00+00:00'.")
+    return moment
 
 
 class TestToolkit(Toolkit):

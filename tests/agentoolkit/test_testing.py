@@ -9,6 +9,8 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ from tests.agents.scripts import scripted
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.settings import Settings
-from agentoolkit.testing import RealWorkHangs, TestToolkit, toolkit
+from agentoolkit.testing import ManualTime, RealWorkHangs, TestToolkit, toolkit
 from agentoolkit.waits_in_real_time import RealWork
 from agentoolkit.wiring import Toolkit
 
@@ -269,3 +271,21 @@ async def test_no_configuration_of_the_applications_variables(monkeypatch: pytes
         assert (await kit.injector.run("config", {"operation": "list"})).values == []
         await kit.injector.run("config", {"operation": "set", "key": "smtp.host", "value": "here"})
         assert (await kit.injector.run("config", {"operation": "get", "key": "smtp.host"})).value == "here"
+
+
+NAIVE = datetime.fromisoformat("2030-01-01T12:00:00")
+
+
+@pytest.mark.parametrize("set_clock", [ManualTime, ManualTime(NAIVE.replace(tzinfo=UTC)).jump, lambda at: ManualTime(at.isoformat())])
+def test_a_naive_time_sets_no_clock(set_clock: Callable[[datetime], object]) -> None:
+    """It would be another instant on each machine, so that a test would pass on one of them only."""
+    with pytest.raises(ValueError, match="has no time zone"):
+        set_clock(NAIVE)
+
+
+@pytest.mark.parametrize("length", [{"seconds": -1}, {"minutes": 1, "seconds": -61}, {"days": -1}])
+async def test_time_does_not_advance_backwards(length: dict[str, float]) -> None:
+    """Nothing would come due and no time would pass: a test of what then happens would pass for nothing."""
+    async with toolkit() as kit:
+        with pytest.raises(ValueError, match="lead back"):
+            await kit.advance(**length)
