@@ -244,3 +244,22 @@ async def test_it_takes_an_hour_to_be_too_long(courier: Courier, monkeypatch: py
     await executor.drain(1, 1)
     waited = [30, 90, 210, 450, 930, 1_890]
     assert attempts.looks == [*((seconds, False) for seconds in waited), (3_810, True), (7_410, True)]
+
+
+async def test_a_worker_on_another_database_says_so(kit: Any, courier: Courier, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """It takes each message, and there is nothing that it could run: the sender only sees that nobody has begun."""
+    execution_id = await start_run(kit, courier)
+    async with Toolkit(Settings(database=str(tmp_path / "other.db"), timezone="UTC"), runs_jobs=False) as worker:
+        for _ in range(2):
+            await worker.scheduler.executions.run_claimed([execution_id])
+    assert caplog.text.count("The executions of a message (1) are not in this database") == 1
+    assert "AGENTOOL_DATABASE" in caplog.text
+
+
+@pytest.mark.parametrize("has_tool", [True, False])
+async def test_a_worker_on_the_same_database_says_nothing_of_it(
+    kit: Any, courier: Courier, caplog: pytest.LogCaptureFixture, has_tool: bool
+):
+    """Also if it cannot run an execution, or if a message comes again when its execution has ended."""
+    await refuse(kit, await start_run(kit, courier), has_tool=has_tool)
+    assert "not in this database" not in caplog.text

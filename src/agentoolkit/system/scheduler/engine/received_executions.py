@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 
-from agentoolkit.failure_log import log_failure
+from agentoolkit.failure_log import log_again, log_failure
 from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -59,6 +59,8 @@ class ReceivedExecutions:
         await self._reserved.give_up(claimed)
         if lacks:
             await self._refuse({id_: lacks[job_id_of(id_)] for id_ in execution_ids if job_id_of(id_) in lacks})
+        if not (claimed or lacks or failed):
+            await self._tell_if_unknown(execution_ids)
         if over:
             await asyncio.wait(over)
         if failed is not None:
@@ -85,6 +87,17 @@ class ReceivedExecutions:
         except Exception as error:
             self._active.in_doubt = True
             return await self._reserved.begun(reserved, now), error
+
+    async def _tell_if_unknown(self, execution_ids: Sequence[str]) -> None:
+        """Log a warning if none of these executions is in the store: its sender may have another one."""
+        try:
+            known = await self._parts.store.executions_by_id(execution_ids)
+        except Exception:
+            log_failure(logger, "Looking for %d executions that were sent here failed", len(execution_ids))
+            return
+        if execution_ids and not known:
+            remedy = "AGENTOOL_DATABASE must name the same one as for the scheduler that sends them, unless their jobs are gone"
+            log_again(logger, "The executions of a message (%d) are not in this database: %s", len(execution_ids), remedy)
 
     async def _refuse(self, reasons: Mapping[str, str]) -> None:
         """Write the reasons to the records of refused executions, which keep their owner, and log each once."""
