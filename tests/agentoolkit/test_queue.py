@@ -183,6 +183,14 @@ async def test_a_queue_with_other_settings_is_refused(queue: Call):
     assert (refused.value.field, refused.value.value) == ("max_size", 6)
 
 
+async def test_a_page_of_queues_says_how_many_there_are(queue: Call, injector: Injector):
+    """The first by name, and the number of all."""
+    for name in ("b", "c", "a"):
+        await queue("create_queue", queue_name=name)
+    data = (await injector.run("queue", {"operation": "list_queues", "limit": 2})).data
+    assert ([found["queue_name"] for found in data["queues"]], data["count"]) == (["a", "b"], 3)
+
+
 async def test_queues_are_listed_with_what_they_hold(queue: Call, injector: Injector):
     """`list_queues` returns limits and numbers of messages, by name."""
     await queue("enqueue", message=1)

@@ -133,6 +133,22 @@ async def test_queues_come_by_name_with_what_they_hold(backend: QueueBackend):
     assert [(status.queue.queue_name, status.counts.ready) for status in await backend.queues(at(0))] == [("q", 1), ("z", 0)]
 
 
+async def test_a_page_of_queues_costs_what_it_shows(backend: QueueBackend, monkeypatch: pytest.MonkeyPatch):
+    """However many others there are: only the queues of the page are looked into."""
+    for name in ("z", "a", "m"):
+        await backend.create(Queue(name, QueueSettings(), START))
+    looked, status = list[str](), type(backend).status
+
+    async def counted(self: QueueBackend, queue_name: str, now: datetime) -> Any:
+        looked.append(queue_name)
+        return await status(self, queue_name, now)
+
+    monkeypatch.setattr(type(backend), "status", counted)
+    assert [found.queue.queue_name for found in await backend.queues(at(0), 2)] == ["a", "m"]
+    assert looked in ([], ["a", "m"])  # in memory it takes no call
+    assert list(await backend.names()) == ["a", "m", "z"]
+
+
 async def test_a_deleted_queue_is_forgotten_with_its_remembered_ids(backend: QueueBackend):
     """After `delete` nothing of the queue is left, and `delete` says what it held."""
     await backend.add(message("a"), at(1000))

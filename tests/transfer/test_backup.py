@@ -186,6 +186,23 @@ async def fill_queues(kit: Toolkit) -> None:
     await ask(kit, "queue", "dequeue", queue_name="q")
 
 
+async def test_a_queue_that_is_deleted_meanwhile_ends_no_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are exported, as every record that was made before."""
+    async with opened(tmp_path / "a.db") as kit:
+        for name in ("a", "b", "c"):
+            await ask(kit, "queue", "create_queue", queue_name=name)
+        contents = kit.queue.backend.contents
+
+        async def delete_next(queue_name: str, now: datetime) -> Any:
+            if queue_name == "a":
+                await kit.queue.backend.delete("b", now)
+            return await contents(queue_name, now)
+
+        monkeypatch.setattr(kit.queue.backend, "contents", delete_next)
+        lines = await exported(kit)
+    assert [record["queue"]["queue_name"] for record in map(json.loads, lines) if "arrivals" in record] == ["a", "c"]
+
+
 async def test_queues_arrive_with_every_message(tmp_path: Path) -> None:
     """Limits, order, delays, payloads and dead letters with their reasons are the same; what somebody had taken is ready again."""
     async with opened(tmp_path / "a.db") as kit:

@@ -19,6 +19,7 @@ from agentoolkit.portions import done_in_portions, in_portions
 from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.decisions import waiting
+from agentoolkit.system.queue.errors import QueueNotFound
 from agentoolkit.system.queue.ports import QueueBackend, QueueContents
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
@@ -96,8 +97,12 @@ async def _lines(kind: Iterable[dict[str, Any]]) -> AsyncIterator[str]:
 
 async def _other_kinds(held: Everything, now: datetime) -> AsyncIterator[Iterable[dict[str, Any]]]:
     yield map(records.message_record, await held.jobs.messages(_ALL))
-    for status in await held.queues.queues(now):
-        yield _queue_records(await held.queues.contents(status.queue.queue_name, now), now)
+    for queue_name in await held.queues.names():
+        try:
+            contents = await held.queues.contents(queue_name, now)
+        except QueueNotFound:  # deleted since its name was read
+            continue
+        yield _queue_records(contents, now)
     yield (records.value_record(value) for value in await held.values.everything(now) if is_json(value.entry.text))
 
 

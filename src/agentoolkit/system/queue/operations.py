@@ -236,8 +236,8 @@ async def queue_delete_queue(ctx: Context, queue_name: str) -> QueueOutput:
 
 async def queue_list_queues(ctx: Context, limit: int | None = None) -> QueueOutput:
     """List queues by name, with their limits and numbers of messages."""
-    found = await ctx.deps.queues()
-    result = QueueList(queues=[answers.queue_info(status) for status in found[: limit or PAGE]], count=len(found))
+    found = await ctx.deps.queues(limit or PAGE)
+    result = QueueList(queues=[answers.queue_info(status) for status in found], count=len(await ctx.deps.names()))
     return _answer("list_queues", f"{counted(result.count, 'queue')}.", result)
 
 

@@ -141,8 +141,12 @@ class QueueBackend(Protocol):
         """Delete a queue, its messages, dead letters and remembered ids. Return what it held. Many go in portions, as in `clear`."""
         ...
 
-    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
-        """Return every queue, by name."""
+    async def names(self) -> Sequence[str]:
+        """Return the name of every queue, in order."""
+        ...
+
+    async def queues(self, now: datetime, limit: int | None = None) -> Sequence[QueueStatus]:
+        """Return the first queues by name, by default all. The cost is that of the queues returned."""
         ...
 
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:

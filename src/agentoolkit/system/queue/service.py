@@ -87,10 +87,15 @@ class QueueService:
         self._waiters.call_all(queue_name)
         return counts
 
-    async def queues(self) -> Sequence[QueueStatus]:
-        """Return every queue, by name."""
+    async def names(self) -> Sequence[str]:
+        """Return the name of every queue, in order."""
         await self._ready()
-        return await self.backend.queues(self._time.now())
+        return await self.backend.names()
+
+    async def queues(self, limit: int | None = None) -> Sequence[QueueStatus]:
+        """Return the first queues by name, by default all."""
+        await self._ready()
+        return await self.backend.queues(self._time.now(), limit)
 
     async def status(self, queue_name: str) -> QueueStatus:
         """Return a queue, and the number of messages in each state. Raises `QueueNotFound`."""

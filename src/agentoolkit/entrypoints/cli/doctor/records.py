@@ -182,7 +182,7 @@ async def check_queue(kit: Toolkit) -> Finding:
     if "queue" not in kit.injector:
         return broken("queue", "there is no AgenTool 'queue', so no outcome can be sent to one", "create_queue_agent()")
     try:
-        return ok("queue", f"the AgenTool is there, with {counted(len(await kit.queue.queues()), 'queue')}")
+        return ok("queue", f"the AgenTool is there, with {counted(len(await kit.queue.names()), 'queue')}")
     except AgenToolError as error:
         return broken("queue", error.problem, error.remedy or "")
 

@@ -53,9 +53,13 @@ class MemoryQueueBackend:
             del self._queues[queue_name]
             return counts
 
-    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
+    async def names(self) -> Sequence[str]:
         with self._lock:
-            return [self._status(queue_name, now) for queue_name in sorted(self._queues)]
+            return sorted(self._queues)
+
+    async def queues(self, now: datetime, limit: int | None = None) -> Sequence[QueueStatus]:
+        with self._lock:
+            return [self._status(queue_name, now) for queue_name in sorted(self._queues)[:limit]]
 
     async def status(self, queue_name: str, now: datetime) -> QueueStatus:
         with self._lock:

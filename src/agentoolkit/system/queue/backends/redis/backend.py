@@ -89,9 +89,12 @@ class RedisQueueBackend:
             cleared = await self.clear(queue_name, set(State), now)
         return _sum(cleared, await self._ask(queue_name, now, WatchedQueue.delete))
 
-    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
+    async def names(self) -> Sequence[str]:
+        return sorted(await self._server.run(lambda client: client.smembers(NAMES)))
+
+    async def queues(self, now: datetime, limit: int | None = None) -> Sequence[QueueStatus]:
         found: list[QueueStatus] = []
-        for queue_name in sorted(await self._server.run(lambda client: client.smembers(NAMES))):
+        for queue_name in (await self.names())[:limit]:
             with suppress(QueueNotFound):  # deleted since its name was read
                 found.append(await self.status(queue_name, now))
         return found

@@ -78,9 +78,12 @@ class SqlQueueBackend:
         rest: Counts = await self._ask(OtherRequest(queue_name, now, OpenQueue.delete, Lock.ALL))
         return Counts(*map(sum, zip(cleared, rest, strict=True)))
 
-    async def queues(self, now: datetime) -> Sequence[QueueStatus]:
+    async def names(self) -> Sequence[str]:
+        return await self._database.read(queues.names)
+
+    async def queues(self, now: datetime, limit: int | None = None) -> Sequence[QueueStatus]:
         found: list[QueueStatus] = []
-        for queue_name in await self._database.read(queues.names):
+        for queue_name in (await self.names())[:limit]:
             with suppress(QueueNotFound):  # deleted since its name was read
                 found.append(await self.status(queue_name, now))
         return found
