@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from agentool import ConfigurationError
+from agentool import ConfigurationError, Injector
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.redis_server import RedisUnavailable
 from agentoolkit.settings import Settings
 from agentoolkit.system.events import EventBus, EventMessage, InvalidEvent, get_event_bus
 from agentoolkit.system.events import subscriptions as subscriptions_module
 from agentoolkit.system.events.messages import matching
+from agentoolkit.system.scheduler import create_scheduler_agent
 from agentoolkit.testing import TestToolkit, toolkit
 from agentoolkit.wiring import Toolkit
 
@@ -421,3 +422,33 @@ async def test_capitals_make_no_name_free(name: str):
     async with Toolkit(Settings(timezone="UTC")) as kit:
         with pytest.raises(InvalidEvent, match="the scheduler's own name"):
             get_event_bus(kit.injector).publish(name, "somebody")
+
+
+def test_a_bus_that_is_made_alone_stays_alone() -> None:
+    """Where no setting says that others share its events, it lives in memory and brings nothing else."""
+    with Injector().activate() as injector:
+        EventBus()
+        assert list(injector.names()) == ["events"]
+
+
+async def test_a_bus_that_is_made_alone_is_that_of_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one program published is read by the next, though neither made a toolkit."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(tmp_path / "jobs.db"))
+    for number in (1, 2):
+        with Injector().activate() as injector:
+            get_event_bus().publish("report.sent", "code", {"number": number})
+            service = injector.get("events").deps
+            await service.wait_idle()
+            read = await injector.run("events", {"operation": "read", "event_type": "report.*"})
+            await service.close()
+    assert [event.payload["number"] for event in read.events] == [1, 2]
+
+
+@pytest.mark.parametrize("first", [EventBus, create_scheduler_agent], ids=["bus", "scheduler"])
+def test_bus_and_scheduler_that_are_made_alone_are_of_one_toolkit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first) -> None:
+    """Whichever came first: the bus tells of the jobs."""
+    monkeypatch.setenv("AGENTOOL_DATABASE", str(tmp_path / "jobs.db"))
+    with Injector().activate() as injector:
+        first()
+        assert create_scheduler_agent().deps is injector.get("scheduler").deps
+        assert {"events", "scheduler", "metrics"} <= set(injector.names())

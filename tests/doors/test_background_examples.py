@@ -212,14 +212,16 @@ async def test_enqueue_tasks_programmatically(application: Path) -> None:
         assert (job["owner"], job["job_id"].startswith("my-task-")) == ("my-agent", True)
 
 
-SHARED = "from agentoolkit.client import get_scheduler\nget_scheduler()\n"
-
-
-def test_use_event_bus(application: Path) -> None:
-    """*Use Event Bus*: what another process publishes reaches the callback and the loop of the example."""
-    (application / "support_bot.py").write_text(f"{SHARED}{code('6. Use Event Bus')}")
+@pytest.mark.parametrize("backend", ["database", "redis"])
+def test_use_event_bus(application: Path, backend: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """*Use Event Bus*: what another process publishes reaches the callback and the loop of the example, with nothing called before."""
+    if backend == "redis":
+        monkeypatch.delenv("AGENTOOL_DATABASE")
+        monkeypatch.setenv("AGENTOOL_EVENTS_BACKEND", "redis")
+        monkeypatch.setenv("REDIS_URL", redis_url)
+    (application / "support_bot.py").write_text(code("6. Use Event Bus"))
     publishes, _, _ = code("6. Use Event Bus").partition("# Subscribe to events")
-    again = f"{SHARED}{publishes}\nimport time\nwhile True:\n    event_bus.publish('task.completed', 'email-agent')\n    time.sleep(0.2)\n"
+    again = f"{publishes}\nimport time\nwhile True:\n    event_bus.publish('task.completed', 'email-agent')\n    time.sleep(0.2)\n"
     with started("support_bot.py") as listening, started("-c", again):
         assert listening.stdout is not None
         told = ""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from agentool.agentool import AgenTool, create_agentool
 from agentool.core.injector import Injector, get_injector
+from agentoolkit.settings import Settings
 from agentoolkit.system.events.backends.memory import MemoryEventStore
 from agentoolkit.system.events.operations import HANDLERS, check_event
 from agentoolkit.system.events.schemas import EventsInput
 from agentoolkit.system.events.service import EventService
 from agentoolkit.time_source import SystemTime
+from agentoolkit.toolkit_by_name import register_toolkit
 
 NAME = "events"
 
@@ -21,19 +23,27 @@ def create_events_agent(service: EventService | None = None, *, injector: Inject
     """Make the AgenTool ``events`` and register it; where there is one already, return that.
 
     Args:
-        service: What it works with; by default events that live in memory.
+        service: What it works with. By default the bus of the database or of Redis, with the rest of a `Toolkit`, if a setting
+            names one; else events that live in memory.
         injector: Where to register; the current one by default.
 
     Raises:
-        ConfigurationError: Another AgenTool named ``events`` is registered.
+        ConfigurationError: Another AgenTool named ``events`` is registered, or a setting is invalid.
     """
     injector = injector or get_injector()
+    if service is None and NAME not in injector and _are_shared(Settings()):
+        register_toolkit(injector)
     if service is None and NAME in injector:
         return injector.get(NAME)
     service = service or EventService(MemoryEventStore(), SystemTime(), injector)
     return create_agentool(
         NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, precheck=check_event, examples=EXAMPLES, injector=injector
     )
+
+
+def _are_shared(settings: Settings) -> bool:
+    """Tell whether other programs with these settings have the same events."""
+    return settings.database is not None or settings.events.backend == "redis"
 
 
 EXAMPLES = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import wraps
-from importlib import import_module
 from typing import Any
 
 from agentool.agentool import AgenTool, create_agentool
@@ -21,6 +20,7 @@ from agentoolkit.system.scheduler.schemas import SchedulerInput
 from agentoolkit.system.scheduler.service import SchedulerService
 from agentoolkit.system.scheduler.stores.memory import MemoryJobStore
 from agentoolkit.time_source import SystemTime
+from agentoolkit.toolkit_by_name import register_toolkit
 
 NAME = "scheduler"
 
@@ -45,21 +45,16 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
     if service is None and NAME in injector:
         return injector.get(NAME)
     if service is None and any(setting.group is None for setting in Settings().given):
-        _register_toolkit(injector)
+        register_toolkit(injector)
         return injector.get(NAME)
     if service is None:
         service = SchedulerService(Parts(MemoryJobStore(), injector, SystemTime(), EventPublisher()))
-        injector.register_others_later(lambda: _register_toolkit(injector))
+        injector.register_others_later(lambda: register_toolkit(injector))
     handlers = {name: _at_home(handler) for name, handler in HANDLERS.items()}
     about: dict[str, Any] = {"description": DESCRIPTION, "examples": EXAMPLES, "refusal": InvalidJob, "trial": _on_trial}
     agent = create_agentool(NAME, SchedulerInput, handlers, deps=service, injector=injector, **about)
     create_after_agent(service.store, injector=injector)
     return agent
-
-
-def _register_toolkit(injector: Injector) -> None:
-    """Register the AgenTools of this package whose names are free. By name: the wiring imports this file."""
-    import_module("agentoolkit.wiring").Toolkit(injector=injector).log_package()
 
 
 def _on_trial(service: SchedulerService, asked: SchedulerInput) -> tuple[SchedulerService, SchedulerInput] | None:
