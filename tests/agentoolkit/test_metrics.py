@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from agentool import Injector, InvalidInput
 from agentoolkit.endings import GoesOnLater
 from agentoolkit.observability.metrics import MetricConflict, MetricNotFound, Metrics, Registry, TooManySeries, create_metrics_agent
-from agentoolkit.observability.metrics.collecting import OTHERS, SchedulerFigures
+from agentoolkit.observability.metrics.collecting import OTHERS, SchedulerFigures, queue_figures
 from agentoolkit.observability.metrics.forms import as_prometheus
-from agentoolkit.observability.metrics.registry import BUCKETS
+from agentoolkit.observability.metrics.registry import BUCKETS, Number
 from agentoolkit.system.scheduler.events import Event
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.testing import TestToolkit
@@ -383,3 +383,20 @@ def test_what_is_not_counted_costs_no_other_of_its_moment():
     SchedulerFigures(registry)([Event("scheduler.task.success", "job", None, execution) for execution in ended])
     counted = next(metric for metric in registry.all() if metric.name == "agentool_executions_total")
     assert sum(series.value for series in counted.series.values()) == 3
+
+
+@pytest.mark.parametrize(("room", "names"), [(12, ["q0", "q1", "q2"]), (8, ["q0", OTHERS]), (4, [OTHERS]), (1, [OTHERS])])
+async def test_queues_beyond_the_limit_are_counted_together(kit: TestToolkit, room: int, names: list[str]) -> None:
+    """No message is missing from the figures: what has no label of its own is among the others."""
+    for number in range(3):
+        for message in range(number + 1):
+            await kit.injector.run("queue", {"operation": "enqueue", "queue_name": f"q{number}", "message": message})
+    registry = Registry(room)
+    await queue_figures(kit.queue.queues)(registry)
+    shown = {
+        dict(labels)["queue"]: held
+        for labels, held in registry.find("agentool_queue_messages").series.items()
+        if ("state", "ready") in labels
+    }
+    assert list(shown) == names
+    assert sum(held.value for held in shown.values() if isinstance(held, Number)) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agentoolkit.observability.metrics.errors import TooManySeries
@@ -25,8 +26,9 @@ RETRIES = "agentool_execution_retries_total"
 JOBS = "agentool_jobs"
 QUEUE = "agentool_queue_messages"
 _RUNNING, _RETRYING = ExecutionStatus.RUNNING, ExecutionStatus.RETRYING  # attribute access on an enum is slow
+_MESSAGE_STATES = ("ready", "delayed", "in_flight", "dead")
 OTHERS = "(others)"
-"""The label for AgenTools beyond the limit of labels."""
+"""The label for AgenTools and queues beyond the limit of labels."""
 
 
 class SchedulerFigures:
@@ -100,14 +102,18 @@ def job_figures(count_jobs: Callable[[], Awaitable[Mapping[JobStatus, int]]]) ->
 
 
 def queue_figures(queues: Callable[[], Awaitable[Sequence[QueueStatus]]]) -> Collect:
-    """Create the collector of the gauge that counts messages by queue."""
+    """Create the collector of the gauge that counts messages by queue. Queues beyond the limit of labels are counted together."""
 
     async def collect(registry: Registry) -> None:
-        rows = (
-            ({"queue": status.queue.queue_name, "state": state}, getattr(status.counts, state))
-            for status in await queues()
-            for state in ("ready", "delayed", "in_flight", "dead")
+        found = await queues()
+        room = registry.most_series // len(_MESSAGE_STATES)
+        named = found if len(found) <= room else found[: max(0, room - 1)]
+        counts = Counter[tuple[str, str]]()
+        for place, status in enumerate(found):
+            name = status.queue.queue_name if place < len(named) else OTHERS
+            counts.update({(name, state): getattr(status.counts, state) for state in _MESSAGE_STATES})
+        registry.replace(
+            QUEUE, "Messages by queue and state", (({"queue": name, "state": state}, n) for (name, state), n in counts.items())
         )
-        registry.replace(QUEUE, "Messages by queue and state", rows)
 
     return collect
