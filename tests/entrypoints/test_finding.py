@@ -103,9 +103,15 @@ def test_a_failure_is_retried_once(cli: Cli, failed: str) -> None:
     assert cli.data("show", first)["status"] == "queued"
 
 
+def test_a_retry_that_nobody_runs_is_told_so(cli: Cli, failed: str) -> None:
+    """As a backfill is: no process serves the database."""
+    assert "They wait for a process that serves: agentool serve" in cli("retry", failed).stdout
+
+
 def test_all_that_fit_are_retried(cli: Cli, failed: str) -> None:
     """A query retries whatever it finds, and says how many that were."""
-    assert cli("retry", "--query", "status:failed since:1h").stdout.endswith("1 execution retried, 0 refused.\n")
+    said = cli("retry", "--query", "status:failed since:1h").stdout
+    assert said.endswith("1 execution retried, 0 refused.\nThey wait for a process that serves: agentool serve\n")
 
 
 @pytest.mark.parametrize(

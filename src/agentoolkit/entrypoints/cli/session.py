@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 Result = TypeVar("Result", bound=BaseModel)
 
+WAITS_FOR_SERVING = "They wait for a process that serves: agentool serve"
 PAGE = 10_000
 
 EXAMPLE_FUNCTIONS = "agentoolkit.example"

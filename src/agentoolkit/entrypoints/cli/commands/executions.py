@@ -135,13 +135,19 @@ def retry(
     from agentool.errors import InvalidInput
     from agentoolkit.entrypoints.cli.errors import FAILURE, tell
     from agentoolkit.entrypoints.cli.printing import print_json, say
-    from agentoolkit.entrypoints.cli.retrying import retry_found, retry_named
-    from agentoolkit.entrypoints.cli.session import visit
+    from agentoolkit.entrypoints.cli.retrying import RetriedExecutions, retry_found, retry_named
+    from agentoolkit.entrypoints.cli.session import WAITS_FOR_SERVING, Toolkit, call, visit
+    from agentoolkit.system.scheduler.answer_schemas import SchedulerStatus
     from agentoolkit.text import counted
 
     if bool(failed) == (query is not None):
         raise InvalidInput("Name executions or jobs, or give a query.", remedy="Write e.g. `agentool retry nightly`.")
-    retried = visit(lambda kit: retry_found(kit, query) if query is not None else retry_named(kit, failed or []))
+
+    async def start(kit: Toolkit) -> tuple[RetriedExecutions, str | None]:
+        found = await (retry_found(kit, query) if query is not None else retry_named(kit, failed or []))
+        return found, (await call(kit, SchedulerStatus, "status")).leader
+
+    retried, leader = visit(start)
     for refusal in retried.refusals[:MAX_NAMED]:
         tell(refusal)
     if json:
@@ -150,6 +156,8 @@ def retry(
         for execution_id in retried.started[:MAX_NAMED]:
             say(execution_id)
         say(f"{counted(len(retried.started), 'execution')} retried, {len(retried.refusals):,} refused.")
+        if retried.started and not leader:
+            say(WAITS_FOR_SERVING)
     raise typer.Exit(FAILURE if retried.refusals else 0)
 
 

@@ -209,7 +209,7 @@ def backfill(
     executions are among the hundred that the job keeps.
     """
     from agentoolkit.entrypoints.cli.printing import print_result, say
-    from agentoolkit.entrypoints.cli.session import Toolkit, call, visit
+    from agentoolkit.entrypoints.cli.session import WAITS_FOR_SERVING, Toolkit, call, visit
     from agentoolkit.system.scheduler.answer_schemas import BackfillInfo, SchedulerStatus
 
     async def fill(kit: Toolkit) -> tuple[BackfillInfo, str | None]:
@@ -223,4 +223,4 @@ def backfill(
     say(f"{filled.created} of {filled.total} due times are new.")
     say("  ".join(f"{status}: {number}" for status, number in sorted(filled.statuses.items())))
     if not leader and "queued" in filled.statuses:
-        say("They wait for a process that serves: agentool serve")
+        say(WAITS_FOR_SERVING)
