@@ -169,3 +169,16 @@ def test_a_module_in_a_package_of_tasks_changes_no_option(broker: str, tmp_path:
     with running(["agentool", "worker", "gpu", "--app", "tasks.greeting", "--pool", "solo"], environment, output, " ready."):
         said = output.read_text()
         assert ("gpu.0-critical" in said, "agentool.0-critical" in said, ". greet" in said) == (True, False, True)
+
+
+def test_two_workers_on_one_machine_are_shown_as_two(broker: str, tmp_path: Path):
+    """Celery's commands and Flower know a worker by its name, which is the machine's unless it is given one."""
+    environment = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", CELERY_BROKER_URL=broker)
+    asked = ["agentool", "worker", "--pool", "threads"]
+    with (
+        running(asked, environment, tmp_path / "first", " ready."),
+        running([*asked, "gpu", "--name", "gpu"], environment, tmp_path / "second", " ready."),
+        Celery("asks", broker=broker) as app,
+    ):
+        answers = app.control.ping(timeout=5)
+    assert sorted(name.partition("@")[0] for answer in answers for name in answer) == ["celery", "gpu"]

@@ -166,7 +166,11 @@ _CELERY = ["celery", "-A", "agentoolkit.entrypoints.celery_app", "worker"]
         ),
         ([*RQ_COMMAND, *_FORKING], {"AGENTOOL_PLUGINS": "none:such"}, "Plugin 'none:such'"),
         ([*RQ_COMMAND, *_IN_PROCESS], {"AGENTOOL_PLUGINS": "later:nothing"}, "Plugin 'later:nothing'"),
-        (["agentool", "worker", "--rq", "--concurrency", "4"], {}, "--concurrency and --task-events are options of Celery's workers."),
+        (
+            ["agentool", "worker", "--rq", "--concurrency", "4"],
+            {},
+            "--concurrency, --name and --task-events are options of Celery's workers.",
+        ),
         (["agentool", "worker", "--app", "none.such"], {}, "There is no module 'none.such'."),
         (["agentool", "worker", "--app", ""], {}, "There is no module ''."),
         (["agentool", "worker", "--app", "sys"], {}, "There is no module 'sys'."),

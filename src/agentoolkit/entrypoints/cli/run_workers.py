@@ -28,6 +28,8 @@ class WorkerOptions(NamedTuple):
     concurrency: int | None = None
     events: bool = False
     """Whether Celery's events of each message are sent from the beginning, before anything asks for them."""
+    name: str = "celery"
+    """First part of Celery's name for the worker, ``name@host``. Workers of one name are shown as one."""
 
 
 def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
@@ -45,7 +47,7 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
         raise MissingExtra("A worker of Celery needs the extra 'celery'.", remedy="Install 'agentool[celery]'.") from error
     if (why := unable(options.pool)) is not None:
         raise ConfigurationError(why)
-    asked = ["worker", "--loglevel", "INFO", "--pool", options.pool]
+    asked = ["worker", "--loglevel", "INFO", "--pool", options.pool, "--hostname", f"{options.name}@%h"]
     if options.events:
         asked += ["--task-events"]
     if options.app is not None and ":" not in options.app:
@@ -71,9 +73,9 @@ def run_rq_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
     if options.pool not in ("prefork", "solo"):
         remedy = "Start it with --pool prefork, which forks for each message, or solo, which does not."
         raise ConfigurationError("RQ has no such pool.", field="pool", value=options.pool, remedy=remedy)
-    if options.concurrency is not None or options.events:
+    if options.concurrency is not None or options.events or options.name != WorkerOptions().name:
         remedy = "Leave them out. A worker of RQ takes one message at a time: start as many workers as messages are to run at once."
-        raise ConfigurationError("--concurrency and --task-events are options of Celery's workers.", remedy=remedy)
+        raise ConfigurationError("--concurrency, --name and --task-events are options of Celery's workers.", remedy=remedy)
     if settings.redis.url is None:
         raise ConfigurationError("A worker of RQ needs a Redis server.", remedy="Set AGENTOOL_REDIS_URL, or REDIS_URL, to its address.")
     try:

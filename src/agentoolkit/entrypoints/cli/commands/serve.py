@@ -59,11 +59,15 @@ def worker(
     events: Annotated[
         bool, typer.Option("--task-events", "-E", help="Of Celery: send an event of each message, which Flower shows, from the beginning.")
     ] = False,
+    name: Annotated[
+        str,
+        typer.Option("--name", metavar="NAME", help="Of Celery: its name before '@' and the host. Several on one machine need one each."),
+    ] = "celery",
     allow: Allow = None,
 ) -> None:
     """Run jobs for a scheduler elsewhere, as a worker of Celery or RQ, until Ctrl-C."""
     from agentoolkit.entrypoints.cli.run_workers import WorkerOptions, run_celery_worker, run_rq_worker
 
     collect_as_usual()
-    options = WorkerOptions(tuple(queues or ()), app, pool, concurrency, events)
+    options = WorkerOptions(tuple(queues or ()), app, pool, concurrency, events, name)
     (run_rq_worker if rq else run_celery_worker)(options, allow or [])
