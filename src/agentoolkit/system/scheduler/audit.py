@@ -72,10 +72,11 @@ class Auditor:
 def snapshot(job: Job, state: JobState) -> dict[str, Any]:
     """Return a job and its state for an entry, with secrets hidden."""
     shared = _USUAL if job.policies is USUAL_POLICIES else _NONE
-    hidden = _redacted_fields(job_to_record(job, _CALLERS | shared.keys()))
+    record = job_to_record(job, _CALLERS | shared.keys())
+    _redact_fields(record)
     changed_by = job.changed_by and _redacted_caller(job.changed_by)
     callers = {"created_by": _redacted_caller(job.created_by), "changed_by": changed_by}
-    return {**hidden, **shared, **callers, "state": state.status.value, "reason": state.reason}
+    return {**record, **shared, **callers, "state": state.status.value, "reason": state.reason}
 
 
 @lru_cache(maxsize=256)
@@ -84,14 +85,12 @@ def _redacted_caller(caller: Caller) -> dict[str, Any]:
     return redacted(caller.to_json())
 
 
-def _redacted_fields(record: Mapping[str, Any]) -> dict[str, Any]:
+def _redact_fields(record: dict[str, Any]) -> None:
     """Redact a job's record or a part of it, as `redacted` does. No field has a secret's name, so names are not checked."""
-    hidden: dict[str, Any] = {}
     for name, item in record.items():
-        if type(item) in PLAIN:
-            hidden[name] = item
-        elif isinstance(item, str):
-            hidden[name] = redacted_text(item)
+        if not item or type(item) in PLAIN:
+            continue
+        if name in _PARTS:
+            _redact_fields(item)
         else:
-            hidden[name] = _redacted_fields(item) if name in _PARTS else redacted(item)
-    return hidden
+            record[name] = redacted_text(item) if isinstance(item, str) else redacted(item)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from agentool import references
 from agentool.core.injector import Injector
 from agentool.errors import AgenToolError, FieldProblem, InvalidInput, UnknownAgenTool, excerpt, sentence
-from agentool.references import PREFIX, has_references, lookalikes
+from agentool.references import PREFIX, STEP_PREFIX, has_references, lookalikes
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.delivery_calls import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, UnknownTarget, invalid_job_as
@@ -32,7 +32,15 @@ RESERVED_QUEUE = "amq"
 """RabbitMQ reserves names that begin with ``amq.``, as the names of its workers' queues would: name, dot and priority."""
 
 
-def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> dict[str, Any]:
+class CheckedInput(NamedTuple):
+    """A copy of an input that is JSON."""
+
+    values: dict[str, Any]
+    may_refer: bool
+    """False if no text in it looks like a reference or a step's result. Most inputs have none, and need no further look."""
+
+
+def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Injector) -> CheckedInput:
     """Refuse a target that does not exist, or an input that it would refuse at the run. Return a copy of the input.
 
     References cannot be checked before they are resolved, so problems of their values are ignored.
@@ -41,7 +49,8 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         agentool = injector.get(agentool_name)
     except UnknownAgenTool as error:
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
-    copy = checked_json(input_data)
+    checked = checked_json(input_data)
+    copy = checked.values
     try:
         agentool.check(copy)
     except InvalidInput as error:
@@ -50,7 +59,7 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
             raise _about_input_data(agentool_name, error, problems) from error
     except Exception as error:  # its precheck may raise any error
         raise _refused_by(agentool_name, error) from error
-    return copy
+    return checked
 
 
 def _refused_by(agentool_name: str, error: Exception, *, is_first: bool = True) -> InvalidJob:
@@ -64,17 +73,18 @@ def _refused_by(agentool_name: str, error: Exception, *, is_first: bool = True) 
     return refused
 
 
-def checked_json(input_data: dict[str, Any]) -> dict[str, Any]:
+def checked_json(input_data: dict[str, Any]) -> CheckedInput:
     """Return a copy of an input that is JSON, neither nested too deeply nor too large. Raises `InvalidJob`."""
     try:
         copy = json_copy(input_data, "input_data")
     except NotJson as error:
         remedy = "Use text, finite numbers, true, false, null, lists and objects; write times as ISO 8601 text."
         raise InvalidJob(error.problem, field=error.field, value=error.value, remedy=remedy) from None
-    if (size := len(json.dumps(copy))) > MAX_INPUT_SIZE:
+    text = json.dumps(copy)
+    if (size := len(text)) > MAX_INPUT_SIZE:
         remedy = f"Use at most {MAX_INPUT_SIZE:,}; refer to more by '{PREFIX}…' or by a path."
         raise InvalidJob(f"It has {size:,} characters as JSON.", field="input_data", value=input_data, remedy=remedy)
-    return copy
+    return CheckedInput(copy, PREFIX in text or STEP_PREFIX in text)
 
 
 def check_new_references(field: str, new: object, held: object = None) -> None:

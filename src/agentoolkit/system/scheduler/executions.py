@@ -80,7 +80,7 @@ class ExecutionService:
         stored = await self._may_run(work, job_id)
         if stored is None or work != stored.job.work:  # work that differs from the job's runs with the caller's scopes only
             work = work._replace(caller=narrowed(work.caller, get_caller()))
-        work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector))
+        work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector).values)
         check_new_references("input_data", work.input_data, stored and stored.job.input_data)
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
         now = self._parts.time.now()

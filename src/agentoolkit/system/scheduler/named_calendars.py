@@ -32,6 +32,8 @@ async def with_calendars(asked: F, calendars: Calendars) -> F:
     Raises:
         InvalidSchedule: No calendar has this name, or its file cannot be read.
     """
+    if not asked.exclude and not asked.only:
+        return asked
     texts_of: dict[str, list[str]] = {"exclude": asked.exclude or [], "only": asked.only or []}
     named = {field: texts for field, texts in texts_of.items() if any(_is_named(text, calendars) for text in texts)}
     if not named:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from typing import Any, NamedTuple, cast
@@ -13,6 +13,7 @@ from agentool.caller import get_caller
 from agentool.core.injector import Injector
 from agentool.errors import Refusals
 from agentoolkit.system.scheduler.checks import (
+    CheckedInput,
     check_gate,
     check_lookalikes,
     check_needed,
@@ -244,16 +245,13 @@ def _checked(
     """Read a job's schedule, and check that the job can run. All problems are refused together. Return the reading and a copied input."""
     refusals = Refusals()
     readings: list[Reading] = []
-    inputs: list[dict[str, Any]] = []
+    inputs: list[CheckedInput] = []
     with refusals.collect():
         readings.append(read())
     with refusals.collect():
         inputs.append(checked_input(values["agentool_name"], values["input_data"], injector))
-        check_lookalikes("input_data", inputs[0])
-        check_new_references("input_data", inputs[0], before and before.input_data)
-        for reading in readings:
-            if before is None or (inputs[0], reading.schedule) != (before.input_data, before.schedule):
-                check_upstream_references(reading.schedule, inputs[0])
+        if inputs[0].may_refer:
+            _check_references(inputs[0].values, readings, before)
     with refusals.collect():
         for reading in readings:
             check_needed(given, policies, reading.schedule)
@@ -264,4 +262,14 @@ def _checked(
         check_queues(injector, **{name: values.get(name) for name in _QUEUES})
     refusals.raise_all()
     remarks = describe_unknown_errors(given.get("retry_on", ()))
-    return replace(readings[0], remarks=(*readings[0].remarks, *remarks)), inputs[0]
+    reading = replace(readings[0], remarks=(*readings[0].remarks, *remarks)) if remarks else readings[0]
+    return reading, inputs[0].values
+
+
+def _check_references(input_data: dict[str, Any], readings: Sequence[Reading], before: Job | None) -> None:
+    """Refuse references in a job's input that are malformed, that came out of a result, or to an upstream job that it has not."""
+    check_lookalikes("input_data", input_data)
+    check_new_references("input_data", input_data, before and before.input_data)
+    for reading in readings:
+        if before is None or (input_data, reading.schedule) != (before.input_data, before.schedule):
+            check_upstream_references(reading.schedule, input_data)

@@ -96,7 +96,7 @@ def read_schedule(
     timezone = habits.timezone if timezone is None else timezone
     given = zone_named(timezone) if timezone is not None else None
     assumed = given or machine_zone()
-    phrase = _phrase(text if is_after(text) else plain(text), now, kind, assumed, jitter_key, habits)
+    phrase = _phrase(text if text.isascii() or is_after(text) else plain(text), now, kind, assumed, jitter_key, habits)
     zone, zone_remarks = _settle_zone(phrase, given, assumed)
     schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
     _check_it_fires(schedule, now, text)
@@ -110,7 +110,7 @@ def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_k
             phrase = understand(spread(text, jitter_key), now=now, kind=kind, timezone=timezone)
             whose = "this job's" if jitter_key else "a job's; another job has others"
             return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
-        if is_after(text) or is_rrule(text) or (";" not in text and kind != "list"):
+        if (";" not in text and kind != "list") or is_after(text) or is_rrule(text):
             return _in_any_language(text, now, kind, timezone, habits)
         return _list_phrase(text, now, kind, timezone, habits)
 
