@@ -136,20 +136,22 @@ def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str,
     """Read a text as English and in each enabled language. A text that reads differently in two of them is refused."""
     readings: dict[str, Phrase] = {}
     refused: list[InvalidSchedule] = []
-    languages = () if is_after(text) else habits.languages
+    try:
+        readings["English"] = understand(text, now=now, kind=kind, timezone=timezone, parts=habits.parts)
+    except InvalidSchedule as wrong:
+        refused.append(wrong)
+    languages: tuple[Language, ...] = () if is_after(text) else habits.languages
     translations: list[tuple[Language, EnglishText]] = [(language, in_english(text, language)) for language in languages]
-    said: list[tuple[Language | None, str]] = [(None, text)]
-    said.extend((language, found.english) for language, found in translations if found.english and found.english != text)
-    for language, english in said:
+    for language, found in translations:
+        if not (english := found.english) or english == text:
+            continue
         try:
             phrase = understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
-            if language is not None:
-                read_as = f"read as {language_name(language)}: {english!r}"
-                phrase = replace(phrase, language=language, remarks=(read_as, *phrase.remarks))
-            readings[language_name(language) if language else "English"] = phrase
+            read_as = f"read as {language_name(language)}: {english!r}"
+            readings[language_name(language)] = replace(phrase, language=language, remarks=(read_as, *phrase.remarks))
         except InvalidSchedule as wrong:
-            refused.append(wrong if language is None else _refused_as(language, english, wrong, text))
-    if len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
+            refused.append(_refused_as(language, english, wrong, text))
+    if len(readings) > 1 and len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
         problem = f"{excerpt(text)} reads differently in {' and '.join(readings)}."
         raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write it in other words, or as a crontab.")
     if not readings:
