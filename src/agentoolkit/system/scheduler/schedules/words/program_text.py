@@ -49,21 +49,34 @@ def _form_of(text: str) -> Form | None:
     if _ISO_TIME.fullmatch(text) and (moment := iso_moment(text)) is not None:
         return partial(_iso_phrase, moment)
     if text.isascii() and is_interval(text):
-        return lambda text, now, timezone: _interval_phrase(int(interval_step(text).total_seconds()))
+        return _always(_interval_phrase(int(interval_step(text).total_seconds())))
     if is_rrule(text):
         return lambda text, now, timezone: rrule_phrase(text, timezone)
     if is_on_calendar(text):
-        return lambda text, now, timezone: on_calendar_phrase(text)
+        return _always(on_calendar_phrase(text))
+    return _form_of_crontab(text) or _form_of_iso_or_unix(text)
+
+
+def _always(phrase: Phrase) -> Form:
+    """Return the form of a text that means the same at any time and in any zone."""
+    return lambda text, now, timezone: phrase
+
+
+def _form_of_crontab(text: str) -> Form | None:
     if named := _ZONE_SET.match(text.strip()):
-        return lambda text, now, timezone: _in_zone_set(text, *named.groups())
+        return _always(_in_zone_set(text, *named.groups()))
     if _looks_like_cron(text):
-        return _every_phrase if text.strip().casefold().startswith("@every ") else lambda text, now, timezone: cron_phrase(text)
+        return _every_phrase if text.strip().casefold().startswith("@every ") else _always(cron_phrase(text))
+    return None
+
+
+def _form_of_iso_or_unix(text: str) -> Form | None:
     if _EPOCH.fullmatch(text.strip()):
         return _refuse_epoch
     if _ISO_START.match(text.strip()) and (moment := iso_moment(text.strip())) is not None:
         return partial(_iso_phrase, moment)
     if text.isascii() and (length := iso_duration(text)) is not None:
-        return lambda text, now, timezone: _interval_phrase(checked_seconds(length, text))
+        return _always(_interval_phrase(checked_seconds(length, text)))
     return None
 
 
