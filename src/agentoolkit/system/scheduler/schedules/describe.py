@@ -26,7 +26,11 @@ _MAX_CLOCKS = 6
 
 def describe(schedule: Schedule) -> str:
     """Describe a schedule with its bounds: ``every 5 minutes, until 2026-12-31 18:00``."""
-    said = [f"{word} {_local(schedule, moment)}" for word, moment in (("from", schedule.start_at), ("until", schedule.end_at)) if moment]
+    said = [_rule(schedule)]
+    if schedule.start_at:
+        said.append(f"from {_local(schedule, schedule.start_at)}")
+    if schedule.end_at:
+        said.append(f"until {_local(schedule, schedule.end_at)}")
     if schedule.exclude:
         said.append(f"except {', '.join(schedule.exclude)}")
     if schedule.only:
@@ -35,7 +39,7 @@ def describe(schedule: Schedule) -> str:
         said.append(f"moved to the {schedule.shift} other day")
     if schedule.jitter:
         said.append(f"delayed by up to {schedule.jitter:g} seconds")
-    return ", ".join([_rule(schedule), *said])
+    return ", ".join(said)
 
 
 def long_date(moment: datetime) -> str:

@@ -87,7 +87,8 @@ class Schedule(_Timed):
                 object.__setattr__(self, name, _utc(moment, name))
         object.__setattr__(self, "text", canonical(self.kind, self.text, self.timezone, self.anchor))
         _check_bounds(self)
-        all_exclusions(self.exclude, self.only, self.timezone)
+        if self.excludes:
+            all_exclusions(self.exclude, self.only, self.timezone)  # refuses what cannot be read
         if self.shift is not None and (self.shift not in get_args(Shift) or self.kind in ("interval", "after")):
             remedy = "Give 'next' or 'previous' to a crontab or a single time."
             raise InvalidSchedule(f"{excerpt(self.shift)} does not fit this schedule.", field="shift", value=self.shift, remedy=remedy)
