@@ -38,7 +38,7 @@ class _Timed:
     """Keeps the rule of a schedule from its first use on. That is no field: it is neither compared nor stored."""
 
     __slots__ = ("_rule",)
-    _rule: Rule
+    _rule: Rule | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,7 @@ class Schedule(_Timed):
     shift: Shift | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_rule", None)
         if not isinstance(load_zone(self.timezone), ZoneInfo):
             remedy = "Name a place, e.g. 'Asia/Kolkata'."
             raise InvalidSchedule("is an offset, not a zone.", field="timezone", value=self.timezone, remedy=remedy)
@@ -111,12 +112,11 @@ class Schedule(_Timed):
     @property
     def rule(self) -> Rule:
         """Its rule, with its bounds and delays."""
-        try:
-            return self._rule
-        except AttributeError:
+        rule = getattr(self, "_rule", None)  # a copy has none
+        if rule is None:
             rule = _delayed(self, undelayed(self))
             object.__setattr__(self, "_rule", rule)
-            return rule
+        return rule
 
     @property
     def after(self) -> Upstream | None:
