@@ -13,7 +13,7 @@ from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import JobStore, Position
 from agentoolkit.system.scheduler.search import Search, matching, read_search
 from agentoolkit.system.scheduler.stores import memory_queries, memory_search
-from agentoolkit.system.scheduler.stores.sql import few_jobs, searching, walk
+from agentoolkit.system.scheduler.stores.sql import few_jobs, keyset_pages, searching
 
 from .job_store_steps import START, add, at, begin, change, claim, finish, make, succeed
 
@@ -175,7 +175,7 @@ async def test_an_owner_sees_nothing_of_others(store: JobStore) -> None:
 async def test_an_owner_with_many_jobs_finds_them_behind_any_number_of_others(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page of its jobs is filled while there are more, and only the last one is short; in order, each job once."""
     monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
-    monkeypatch.setattr(walk, "WINDOW", 3)
+    monkeypatch.setattr(keyset_pages, "WINDOW", 3)
     for number in range(12):
         await add(store, f"ben-{number}", created_by=BEN, created_at=at(number))
     for number, minute in enumerate((1.5, 20, 21, 22, 23)):
@@ -192,7 +192,7 @@ async def test_an_owner_with_many_jobs_finds_their_executions_behind_any_number_
 ) -> None:
     """A page of them is filled while there are more, and only the last one is short; the newest first, each once."""
     monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
-    monkeypatch.setattr(walk, "WINDOW", 3)
+    monkeypatch.setattr(keyset_pages, "WINDOW", 3)
     monkeypatch.setattr(memory_queries, "FEW_JOBS", 0)
     monkeypatch.setattr(memory_search, "WINDOW", 4)
     monkeypatch.setattr(memory_search, "PORTION", 2)
@@ -255,8 +255,8 @@ WINDOW = 6
 
 def look_at_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a page look at so many records, in small portions."""
-    monkeypatch.setattr(walk, "WINDOW", WINDOW)
-    monkeypatch.setattr(walk, "LOADED", 2)
+    monkeypatch.setattr(keyset_pages, "WINDOW", WINDOW)
+    monkeypatch.setattr(keyset_pages, "LOADED", 2)
     monkeypatch.setattr(memory_search, "WINDOW", WINDOW)
     monkeypatch.setattr(memory_search, "PORTION", 2)
 

@@ -17,7 +17,7 @@ from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Ending, Message, Position
 from agentoolkit.system.scheduler.search import Subject, read_search
-from agentoolkit.system.scheduler.stores.sql import SqlJobStore, few_jobs, searching, walk
+from agentoolkit.system.scheduler.stores.sql import SqlJobStore, few_jobs, keyset_pages, searching
 
 from .job_store_steps import START, at, begin, claim, make, none_held, succeed
 from .owners import sql
@@ -286,7 +286,7 @@ async def test_no_statement_reads_a_table_that_grows(full: SqlJobStore, plans: P
 @pytest.mark.parametrize("known", ["all", "nothing"])
 async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch):
     """What a statement reads is in keeping with its answer or with `WINDOW` and `SOON`, whatever the statistics know."""
-    monkeypatch.setattr(walk, "WINDOW", 200)
+    monkeypatch.setattr(keyset_pages, "WINDOW", 200)
     monkeypatch.setattr(searching, "SOON", 200)
     monkeypatch.setattr(rows_as_table, "MANY", 2)  # the statements of long portions; the others are explained above
     touched = Touched()
@@ -300,7 +300,7 @@ async def test_no_statement_touches_what_it_does_not_answer(full: SqlJobStore, m
 async def test_a_page_of_an_owner_is_sorted_a_few_times(full: SqlJobStore, monkeypatch: pytest.MonkeyPatch, subject: Subject, most: int):
     """Where no text fits, however small the page is: what has no order is sorted anew with each statement."""
     monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": most, "executions": most})
-    monkeypatch.setattr(walk, "WINDOW", 400)
+    monkeypatch.setattr(keyset_pages, "WINDOW", 400)
     statements = list[str]()
     rows = Session.rows
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentoolkit.settings import Settings
-from agentoolkit.system.scheduler.decisions.waiting import waits_for_any, waits_for_tool
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_any, waits_for_tool
 from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.wiring import Toolkit
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from agentoolkit.entrypoints.cli import app
 from agentoolkit.entrypoints.cli.completion import complete_execution, complete_job
-from agentoolkit.system.scheduler.stores.sql import few_jobs, walk
+from agentoolkit.system.scheduler.stores.sql import few_jobs, keyset_pages
 
 from .conftest import Cli
 
@@ -205,7 +205,7 @@ def test_a_beginning_of_an_id_is_looked_for_in_further_pages(cli: Cli, monkeypat
     for name in ("first", "second", "third"):
         cli.greeting(name, "1 hour")
     monkeypatch.setattr(few_jobs, "FEW_JOBS", {"jobs": 0, "executions": 0})
-    monkeypatch.setattr(walk, "WINDOW", 1)
+    monkeypatch.setattr(keyset_pages, "WINDOW", 1)
     assert cli.data("info", "thi")["job_id"] == "third"
 
 

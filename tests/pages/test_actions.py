@@ -11,7 +11,7 @@ import pytest
 
 from agentool.caller import Caller
 from agentoolkit.entrypoints.dashboard import add_pages
-from agentoolkit.entrypoints.dashboard.page import View
+from agentoolkit.entrypoints.dashboard.page import Viewer
 from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.batches import Batch, Batches
@@ -192,7 +192,7 @@ async def test_a_request_that_is_given_up_ends_no_batch(
         await go_on.wait()
         done.set()
 
-    monkeypatch.setattr(View, "scheduler", wait)
+    monkeypatch.setattr(Viewer, "scheduler", wait)
     asking = asyncio.create_task(client.post("/act", content=body, headers={"Content-Type": "application/x-www-form-urlencoded"}))
     await begun.wait()
     asking.cancel()

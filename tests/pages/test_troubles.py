@@ -9,8 +9,8 @@ import pytest
 
 from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.agents.approval_store import Approval, WaitingCall
-from agentoolkit.entrypoints.dashboard.page import View
-from agentoolkit.system.scheduler.decisions.waiting import waits_for_tool
+from agentoolkit.entrypoints.dashboard.page import Viewer
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_tool
 from agentoolkit.system.scheduler.execution_records import DeliveryStatus, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.testing import TestToolkit
@@ -111,15 +111,15 @@ async def test_an_approval(kit: TestToolkit, browse: Browse) -> None:
 async def test_a_job_that_goes_while_a_page_is_made(kit: TestToolkit, browse: Browse, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     """It was listed, and nothing is known of it when its executions are asked for: it is shown without any."""
     await schedule(kit, "hourly")
-    ask = View.scheduler
+    ask = Viewer.scheduler
 
-    async def ask_too_early(view: View, operation: str, /, **fields: Any) -> dict[str, Any]:
-        data = await ask(view, operation, **fields)
+    async def ask_too_early(viewer: Viewer, operation: str, /, **fields: Any) -> dict[str, Any]:
+        data = await ask(viewer, operation, **fields)
         if operation in ("list", "list_upcoming"):
             data["jobs"] = [{**job, "job_id": "fleeting"} for job in data["jobs"]]
         return data
 
-    monkeypatch.setattr(View, "scheduler", ask_too_early)
+    monkeypatch.setattr(Viewer, "scheduler", ask_too_early)
     assert "/jobs/fleeting" in await browse(path)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.request_tools import Tools
 from agentoolkit.redaction import REDACTED, redacted, restored
 from agentoolkit.system.scheduler.job_fields import JobFields
 from agentoolkit.system.scheduler.search import status_word

@@ -30,7 +30,7 @@ from agentool.errors import AgenToolError, InvalidInput
 from agentool.flat_calls import fields_called, words
 from agentoolkit.entrypoints.background import BackgroundToolkit
 from agentoolkit.entrypoints.schedulable.adoption import adopt
-from agentoolkit.entrypoints.schedulable.home import CALLER, HOMES, ToolHome
+from agentoolkit.entrypoints.schedulable.program_toolkits import CALLER, PROGRAM_TOOLKITS, ProgramToolkit
 from agentoolkit.entrypoints.schedulable.signature import ADDED, ScheduledCall, ToolArguments, ToolSignature, read_signature
 from agentoolkit.entrypoints.schedulable.unknown_arguments import ask_for_context, refuse_unknown
 from agentoolkit.threads import FunctionThreads
@@ -89,9 +89,9 @@ def scheduled_tool(
 
     def decorate(plain: F) -> F:
         signature = read_signature(plain)
-        home = ToolHome(kit) if kit is not None else HOMES.of(plain)
-        tool = SchedulableTool(signature, task_name or signature.name, max_retries, float(retry_backoff), home)
-        home.add(tool.agentool())
+        toolkit = ProgramToolkit(kit) if kit is not None else PROGRAM_TOOLKITS.of(plain)
+        tool = SchedulableTool(signature, task_name or signature.name, max_retries, float(retry_backoff), toolkit)
+        toolkit.add(tool.agentool())
         schedulable = _wrapper(plain, signature, tool)
         adopt(plain, schedulable, server, (getattr(plain, "__globals__", {}), visible))
         return schedulable  # type: ignore[return-value]
@@ -107,7 +107,7 @@ class SchedulableTool:
     name: str
     max_retries: int
     retry_backoff: float
-    home: ToolHome
+    toolkit: ProgramToolkit
 
     def agentool(self) -> AgenTool[None]:
         """Return the AgenTool that the scheduled runs call."""
@@ -203,7 +203,7 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
         with _refusals_shown():
             kwargs = refuse_unknown(made, known, kwargs)
             if (later := tool.later(args, kwargs, datetime, schedule)) is not None:
-                return shown(await tool.home.background.call(later))
+                return shown(await tool.toolkit.background.call(later))
         return await plain(*args, **kwargs)
 
     @wraps(plain)
@@ -211,7 +211,7 @@ def _wrapper(plain: Callable[..., Any], signature: ToolSignature, tool: Schedula
         with _refusals_shown():
             kwargs = refuse_unknown(made, known, kwargs)
             if (later := tool.later(args, kwargs, datetime, schedule)) is not None:
-                return shown(tool.home.background.run_work(later))
+                return shown(tool.toolkit.background.run_work(later))
         return plain(*args, **kwargs)
 
     made: Any = later_or_now if inspect.iscoroutinefunction(plain) else later_or_now_sync

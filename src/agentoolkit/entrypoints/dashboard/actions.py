@@ -12,10 +12,10 @@ from uuid import uuid4
 from fastapi import Request
 from starlette.responses import Response
 
+from agentoolkit.entrypoints.dashboard.addresses import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.choices import MAX_CHOSEN, Choice
 from agentoolkit.entrypoints.dashboard.lists import Noun
-from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
-from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import WRITES, Viewer, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.entrypoints.rest.access import needs
 from agentoolkit.entrypoints.rest.batches import Batch, batches_of
@@ -99,16 +99,16 @@ ACTIONS = {
 
 
 @router.get("/act", openapi_extra=WRITES)
-async def ask(view: Viewing, request: Request, do: str = "") -> Response:
+async def ask(viewer: Viewing, request: Request, do: str = "") -> Response:
     """Ask before an action: show the number of items, name some, and say what the action does."""
     action = _action(do)
     if action.noun == "scheduler":
         needs(request, "admin")
     choice = Choice.read(request.query_params.multi_items())
-    items = await _items(view, action, choice)
+    items = await _items(viewer, action, choice)
     if action.noun != "scheduler" and len(items) == 1:  # of several, those that are gone are told afterwards
-        await view.scheduler(f"get_{action.noun}", **{f"{action.noun}_id": items[0]})
-    return await view.page(
+        await viewer.scheduler(f"get_{action.noun}", **{f"{action.noun}_id": items[0]})
+    return await viewer.page(
         "act.html",
         title=f"{action.verb} {_number(action, items)}?",
         do=do,
@@ -123,21 +123,21 @@ async def ask(view: Viewing, request: Request, do: str = "") -> Response:
 
 
 @router.post("/act")
-async def act(view: Viewing, request: Request) -> Response:
+async def act(viewer: Viewing, request: Request) -> Response:
     """Do a confirmed action. A form that is sent twice is done once."""
-    sent = await view.form_items()
+    sent = await viewer.form_items()
     given = dict(sent)
     action = _action(given.get("do", ""))
     if action.noun == "scheduler":
         needs(request, "admin")
     choice = Choice.read(sent)
-    batches, me = batches_of(request.app.state), view.tools.caller.name
+    batches, me = batches_of(request.app.state), viewer.tools.caller.name
     key = given.get("key") or uuid4().hex[:16]
     if (batch := batches.get(key, me)) is None:
-        items = await _items(view, action, choice)
+        items = await _items(viewer, action, choice)
         batch = batches.start(
             Batch(batch_id=key, owner=me, told=action.verb, past=action.past, noun=action.noun, items=items),
-            lambda item: view.scheduler(action.operation, **_fields_for(action, item, given, key)),
+            lambda item: viewer.scheduler(action.operation, **_fields_for(action, item, given, key)),
         )
     if batch.total == 1 and batch.task is not None:  # go to the page of the single item
         await asyncio.wait([batch.task])  # awaited directly, the task would be cancelled with the request
@@ -148,43 +148,43 @@ async def act(view: Viewing, request: Request) -> Response:
 
 
 @router.get("/act/{batch_id}")
-async def get_batch(view: Viewing, request: Request, batch_id: str) -> Response:
+async def get_batch(viewer: Viewing, request: Request, batch_id: str) -> Response:
     """Show the progress of an action, and its failures."""
-    batch = _batch(view, request, batch_id)
-    return await view.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch)
+    batch = _batch(viewer, request, batch_id)
+    return await viewer.page("batch.html", title=f"{batch.told}: {batch.done} of {batch.total}", batch=batch)
 
 
 @router.post("/act/{batch_id}/stop")
-async def stop_batch(view: Viewing, request: Request, batch_id: str) -> Response:
+async def stop_batch(viewer: Viewing, request: Request, batch_id: str) -> Response:
     """Stop an action before its next item."""
-    _batch(view, request, batch_id).abort()
+    _batch(viewer, request, batch_id).abort()
     return go_to(f"/act/{batch_id}")
 
 
 @router.get("/jobs/{job_id}/replay", openapi_extra=WRITES)
-async def ask_replay(view: Viewing, job_id: str, of: str = "") -> Response:
+async def ask_replay(viewer: Viewing, job_id: str, of: str = "") -> Response:
     """Show the form to run a job once with another input: as a run of its own, or as a replay of an execution."""
-    job = await view.scheduler("get_job", job_id=job_id)
+    job = await viewer.scheduler("get_job", job_id=job_id)
     text, title = editable(job["info"]["input_data"]), f"Run {job_id} with another input"
-    return await view.page("replay.html", title=title, job=job, text=text, problem="", key=uuid4().hex[:16], of=of)
+    return await viewer.page("replay.html", title=title, job=job, text=text, problem="", key=uuid4().hex[:16], of=of)
 
 
 @router.post("/jobs/{job_id}/replay")
-async def replay(view: Viewing, request: Request, job_id: str) -> Response:
+async def replay(viewer: Viewing, request: Request, job_id: str) -> Response:
     """Run a job once with another input. The job keeps its own input."""
-    given = await view.form()
-    job = await view.scheduler("get_job", job_id=job_id)
+    given = await viewer.form()
+    job = await viewer.scheduler("get_job", job_id=job_id)
     typed, key, of = given.get("input", ""), given.get("key") or uuid4().hex[:16], given.get("of", "")
     try:
         whole = restored(read_object(typed), job["info"]["input_data"])
     except ValueError as error:
         title = f"Run {job_id} with another input"
-        return await view.page("replay.html", title=title, status=422, job=job, text=typed, problem=str(error), key=key, of=of)
+        return await viewer.page("replay.html", title=title, status=422, job=job, text=typed, problem=str(error), key=key, of=of)
 
     async def run(item: str) -> None:
-        await view.scheduler("run_now", job_id=item, input_data=whole, execution_id=of or None)
+        await viewer.scheduler("run_now", job_id=item, input_data=whole, execution_id=of or None)
 
-    batch = Batch(batch_id=key, owner=view.tools.caller.name, told="Run", past="Ran", noun="job", items=[job["job_id"]])
+    batch = Batch(batch_id=key, owner=viewer.tools.caller.name, told="Run", past="Ran", noun="job", items=[job["job_id"]])
     batches_of(request.app.state).start(batch, run)
     return go_to(f"/act/{key}")
 
@@ -195,11 +195,11 @@ def _action(name: str) -> Action:
     return ACTIONS[name]
 
 
-async def _items(view: View, action: Action, choice: Choice) -> list[str]:
+async def _items(viewer: Viewer, action: Action, choice: Choice) -> list[str]:
     """Return the items of the action. Raises `ApiError` if none are chosen."""
     if action.noun == "scheduler":
         return ["scheduler"]
-    items = await choice.items(view, action.noun)
+    items = await choice.items(viewer, action.noun)
     if not items:
         raise ApiError(422, "nothing-chosen", f"No {action.noun} is chosen.", remedy="Choose some in the list, or all that match.")
     return items
@@ -222,8 +222,8 @@ def _fields_for(action: Action, item: str, given: Mapping[str, str], key: str) -
     return fields | ({"jitter": float(given.get("seconds") or DEFAULT_SPREAD)} if action.takes_seconds else {})
 
 
-def _batch(view: View, request: Request, batch_id: str) -> Batch:
-    batch = batches_of(request.app.state).get(batch_id, view.tools.caller.name)
+def _batch(viewer: Viewer, request: Request, batch_id: str) -> Batch:
+    batch = batches_of(request.app.state).get(batch_id, viewer.tools.caller.name)
     if batch is None:
         raise ApiError(404, "no-such-batch", "This action is not remembered any more.", remedy="The lists show the present state.")
     return batch

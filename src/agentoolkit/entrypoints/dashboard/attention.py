@@ -9,12 +9,12 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 from agentoolkit.agents.errors import OVER_BUDGET
-from agentoolkit.entrypoints.dashboard.marks import execution_address, job_address
+from agentoolkit.entrypoints.dashboard.addresses import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment, span
-from agentoolkit.entrypoints.dashboard.page import View, all_of
+from agentoolkit.entrypoints.dashboard.page import Viewer, all_of
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
-from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import tells_of_workers
 from agentoolkit.text import counted
 
 WINDOW = timedelta(hours=24)
@@ -43,8 +43,8 @@ class Trouble:
     """One trouble that needs a person."""
 
     kind: str
-    mark: str
-    """The outcome whose mark it has."""
+    icon: str
+    """The status whose icon it has."""
     subject: str
     address: str
     told: str
@@ -54,21 +54,21 @@ class Trouble:
     steps: tuple[NextStep, ...] = ()
 
 
-async def find_troubles(view: View) -> list[Trouble]:
+async def find_troubles(viewer: Viewer) -> list[Trouble]:
     """Return all troubles, the worst kind first."""
     status, failed, missed, lost, queued, recent, broken, paused, approvals = await all_of(
-        view.scheduler("status"),
-        _executions(view, execution_status="failed"),
-        _executions(view, execution_status="missed"),
-        _executions(view, execution_status="lost"),
-        view.scheduler("list_executions", execution_status="queued", limit=LOOKED_AT, with_results=False),
-        _executions(view),
-        _jobs(view, "broken"),
-        _jobs(view, "paused"),
-        list_approvals(view),
+        viewer.scheduler("status"),
+        _executions(viewer, execution_status="failed"),
+        _executions(viewer, execution_status="missed"),
+        _executions(viewer, execution_status="lost"),
+        viewer.scheduler("list_executions", execution_status="queued", limit=LOOKED_AT, with_results=False),
+        _executions(viewer),
+        _jobs(viewer, "broken"),
+        _jobs(viewer, "paused"),
+        list_approvals(viewer),
     )
     return [
-        *_silent(view, status),
+        *_silent(viewer, status),
         *(
             _of_job(
                 job["job_id"],
@@ -80,7 +80,7 @@ async def find_troubles(view: View) -> list[Trouble]:
             )
             for job in broken[:MAX_JOBS]
         ),
-        *await _failing(view, failed),
+        *await _failing(viewer, failed),
         *_passed(lost, "lost", "executions lost", "execution lost"),
         *_unclaimed(queued["history"]),
         *_waiting(approvals, paused),
@@ -89,28 +89,28 @@ async def find_troubles(view: View) -> list[Trouble]:
     ]
 
 
-async def _executions(view: View, **wanted: Any) -> list[dict[str, Any]]:
+async def _executions(viewer: Viewer, **wanted: Any) -> list[dict[str, Any]]:
     """Return the executions that ended, or were due, within the window, the newest first."""
-    data = await view.scheduler("list_executions", limit=LOOKED_AT, with_results=False, **wanted)
-    since = view.clock.now - WINDOW
+    data = await viewer.scheduler("list_executions", limit=LOOKED_AT, with_results=False, **wanted)
+    since = viewer.clock.now - WINDOW
     return [
         execution for execution in data["history"] if (read_moment(execution["finished_at"] or execution["scheduled_at"]) or since) >= since
     ]
 
 
-async def _jobs(view: View, status: str) -> list[dict[str, Any]]:
-    return (await view.scheduler("list", job_status=status, limit=LOOKED_AT))["jobs"]
+async def _jobs(viewer: Viewer, status: str) -> list[dict[str, Any]]:
+    return (await viewer.scheduler("list", job_status=status, limit=LOOKED_AT))["jobs"]
 
 
-async def list_approvals(view: View) -> list[dict[str, Any]]:
+async def list_approvals(viewer: Viewer) -> list[dict[str, Any]]:
     """Return the agents' calls that wait for a person."""
-    if "agent" not in view.tools.injector.names():
+    if "agent" not in viewer.tools.injector.names():
         return []
-    found = await view.tools.run("agent", "list_approvals")
+    found = await viewer.tools.run("agent", "list_approvals")
     return found.model_dump(mode="json")["approvals"]
 
 
-def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
+def _silent(viewer: Viewer, status: Mapping[str, Any]) -> Iterable[Trouble]:
     """Yield the trouble that due jobs are not run, or run late."""
     problem = detail = ""
     if status["stopped"]:
@@ -120,14 +120,14 @@ def _silent(view: View, status: Mapping[str, Any]) -> Iterable[Trouble]:
     elif (status["lag"] or 0.0) > MAX_LAG:
         problem, detail = "The scheduler is late", f"A run started {span(status['lag'])} after its due time."
     if problem:
-        steps = (NextStep("Start…", "/act?do=start"),) if status["stopped"] and view.may("admin") else ()
-        yield Trouble(kind="silent", mark="failed", subject="Scheduler", address="/health", told=problem, detail=detail, steps=steps)
+        steps = (NextStep("Start…", "/act?do=start"),) if status["stopped"] and viewer.may("admin") else ()
+        yield Trouble(kind="silent", icon="failed", subject="Scheduler", address="/health", told=problem, detail=detail, steps=steps)
 
 
-async def _failing(view: View, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
+async def _failing(viewer: Viewer, failed: Sequence[Mapping[str, Any]]) -> list[Trouble]:
     """Return the jobs whose latest executions failed, with the number of failures in a row."""
     job_ids = list(dict.fromkeys(execution["job_id"] for execution in failed))[:MAX_JOBS]
-    histories = await all_of(*(view.history(job_id, STREAK) for job_id in job_ids))
+    histories = await all_of(*(viewer.history(job_id, STREAK) for job_id in job_ids))
     found: list[Trouble] = []
     for job_id, history in zip(job_ids, histories, strict=True):
         ended = [execution for execution in history if execution["status"] in ("success", "failed", "lost")]
@@ -192,7 +192,7 @@ def _waiting(approvals: Sequence[Mapping[str, Any]], paused: Sequence[Mapping[st
 def _of_job(
     job_id: str,
     kind: str,
-    mark: str,
+    icon: str,
     told: str,
     detail: str,
     at: str | None = None,
@@ -202,7 +202,7 @@ def _of_job(
     shown = redacted_text(detail)
     cut = shown if len(shown) <= _DETAIL else f"{shown[:_DETAIL]}…"
     return Trouble(
-        kind=kind, mark=mark, subject=job_id, address=job_address(job_id), told=told, detail=cut, at=at, until=until, steps=steps
+        kind=kind, icon=icon, subject=job_id, address=job_address(job_id), told=told, detail=cut, at=at, until=until, steps=steps
     )
 
 

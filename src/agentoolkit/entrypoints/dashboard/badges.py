@@ -5,9 +5,9 @@ from __future__ import annotations
 from markupsafe import Markup
 from starlette.responses import Response
 
-from agentoolkit.entrypoints.dashboard.marks import SHAPES
 from agentoolkit.entrypoints.dashboard.moments import read_moment
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
+from agentoolkit.entrypoints.dashboard.status_icons import SHAPES
 from agentoolkit.system.scheduler.execution_records import UNFINISHED
 
 COLOURS = {"success": "#1d7a46", "failed": "#b3261e", "lost": "#7a3fb0", "missed": "#8a5a00", "running": "#2458c5"}
@@ -21,16 +21,16 @@ router = page_router("badges")
 
 
 @router.get("/jobs/{job_id}/badge.svg")
-async def get_badge(view: Viewing, job_id: str) -> Response:
+async def get_badge(viewer: Viewing, job_id: str) -> Response:
     """Draw a job's name with the outcome of its latest run, or why it does not run."""
-    details = await view.scheduler("get_job", job_id=job_id)
-    executions = await view.history(details["job_id"], 20)
+    details = await viewer.scheduler("get_job", job_id=job_id)
+    executions = await viewer.history(details["job_id"], 20)
     ended = next((execution for execution in executions if execution["status"] not in UNFINISHED), None)
     state = details["info"]["state"]
     outcome, told = "skipped", "no run yet" if state == "active" else state
     if ended is not None and state in ("active", "done"):  # a missed or lost execution has no end: its due time is shown
         at = read_moment(ended["finished_at"] or ended["scheduled_at"])
-        outcome, told = ended["status"], f"{ended['status']} {view.clock.away(at) if at else ''}"
+        outcome, told = ended["status"], f"{ended['status']} {viewer.clock.away(at) if at else ''}"
     headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
     return Response(_draw_badge(details["job_name"], told, outcome), media_type="image/svg+xml", headers=headers)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentoolkit.entrypoints.dashboard.lists import Filters, Noun, find_all
-from agentoolkit.entrypoints.dashboard.page import View
+from agentoolkit.entrypoints.dashboard.page import Viewer
 from agentoolkit.system.scheduler.search import check_narrows
 
 MAX_CHOSEN = 10_000
@@ -48,7 +48,7 @@ class Choice:
         matching = [("all_jobs", self.all_jobs), ("all_executions", self.all_executions), ("of_job", self.of_job), ("q", self.q)]
         return named + [(name, value) for name, value in matching if value]
 
-    async def items(self, view: View, noun: Noun) -> list[str]:
+    async def items(self, viewer: Viewer, noun: Noun) -> list[str]:
         """Return the ids of the chosen jobs or executions, at most `MAX_CHOSEN`."""
         if not (self.q or self.all_jobs or self.all_executions):
             return list(self.jobs or self.executions)
@@ -56,4 +56,4 @@ class Choice:
             check_narrows(self.q)
         status = self.all_executions if noun == "execution" else "" if self.all_jobs == "live" else self.all_jobs
         filters = Filters(noun, self.q, status, self.of_job)
-        return [item[f"{noun}_id"] for item in await find_all(view, noun, filters.wanted, MAX_CHOSEN)]
+        return [item[f"{noun}_id"] for item in await find_all(viewer, noun, filters.wanted, MAX_CHOSEN)]

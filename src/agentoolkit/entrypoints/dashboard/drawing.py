@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from agentoolkit.entrypoints.dashboard.marks import execution_address
+from agentoolkit.entrypoints.dashboard.addresses import execution_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment, span
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 720, 132, 64, 20

@@ -21,7 +21,7 @@ router = page_router("exports")
 
 @router.get("/export/{page}.{kind}")
 async def export(
-    view: Viewing,
+    viewer: Viewing,
     page: Literal["jobs", "executions"],
     kind: Literal["csv", "json"],
     q: str = "",
@@ -36,7 +36,7 @@ async def export(
     filters, record_type = (
         (Filters("job", q, state), JobSummary) if page == "jobs" else (Filters("execution", q, status, job), ExecutionInfo)
     )
-    found = await find_all(view, filters.noun, filters.wanted, MAX_EXPORTED)
+    found = await find_all(viewer, filters.noun, filters.wanted, MAX_EXPORTED)
     columns = [name for name in record_type.model_fields if name != "result"]
     lines = [redacted({name: record[name] for name in columns}) for record in found]
     text, media = json.dumps(lines, indent=1, ensure_ascii=False), "application/json"

@@ -8,11 +8,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from agentoolkit.entrypoints.dashboard.addresses import job_address
 from agentoolkit.entrypoints.dashboard.attention import Trouble, find_troubles, headline
 from agentoolkit.entrypoints.dashboard.jobs import rows_of, schedule_of
-from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import read_moment
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, all_of, page_router, remember_troubles
+from agentoolkit.entrypoints.dashboard.page import Viewer, Viewing, all_of, page_router, remember_troubles
 from agentoolkit.entrypoints.dashboard.timeline import MAX_AHEAD, Lane, coming, draw_timeline
 from agentoolkit.system.scheduler.answers import runs_to_come
 from agentoolkit.system.scheduler.errors import JobNotFound
@@ -28,66 +28,66 @@ router = page_router("home")
 
 
 @router.get("/")
-async def get_home(view: Viewing) -> Response:
+async def get_home(viewer: Viewing) -> Response:
     """Show the troubles, and the jobs that are due next."""
-    troubles, jobs = await all_of(find_troubles(view), _soonest(view))
-    remember_troubles(view, len(troubles))
+    troubles, jobs = await all_of(find_troubles(viewer), _soonest(viewer))
+    remember_troubles(viewer, len(troubles))
     due = read_moment(jobs[0]["next_run"]) if jobs else None
-    next_ = f"Next: {jobs[0]['job_id']} {view.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
-    rows, lanes = await all_of(rows_of(view, jobs), _lanes(view, troubles, jobs))
-    return await view.page(
+    next_ = f"Next: {jobs[0]['job_id']} {viewer.clock.away(due)}." if due else "Nothing is due." if jobs else "There is no job yet."
+    rows, lanes = await all_of(rows_of(viewer, jobs), _lanes(viewer, troubles, jobs))
+    return await viewer.page(
         "home.html",
         title="Attention" if troubles else "All quiet",
         headline=headline(troubles) if troubles else f"All quiet. {next_}",
         troubles=troubles,
         rows=rows,
-        drawing=draw_timeline(lanes, view.clock) if lanes else None,
+        drawing=draw_timeline(lanes, viewer.clock) if lanes else None,
     )
 
 
 @router.get("/health")
-async def get_health(view: Viewing) -> Response:
+async def get_health(viewer: Viewing) -> Response:
     """Show the state of the scheduler, its queues and its workers."""
     queues: list[dict[str, Any]] = []
     workers: list[dict[str, Any]] = []
     outbox: int | None = None
-    if view.may("admin"):
-        listed, known = await all_of(view.tools.run("queue", "list_queues", limit=500), view.scheduler("list_workers"))
+    if viewer.may("admin"):
+        listed, known = await all_of(viewer.tools.run("queue", "list_queues", limit=500), viewer.scheduler("list_workers"))
         queues, workers, outbox = listed.data["queues"], known["workers"], known["outbox"]
-    return await view.page(
+    return await viewer.page(
         "health.html",
         title="Health",
         queues=[queue for queue in queues if queue["size"] or queue["dead"]],
         workers=workers,
         outbox=outbox,
-        tools=sorted(view.tools.injector.names()),
+        tools=sorted(viewer.tools.injector.names()),
         version=version("agentool"),
     )
 
 
-async def _soonest(view: View) -> list[dict[str, Any]]:
+async def _soonest(viewer: Viewer) -> list[dict[str, Any]]:
     """Return the jobs that are due next, the soonest first, then other jobs until the page is full."""
-    due, some = await all_of(view.scheduler("list_upcoming", limit=SHOWN), view.scheduler("list", limit=2 * SHOWN))
+    due, some = await all_of(viewer.scheduler("list_upcoming", limit=SHOWN), viewer.scheduler("list", limit=2 * SHOWN))
     jobs = {job["job_id"]: job for job in (*due["jobs"], *some["jobs"])}.values()
     return sorted(jobs, key=lambda job: (job["next_run"] is None, read_moment(job["next_run"])))[:SHOWN]
 
 
-async def _lanes(view: View, troubles: Sequence[Trouble], due: Sequence[Mapping[str, Any]]) -> list[Lane]:
+async def _lanes(viewer: Viewer, troubles: Sequence[Trouble], due: Sequence[Mapping[str, Any]]) -> list[Lane]:
     """Return the lanes of the timeline: jobs in trouble, those due next, and those that ran last."""
-    lately = await view.scheduler("list_executions", limit=RECENT, with_results=False)
+    lately = await viewer.scheduler("list_executions", limit=RECENT, with_results=False)
     troubled = [one.subject for one in troubles if one.address == job_address(one.subject)]
     job_ids = dict.fromkeys([*troubled, *(job["job_id"] for job in due), *(run["job_id"] for run in lately["history"])])
-    return await all_of(*(_lane(view, job_id) for job_id in list(job_ids)[:LANES]))
+    return await all_of(*(_lane(viewer, job_id) for job_id in list(job_ids)[:LANES]))
 
 
-async def _lane(view: View, job_id: str) -> Lane:
+async def _lane(viewer: Viewer, job_id: str) -> Lane:
     """Return the lane of a job. Its executions may have outlived it."""
-    executions = await view.history(job_id, 100)
+    executions = await viewer.history(job_id, 100)
     try:
-        job = await view.scheduler("get_job", job_id=job_id)
+        job = await viewer.scheduler("get_job", job_id=job_id)
     except JobNotFound:
         return Lane(job_id, job_address(job_id), executions, [])
     info = job["info"]
     to_come = runs_to_come(MAX_AHEAD, info["max_runs"], info["runs"])
-    ahead = coming(schedule_of(info), view.clock, to_come) if info["state"] == "active" else []
+    ahead = coming(schedule_of(info), viewer.clock, to_come) if info["state"] == "active" else []
     return Lane(job["job_name"], job_address(job_id), executions, ahead)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.dashboard.marks import job_address
-from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.addresses import job_address
+from agentoolkit.entrypoints.dashboard.page import WRITES, Viewer, Viewing, go_to, page_router
 from agentoolkit.entrypoints.dashboard.rendering import editable, read_object
 from agentoolkit.redaction import restored
 from agentoolkit.system.scheduler.job_fields import options_of
@@ -50,61 +50,61 @@ NO_OTHERS = Others({})
 
 
 @router.get("/new", openapi_extra=WRITES)
-async def get_new(view: Viewing, like: str = "") -> Response:
+async def get_new(viewer: Viewing, like: str = "") -> Response:
     """Show the form of a new job; with `like` a paused copy of another job."""
     if not like:
-        return await _form(view, _EMPTY, NO_OTHERS)
-    details = await view.scheduler("get_job", job_id=like)
+        return await _form(viewer, _EMPTY, NO_OTHERS)
+    details = await viewer.scheduler("get_job", job_id=like)
     given = {**_EMPTY, **_form_of_job(details), "paused": "on", "job_name": f"{details['job_name']}-copy"}
-    return await _form(view, given, Others(options_of(details["info"])))
+    return await _form(viewer, given, Others(options_of(details["info"])))
 
 
 @router.post("/new")
-async def post_new(view: Viewing) -> Response:
+async def post_new(viewer: Viewing) -> Response:
     """Preview a new job, or schedule it."""
-    sent = await view.form_items()
+    sent = await viewer.form_items()
     given = {**_EMPTY, **dict(sent)}
-    like = (await view.scheduler("get_job", job_id=given["like"]))["info"] if given["like"] else None
+    like = (await viewer.scheduler("get_job", job_id=given["like"]))["info"] if given["like"] else None
     others = Others(options_of(like), _dropped(sent)) if like else NO_OTHERS
     is_saved = given.get("do") == "save"
     try:
-        fields = {**others.kept, **_with_operation(view, _read_form(given, like))}
-        data = await view.scheduler("schedule", **fields, paused=True if given["paused"] else None, dry_run=None if is_saved else True)
+        fields = {**others.kept, **_with_operation(viewer, _read_form(given, like))}
+        data = await viewer.scheduler("schedule", **fields, paused=True if given["paused"] else None, dry_run=None if is_saved else True)
     except (AgenToolError, ValueError) as error:
-        return await _form(view, given, others, problem=_in_form_words(error))
-    return go_to(job_address(data["job_id"])) if is_saved else await _form(view, given, others, reading=data)
+        return await _form(viewer, given, others, problem=_in_form_words(error))
+    return go_to(job_address(data["job_id"])) if is_saved else await _form(viewer, given, others, reading=data)
 
 
 @router.get("/jobs/{job_id}/edit", openapi_extra=WRITES)
-async def get_edit(view: Viewing, job_id: str) -> Response:
+async def get_edit(viewer: Viewing, job_id: str) -> Response:
     """Show the form of an existing job."""
-    details = await view.scheduler("get_job", job_id=job_id)
-    return await _form(view, {**_EMPTY, **_form_of_job(details)}, Others(options_of(details["info"])), job_id=job_id)
+    details = await viewer.scheduler("get_job", job_id=job_id)
+    return await _form(viewer, {**_EMPTY, **_form_of_job(details)}, Others(options_of(details["info"])), job_id=job_id)
 
 
 @router.post("/jobs/{job_id}/edit")
-async def post_edit(view: Viewing, job_id: str) -> Response:
+async def post_edit(viewer: Viewing, job_id: str) -> Response:
     """Preview the changed job, or change it, unless it was changed meanwhile."""
-    sent = await view.form_items()
+    sent = await viewer.form_items()
     given = {**_EMPTY, **dict(sent)}
-    info = (await view.scheduler("get_job", job_id=job_id))["info"]
+    info = (await viewer.scheduler("get_job", job_id=job_id))["info"]
     others = Others(options_of(info), _dropped(sent))
     is_saved = given.get("do") == "save"
     version = int(given["version"]) if given.get("version", "").isdecimal() and len(given["version"]) < 18 else None
     try:
-        fields = _with_operation(view, _read_form(given, info))
+        fields = _with_operation(viewer, _read_form(given, info))
         emptied = [name for name in ("timezone", "description", "tags") if name not in fields]
         clear = [*emptied, *(name for name in others.fields if name in others.dropped)]
-        data = await view.scheduler(
+        data = await viewer.scheduler(
             "update", job_id=job_id, **fields, clear=clear or None, version=version, dry_run=None if is_saved else True
         )
     except (AgenToolError, ValueError) as error:
-        return await _form(view, given, others, problem=_in_form_words(error), job_id=job_id)
-    return go_to(job_address(job_id)) if is_saved else await _form(view, given, others, reading=data, job_id=job_id)
+        return await _form(viewer, given, others, problem=_in_form_words(error), job_id=job_id)
+    return go_to(job_address(job_id)) if is_saved else await _form(viewer, given, others, reading=data, job_id=job_id)
 
 
 async def _form(
-    view: View,
+    viewer: Viewer,
     given: Mapping[str, str],
     others: Others,
     *,
@@ -112,7 +112,7 @@ async def _form(
     reading: dict[str, Any] | None = None,
     job_id: str = "",
 ) -> Response:
-    return await view.page(
+    return await viewer.page(
         "form.html",
         title=f"Change {job_id}" if job_id else "New job",
         status=422 if problem else 200,
@@ -121,7 +121,7 @@ async def _form(
         reading=reading,
         job_id=job_id,
         others=others,
-        tools=sorted(view.tools.injector.names()),
+        tools=sorted(viewer.tools.injector.names()),
     )
 
 
@@ -156,9 +156,9 @@ def _read_form(given: Mapping[str, str], like: Mapping[str, Any] | None) -> dict
     return {**fields, "input_data": input_data}
 
 
-def _with_operation(view: View, fields: dict[str, Any]) -> dict[str, Any]:
+def _with_operation(viewer: Viewer, fields: dict[str, Any]) -> dict[str, Any]:
     """Add the operation to the input if its AgenTool has only one, as the command line does."""
-    name, injector = fields["agentool_name"], view.tools.injector
+    name, injector = fields["agentool_name"], viewer.tools.injector
     return {**fields, "input_data": injector.get(name).with_operation(fields["input_data"])} if name in injector else fields
 
 

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from starlette.responses import Response
 
 from agentool.errors import AgenToolError
+from agentoolkit.entrypoints.dashboard.addresses import job_address
 from agentoolkit.entrypoints.dashboard.drawing import draw_durations
 from agentoolkit.entrypoints.dashboard.lists import Filters, find_page, list_address, saved_views
-from agentoolkit.entrypoints.dashboard.marks import STRIP, job_address
-from agentoolkit.entrypoints.dashboard.page import WRITES, View, Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import WRITES, Viewer, Viewing, all_of, go_to, page_router
+from agentoolkit.entrypoints.dashboard.status_icons import STRIP
 from agentoolkit.entrypoints.job_versions import read_versions, restore_version
 from agentoolkit.system.scheduler.answers import runs_to_come, with_most_runs
 from agentoolkit.system.scheduler.execution_records import UNFINISHED
@@ -44,15 +45,15 @@ class JobRow(NamedTuple):
 
 
 @router.get("/jobs")
-async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
+async def get_jobs(viewer: Viewing, state: str = "", q: str = "", cursor: str = "") -> Response:
     """List jobs: all that can run again, or those in one state and those that match a query."""
-    views = await saved_views(view, "jobs")
-    if not view.request.query_params and (first := next((each for each in views if each.is_default), None)):
+    views = await saved_views(viewer, "jobs")
+    if not viewer.request.query_params and (first := next((each for each in views if each.is_default), None)):
         return go_to(list_address("jobs", first.query))
     filters = Filters("job", q, state)
-    jobs, following = await find_page(view, "job", filters.wanted, PAGE, cursor or None)
-    rows = await rows_of(view, jobs)
-    return await view.page(
+    jobs, following = await find_page(viewer, "job", filters.wanted, PAGE, cursor or None)
+    rows = await rows_of(viewer, jobs)
+    return await viewer.page(
         "jobs.html",
         title="Jobs",
         rows=rows,
@@ -65,26 +66,26 @@ async def get_jobs(view: Viewing, state: str = "", q: str = "", cursor: str = ""
     )
 
 
-async def rows_of(view: View, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
+async def rows_of(viewer: Viewer, jobs: Sequence[Mapping[str, Any]]) -> list[JobRow]:
     """Return jobs with their schedules in words and their latest executions."""
-    histories = await all_of(*(view.history(job["job_id"], STRIP) for job in jobs))
+    histories = await all_of(*(viewer.history(job["job_id"], STRIP) for job in jobs))
     schedules = [listed_schedule(job, _LONG_AGO) for job in jobs]
     words = [describe(each) if each else job["schedule"] for each, job in zip(schedules, jobs, strict=True)]
     return [JobRow(job, text, history) for job, text, history in zip(jobs, words, histories, strict=True)]
 
 
 @router.get("/jobs/{job_id}")
-async def get_job(view: Viewing, job_id: str) -> Response:
+async def get_job(viewer: Viewing, job_id: str) -> Response:
     """Show a job: its schedule in words, next due times, history, definition and changes."""
-    details = await view.scheduler("get_job", job_id=job_id)
+    details = await viewer.scheduler("get_job", job_id=job_id)
     id_ = details["job_id"]
-    executions, audit = await all_of(view.history(id_, 100), view.scheduler("audit", job_id=id_, limit=50))
+    executions, audit = await all_of(viewer.history(id_, 100), viewer.scheduler("audit", job_id=id_, limit=50))
     info = details["info"]
     schedule = schedule_of(info)
     count = runs_to_come(NEXT_RUNS, info["max_runs"], info["runs"])
-    ahead = preview(schedule, now=view.clock.now, count=count) if schedule else None
+    ahead = preview(schedule, now=viewer.clock.now, count=count) if schedule else None
     durations = [execution["duration"] for execution in executions if execution["duration"] is not None]
-    return await view.page(
+    return await viewer.page(
         "job.html",
         title=details["job_name"],
         job=details,
@@ -94,34 +95,34 @@ async def get_job(view: Viewing, job_id: str) -> Response:
         remarks=ahead.warnings if ahead else (),
         executions=executions,
         typical=median(durations) if durations else None,
-        chart=draw_durations(executions, info["timeout"], view.clock),
-        why_not=_why_not_now(details, executions, await view.scheduler("status")),
+        chart=draw_durations(executions, info["timeout"], viewer.clock),
+        why_not=_why_not_now(details, executions, await viewer.scheduler("status")),
         audit=audit["entries"],
         options=options_of(info),
     )
 
 
 @router.get("/jobs/{job_id}/versions")
-async def get_versions(view: Viewing, job_id: str) -> Response:
+async def get_versions(viewer: Viewing, job_id: str) -> Response:
     """Show each change of a job, the newest first."""
-    job, versions = await read_versions(view.tools, job_id)
-    return await view.page(
+    job, versions = await read_versions(viewer.tools, job_id)
+    return await viewer.page(
         "versions.html", title=f"Versions of {job['job_name']}", job=job, versions=versions, zone=job["info"]["timezone"]
     )
 
 
 @router.get("/jobs/{job_id}/versions/{at}", openapi_extra=WRITES)
-async def ask_restore(view: Viewing, job_id: str, at: str) -> Response:
+async def ask_restore(viewer: Viewing, job_id: str, at: str) -> Response:
     """Ask before an earlier version of a job is restored."""
-    versions = await read_versions(view.tools, job_id)
+    versions = await read_versions(viewer.tools, job_id)
     job = versions.job
-    return await view.page("restore.html", title=f"Restore {job['job_name']}?", job=job, version=versions.at(at))
+    return await viewer.page("restore.html", title=f"Restore {job['job_name']}?", job=job, version=versions.at(at))
 
 
 @router.post("/jobs/{job_id}/versions/{at}")
-async def restore(view: Viewing, job_id: str, at: str) -> Response:
+async def restore(viewer: Viewing, job_id: str, at: str) -> Response:
     """Restore an earlier version of a job. Its running executions go on."""
-    return go_to(job_address(await restore_version(view.tools, job_id, at)))
+    return go_to(job_address(await restore_version(viewer.tools, job_id, at)))
 
 
 def listed_schedule(job: Mapping[str, Any], anchor: datetime) -> Schedule | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from agentoolkit.entrypoints.dashboard.page import View, Viewing, go_to, page_router
+from agentoolkit.entrypoints.dashboard.page import Viewer, Viewing, go_to, page_router
 from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.paging import all_pages
 from agentoolkit.system.scheduler.search import status_word
@@ -71,45 +71,45 @@ class Listed(NamedTuple):
     """Cursor of the next page; None after the last page."""
 
 
-async def find_page(view: View, noun: Noun, wanted: Mapping[str, Any], limit: int, cursor: str | None = None) -> Listed:
+async def find_page(viewer: Viewer, noun: Noun, wanted: Mapping[str, Any], limit: int, cursor: str | None = None) -> Listed:
     """Return a page of jobs or executions, filtered by fields of the operation that lists them.
 
     Raises:
         InvalidInput: The query cannot be read.
     """
     if noun == "job":
-        data = await view.scheduler("list", **wanted, limit=limit, cursor=cursor)
+        data = await viewer.scheduler("list", **wanted, limit=limit, cursor=cursor)
         return Listed(data["jobs"], data["cursor"])
-    data = await view.scheduler("list_executions", **wanted, limit=limit, cursor=cursor, with_results=False)
+    data = await viewer.scheduler("list_executions", **wanted, limit=limit, cursor=cursor, with_results=False)
     return Listed(data["history"], data["cursor"])
 
 
-async def find_all(view: View, noun: Noun, wanted: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+async def find_all(viewer: Viewer, noun: Noun, wanted: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     """Return the first `most` jobs or executions, filtered as in `find_page`. Raises as `find_page`."""
     found: list[dict[str, Any]] = []
-    async for page in all_pages(lambda cursor: find_page(view, noun, wanted, min(_PAGE, most), cursor)):
+    async for page in all_pages(lambda cursor: find_page(viewer, noun, wanted, min(_PAGE, most), cursor)):
         found += page.items
         if len(found) >= most:
             break
     return found[:most]
 
 
-async def saved_views(view: View, page: str) -> list[Any]:
+async def saved_views(viewer: Viewer, page: str) -> list[Any]:
     """Return the viewer's saved searches for a page."""
-    return (await view.tools.run("saved_views", "list", page=page)).views
+    return (await viewer.tools.run("saved_views", "list", page=page)).views
 
 
 @router.post("/views", openapi_extra={"x-scope": "read"})
-async def change_views(view: Viewing) -> Response:
+async def change_views(viewer: Viewing) -> Response:
     """Save or delete a search. The scope ``read`` is enough."""
-    given = {"page": "", "name": "", "query": "", **await view.form()}
+    given = {"page": "", "name": "", "query": "", **await viewer.form()}
     if given["page"] not in ("jobs", "executions"):
         raise ApiError(422, "invalid-request", "There is no such page.", field="page", value=given["page"])
     named = {"page": given["page"], "name": given["name"].strip()}
     if given.get("do") == "forget":
-        await view.tools.run("saved_views", "delete", **named)
+        await viewer.tools.run("saved_views", "delete", **named)
         return go_to(f"/{given['page']}?all=yes")
-    await view.tools.run("saved_views", "save", **named, query=given["query"], is_default=given.get("is_default") == "on")
+    await viewer.tools.run("saved_views", "save", **named, query=given["query"], is_default=given.get("is_default") == "on")
     return go_to(list_address(given["page"], given["query"]))
 
 

@@ -20,10 +20,10 @@ from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.dashboard.shared_pages import shared_pages_of
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, limited, needs
-from agentoolkit.entrypoints.rest.asking import Tools
 from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
+from agentoolkit.entrypoints.rest.request_tools import Tools
 from agentoolkit.entrypoints.rest.routing import NamingRoute
 from agentoolkit.entrypoints.rest.session_cookie import session_of
 from agentoolkit.newest import keep_newest
@@ -51,8 +51,8 @@ _PACKED_FROM = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One request for a page."""
+class Viewer:
+    """The viewer of a page: the request, and the AgenTools and the clock for it."""
 
     request: Request
     tools: Tools
@@ -92,7 +92,7 @@ class View:
             troubles = len(await find_troubles(self))
             remember_troubles(self, troubles)
         frame = {
-            "view": self,
+            "viewer": self,
             "clock": self.clock,
             "path": self.request.url.path,
             "status": await self.scheduler("status"),
@@ -103,17 +103,17 @@ class View:
         return answer(self.request, render(name, title=title, **frame, **values), status)
 
 
-def remember_troubles(view: View, number: int) -> None:
+def remember_troubles(viewer: Viewer, number: int) -> None:
     """Remember the viewer's number of troubles for the other pages."""
-    known = _known_troubles(view)
-    known.pop(view.tools.caller.name, None)
-    known[view.tools.caller.name] = (number, view.clock.now)
+    known = _known_troubles(viewer)
+    known.pop(viewer.tools.caller.name, None)
+    known[viewer.tools.caller.name] = (number, viewer.clock.now)
     keep_newest(known, MAX_VIEWERS)
 
 
-def _known_troubles(view: View) -> dict[str, tuple[int, datetime]]:
+def _known_troubles(viewer: Viewer) -> dict[str, tuple[int, datetime]]:
     """Return the numbers of troubles by viewer, and when they were found."""
-    state = view.request.app.state
+    state = viewer.request.app.state
     known: dict[str, tuple[int, datetime]] | None = getattr(state, "troubles", None)
     if known is None:
         known = state.troubles = {}
@@ -144,16 +144,16 @@ def go_to(address: str) -> Response:
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
 
 
-async def view_of(request: Request) -> View:
+async def viewer_of(request: Request) -> Viewer:
     """Return the viewer's tools and clock for a request."""
     injector: Injector = getattr(request.app.state, "injector", None) or get_injector()
     caller = caller_of(request.scope)
     zone = known_zone(request.cookies.get("agentool_zone")) if request.cookies.get("agentool_times") == "mine" else None
     tools = Tools(injector, caller.at("page"))
-    return View(request, tools, PageClock(injector.get("scheduler").deps.now(), zone))
+    return Viewer(request, tools, PageClock(injector.get("scheduler").deps.now(), zone))
 
 
-Viewing = Annotated[View, Depends(view_of)]
+Viewing = Annotated[Viewer, Depends(viewer_of)]
 
 
 class PageRoute(NamingRoute):

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 
 from agentoolkit.entrypoints.dashboard.actions import ACTIONS
+from agentoolkit.entrypoints.dashboard.addresses import job_address
 from agentoolkit.entrypoints.dashboard.lists import find_page
-from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 
 OFFERED = 8
@@ -24,15 +24,15 @@ class Offer(BaseModel):
 
 
 @router.get("/palette")
-async def get_palette(view: Viewing, q: str = "") -> list[Offer]:
+async def get_palette(viewer: Viewing, q: str = "") -> list[Offer]:
     """Return the jobs with a text in their names; after a verb, as in ``pause nightly``, the pages that ask for that action."""
     verb, _, rest = q.replace('"', "").strip().partition(" ")
     action = ACTIONS.get(verb.lower())
-    does = action is not None and action.noun == "job" and view.may("write") and bool(rest)
+    does = action is not None and action.noun == "job" and viewer.may("write") and bool(rest)
     text = rest if does else f"{verb} {rest}".strip()
     if not text:
         return []
-    jobs, _ = await find_page(view, "job", {"query": f'job:"*{text}*"'}, OFFERED)
+    jobs, _ = await find_page(viewer, "job", {"query": f'job:"*{text}*"'}, OFFERED)
     if does and action is not None:
         return [
             Offer(name=f"{action.verb} {job['job_name']}…", address=f"/act?{urlencode({'do': verb.lower(), 'job': job['job_id']})}")

@@ -10,7 +10,8 @@ from typing import Any, cast
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from agentoolkit.entrypoints.dashboard import marks
+from agentoolkit.entrypoints.dashboard import status_icons
+from agentoolkit.entrypoints.dashboard.addresses import execution_address, job_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment, span
 from agentoolkit.entrypoints.dashboard.static import address_of
 from agentoolkit.redaction import redacted, redacted_text
@@ -32,12 +33,12 @@ def environment() -> Environment:
     )
     made.filters.update({"span": span, "shown": shown, "editable": editable, "words": redacted_text})
     drawn: dict[str, Callable[..., object]] = {
-        "mark": marks.mark,
-        "strip": marks.strip,
-        "symbols": marks.symbols,
+        "icon": status_icons.icon,
+        "strip": status_icons.strip,
+        "symbols": status_icons.symbols,
         "static": address_of,
-        "job_address": marks.job_address,
-        "execution_address": marks.execution_address,
+        "job_address": job_address,
+        "execution_address": execution_address,
         "counted": counted,
         "moment": moment,
     }

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.dashboard.marks import SHAPES, execution_address
+from agentoolkit.entrypoints.dashboard.addresses import execution_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
+from agentoolkit.entrypoints.dashboard.status_icons import SHAPES
 from agentoolkit.system.scheduler.schedules import Schedule, firings
 
 SPAN = timedelta(hours=24)

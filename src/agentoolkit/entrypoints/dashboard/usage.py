@@ -33,17 +33,17 @@ class Total(NamedTuple):
 
 
 @router.get("/usage")
-async def get_usage(view: Viewing, days: int = 30) -> Response:
+async def get_usage(viewer: Viewing, days: int = 30) -> Response:
     """Show the usage of agents: today against the budgets, then by day, job and owner."""
-    found = await view.tools.run("agent", "usage", days=min(max(days, 1), 366)) if "agent" in view.tools.injector.names() else None
+    found = await viewer.tools.run("agent", "usage", days=min(max(days, 1), 366)) if "agent" in viewer.tools.injector.names() else None
     used: list[dict[str, Any]] = [each.model_dump() for each in found.used] if found else []
     budgets: Mapping[str, str] = found.per_day if found else {}
-    today = [each for each in used if each["day"] == view.clock.now.strftime("%Y-%m-%d")]
+    today = [each for each in used if each["day"] == viewer.clock.now.strftime("%Y-%m-%d")]
     by_owner = [
         each._replace(name=f"{owner}, {agent}", budget=Decimal(budgets[agent]) if agent in budgets else None)
         for (owner, agent), each in _summed(today, "owner", "agent")
     ]
-    return await view.page(
+    return await viewer.page(
         "usage.html",
         title="Usage",
         days=days,

@@ -13,8 +13,8 @@ from typing import Any
 from markupsafe import Markup
 from starlette.responses import Response
 
+from agentoolkit.entrypoints.dashboard.addresses import job_address
 from agentoolkit.entrypoints.dashboard.jobs import listed_schedule
-from agentoolkit.entrypoints.dashboard.marks import job_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 from agentoolkit.entrypoints.dashboard.page import Viewing, page_router
 from agentoolkit.portions import in_portions
@@ -65,12 +65,12 @@ class Density:
 
 
 @router.get("/week")
-async def get_week(view: Viewing) -> Response:
+async def get_week(viewer: Viewing) -> Response:
     """Show the coming week by weekday and hour, and its busiest minute."""
-    data = await view.scheduler("list", job_status="active", limit=MAX_JOBS)
-    density = await density_of(data["jobs"], view.clock)
+    data = await viewer.scheduler("list", job_status="active", limit=MAX_JOBS)
+    density = await density_of(data["jobs"], viewer.clock)
     busiest = max(density.minutes, key=lambda minute: (density.minutes[minute], -minute.timestamp()), default=None)
-    return await view.page(
+    return await viewer.page(
         "week.html",
         title="Coming week",
         drawing=draw_week(density),

@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 
 router = guarded_router("approvals")

@@ -11,11 +11,11 @@ from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from agentool.errors import AgenToolError, InvalidInput, examples_for, problems_in, sentence
-from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.batches import MAX_NAMED, Batch, batches_of
 from agentoolkit.entrypoints.rest.exporting import EXECUTIONS, TASKS, all_records
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, api_words, problem_of
+from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task

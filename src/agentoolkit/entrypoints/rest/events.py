@@ -12,9 +12,9 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from agentool.caller import Caller
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import guarded_router, readmission
 from agentoolkit.system.events.messages import EventMessage
 from agentoolkit.system.events.operations import may_see

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import StreamingResponse
 
 from agentoolkit.csv_text import csv_lines, csv_text
-from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import LISTED_FIELDS, TaskExecution, execution_of, task_of_summary
+from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
 from agentoolkit.entrypoints.rest.routing import guarded_router
 from agentoolkit.paging import all_pages
 

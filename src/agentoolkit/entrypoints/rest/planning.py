@@ -14,9 +14,9 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.datastructures import State
 
 from agentool.describe import describe
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, reading_of
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 from agentoolkit.system.scheduler.job_fields import fields_of_job
 from agentoolkit.system.scheduler.schedules import BOUNDS, Kind, ReadingHabits, upstream_in

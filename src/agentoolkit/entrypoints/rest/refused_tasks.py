@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 
 from agentool.base import read_without
 from agentool.errors import AgenToolError
-from agentoolkit.entrypoints.rest.asking import tools_of
 from agentoolkit.entrypoints.rest.models import NewTask, TaskChanges
+from agentoolkit.entrypoints.rest.request_tools import tools_of
 
 
 async def also_refused(request: Request, error: RequestValidationError, kind: Any) -> AgenToolError | None:

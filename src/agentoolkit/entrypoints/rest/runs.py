@@ -9,8 +9,8 @@ from uuid import uuid4
 from fastapi import Request, Response
 from pydantic import Field
 
-from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of
+from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.errors import ExecutionFailed
 

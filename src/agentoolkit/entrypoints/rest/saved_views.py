@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Body
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import guarded_router
 
 router = guarded_router("views")

@@ -9,8 +9,8 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse
 
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import Health
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import guarded_router, needing
 from agentoolkit.system.scheduler.answer_schemas import WorkerList
 

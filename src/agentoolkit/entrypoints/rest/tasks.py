@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from agentoolkit.entrypoints.rest.asking import Asking, Tools
 from agentoolkit.entrypoints.rest.models import (
     Body,
     NewTask,
@@ -20,6 +19,7 @@ from agentoolkit.entrypoints.rest.models import (
     task_of_summary,
 )
 from agentoolkit.entrypoints.rest.problems import ApiError
+from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.paging import UPCOMING
 

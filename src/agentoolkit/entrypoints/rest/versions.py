@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agentoolkit.entrypoints.job_versions import Version, read_versions, restore_version
-from agentoolkit.entrypoints.rest.asking import Asking
 from agentoolkit.entrypoints.rest.models import ScheduledTask
+from agentoolkit.entrypoints.rest.request_tools import Asking
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router
 from agentoolkit.entrypoints.rest.tasks import get_task
 

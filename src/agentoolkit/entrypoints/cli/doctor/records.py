@@ -18,7 +18,7 @@ from agentoolkit.entrypoints.cli.printing import moment_of, present, relative
 from agentoolkit.entrypoints.cli.session import call, jobs_without_tool, settings_for
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.answer_schemas import History, JobSummary, SchedulerStatus
-from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import tells_of_workers
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.text import counted
 from agentoolkit.wiring import Toolkit

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from agentoolkit.failure_log import log_again, log_failure
-from agentoolkit.system.scheduler.decisions.waiting import waits_for_reader, waits_for_tool
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_reader, waits_for_tool
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, ActiveExecutions, Outcome
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.reserved_executions import ReservedExecutions

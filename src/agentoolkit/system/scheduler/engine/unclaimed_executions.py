@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from agentoolkit.failure_log import log_failure
-from agentoolkit.system.scheduler.decisions.waiting import given_up, tells_of_workers, waits_for_any, was_refused
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import given_up, tells_of_workers, waits_for_any, was_refused
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecutions
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.engine.unstarted_executions import UnstartedExecutions

@@ -8,7 +8,7 @@ from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
-from agentoolkit.system.scheduler.decisions.waiting import WAITS
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import WAITS
 from agentoolkit.system.scheduler.execution_ids import job_id_of
 from agentoolkit.system.scheduler.execution_records import DeliveryStatus, Execution
 from agentoolkit.system.scheduler.jobs import Job

@@ -23,10 +23,10 @@ from agentoolkit.system.scheduler.stores.sql.conditions import (
     time_conditions,
 )
 from agentoolkit.system.scheduler.stores.sql.few_jobs import LABEL, few_jobs, without_labels
+from agentoolkit.system.scheduler.stores.sql.keyset_pages import EXECUTIONS, JOBS, Base, KeysetPages
 from agentoolkit.system.scheduler.stores.sql.queries import INDEXED_OUTCOMES, JOB, STORED_STATUS, as_far_as_known
 from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, WITHOUT_RESULT, execution_or_damaged
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, reads
-from agentoolkit.system.scheduler.stores.sql.walk import EXECUTIONS, JOBS, Base, Walk
 
 SLOW = 1.0
 """Minimum duration in seconds of the executions in the index on durations."""
@@ -52,8 +52,8 @@ def search_jobs(tx: Transaction, search: Search, limit: int, after: Position | N
         return text_fits(search, job.job_id, job.job_name, job.description, errors=(state.reason,))
 
     owned = f"{_owned(tx, search.owner, values)} AND {_has_status(search, values)}" if search.owner is not None else None
-    walk = Walk(tx, JOBS, bases, conditions, values.parameters, [Base(owned, is_ordered=False)] if owned else [])
-    return FoundJobs(*walk.page(limit, after, load, fits))
+    pages = KeysetPages(tx, JOBS, bases, conditions, values.parameters, [Base(owned, is_ordered=False)] if owned else [])
+    return FoundJobs(*pages.page(limit, after, load, fits))
 
 
 @reads
@@ -64,7 +64,7 @@ def search_executions(
     values, few = Values(tx.session.dialect, EXECUTIONS.table), few_jobs(tx.session, search)
     conditions = execution_conditions(search if few is None else without_labels(search), values)
     own = _histories(_owned(tx, search.owner, values)) if search.owner is not None else []
-    walk = Walk(tx, EXECUTIONS, _execution_bases(tx, search, few, values), conditions, values.parameters, own)
+    pages = KeysetPages(tx, EXECUTIONS, _execution_bases(tx, search, few, values), conditions, values.parameters, own)
     columns = EXECUTION.selected if with_results else WITHOUT_RESULT
 
     def load(ids: Sequence[str]) -> dict[str, Execution]:
@@ -74,7 +74,7 @@ def search_executions(
     def fits(execution: Execution) -> bool:
         return text_fits(search, execution.execution_id, execution.agentool_name, errors=error_texts(execution))
 
-    return FoundExecutions(*walk.page(limit, before, load, fits))
+    return FoundExecutions(*pages.page(limit, before, load, fits))
 
 
 @reads

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from agentoolkit.database.session import Row
 from agentoolkit.database.times import micros
 from agentoolkit.system.scheduler.decisions.pausing import FAILURES
-from agentoolkit.system.scheduler.decisions.waiting import tells_of_workers
+from agentoolkit.system.scheduler.decisions.unclaimed_reasons import tells_of_workers
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Begins, CanRun, Claimed, Ending, Finished, any_job, none_begins

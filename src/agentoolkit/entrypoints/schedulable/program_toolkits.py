@@ -24,7 +24,7 @@ CALLER = Caller(CODE.name, "mcp", OWN)
 """The caller that schedules a tool: a model, on behalf of the program's user."""
 
 
-class ToolHome:
+class ProgramToolkit:
     """The toolkit of one program's tools.
 
     Args:
@@ -52,30 +52,30 @@ class ToolHome:
             logger.exception("Jobs from earlier runs do not run: the scheduler cannot be started")
 
 
-class ToolHomes:
-    """The homes of this process, one for each program: programs lack each other's tools, so they must not share jobs."""
+class ProgramToolkits:
+    """The toolkits of this process, one for each program: programs lack each other's tools, so they must not share jobs."""
 
     def __init__(self) -> None:
-        self._homes: dict[Path, ToolHome] = {}
+        self._toolkits: dict[Path, ProgramToolkit] = {}
         self._lock = Lock()
 
-    def of(self, function: Callable[..., Any]) -> ToolHome:
-        """Return the home of the program that a function belongs to."""
+    def of(self, function: Callable[..., Any]) -> ProgramToolkit:
+        """Return the toolkit of the program that a function belongs to."""
         top = sys.modules.get((function.__module__ or "").partition(".")[0])  # the module, or the topmost package
         program = Path(getattr(top, "__file__", None) or function.__code__.co_filename).absolute()
         with self._lock:
-            if program not in self._homes:
-                self._homes[program] = _create_home(program)
-            return self._homes[program]
+            if program not in self._toolkits:
+                self._toolkits[program] = _create_toolkit(program)
+            return self._toolkits[program]
 
 
-def _create_home(program: Path) -> ToolHome:
+def _create_toolkit(program: Path) -> ProgramToolkit:
     settings = Settings()
     if settings.database is not None:
-        return ToolHome(BackgroundToolkit(settings), lambda: True)
+        return ProgramToolkit(BackgroundToolkit(settings), lambda: True)
     database = home() / f"tools-{program.stem}-{sha256(str(program).encode()).hexdigest()[:8]}.db"
-    return ToolHome(BackgroundToolkit(settings.model_copy(update={"database": str(database)})), database.exists)
+    return ProgramToolkit(BackgroundToolkit(settings.model_copy(update={"database": str(database)})), database.exists)
 
 
-HOMES = ToolHomes()
+PROGRAM_TOOLKITS = ProgramToolkits()
 """Global, because decorators run before a toolkit could be passed to them."""

@@ -1,4 +1,4 @@
-"""Reads pages of a large table, by walking through the parts of it that an index contains."""
+"""Reads pages of a large table by keyset: each page begins after the last record of the page before."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class ListedAt(NamedTuple):
     id: str
 
 
-class Walk:
-    """Walks through parts of a table in the order of its pages.
+class KeysetPages:
+    """The pages of a table, read from the parts of it that an index contains.
 
     Args:
         tx: The transaction.

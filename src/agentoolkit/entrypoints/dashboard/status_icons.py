@@ -1,13 +1,13 @@
-"""Draw outcomes as marks, each with a colour and a shape of its own, the same on every page."""
+"""Draw statuses as icons, each with a colour and a shape of its own, the same on every page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
+from agentoolkit.entrypoints.dashboard.addresses import execution_address
 from agentoolkit.entrypoints.dashboard.moments import PageClock, read_moment
 
 SHAPES = {
@@ -25,8 +25,8 @@ STRIP = 30
 """Executions that a strip shows."""
 
 
-def mark(status: str, title: str | None = None) -> Markup:
-    """Draw the mark of an outcome. Without a title it is hidden from screen readers, because the word stands beside it."""
+def icon(status: str, title: str | None = None) -> Markup:
+    """Draw the icon of a status. Without a title it is hidden from screen readers, because the word stands beside it."""
     shape = Markup(SHAPES.get(status, SHAPES["skipped"]))  # noqa: S704  drawings of ours
     told = Markup('role="img" aria-label="{0}"').format(title) if title else Markup('aria-hidden="true"')
     named = Markup("<title>{0}</title>").format(title) if title else Markup("")
@@ -35,7 +35,7 @@ def mark(status: str, title: str | None = None) -> Markup:
 
 
 def strip(executions: Iterable[Mapping[str, Any]], clock: PageClock) -> Markup:
-    """Draw the latest executions of a job as linked marks, the newest last."""
+    """Draw the latest executions of a job as linked icons, the newest last."""
     newest = list(executions)[:STRIP]
     if not newest:
         return Markup('<span class="note">no run yet</span>')
@@ -49,16 +49,6 @@ def strip(executions: Iterable[Mapping[str, Any]], clock: PageClock) -> Markup:
 
 
 def symbols() -> Markup:
-    """Define every shape once, for marks that refer to it."""
+    """Define every shape once, for icons that refer to it."""
     defined = "".join(f'<symbol id="{status}" viewBox="0 0 12 12">{shape}</symbol>' for status, shape in SHAPES.items())
     return Markup(f'<svg width="0" height="0" class="hidden" aria-hidden="true">{defined}</svg>')  # noqa: S704  drawings of ours
-
-
-def execution_address(execution_id: str) -> str:
-    """Return the address of an execution's page."""
-    return f"/executions/{quote(execution_id, safe='@:+')}"
-
-
-def job_address(job_id: str) -> str:
-    """Return the address of a job's page."""
-    return f"/jobs/{quote(job_id, safe='')}"
