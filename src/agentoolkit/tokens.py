@@ -52,7 +52,7 @@ class TokenStore(Protocol):
     """Stores tokens."""
 
     async def put(self, token: Token) -> None:
-        """Add a token, or replace the token with its id."""
+        """Add a token; of one that is there, write its last use and its end. A revoked one stays revoked."""
         ...
 
     async def get(self, token_id: str) -> Token | None:
@@ -156,6 +156,8 @@ class MemoryTokens:
         self._kept: dict[str, Token] = {}
 
     async def put(self, token: Token) -> None:
+        if kept := self._kept.get(token.token_id):
+            token = replace(kept, used_at=token.used_at, revoked_at=kept.revoked_at or token.revoked_at)
         self._kept[token.token_id] = token
 
     async def get(self, token_id: str) -> Token | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -236,3 +237,23 @@ async def test_list_says_what_get_says(tmp_path: Path, variable: str):
     asked = [await injector.run("config", {"operation": "get", "key": value.key}) for value in listed]
     assert [(value.key, value.value, value.layer) for value in listed] == [(value.key, value.value, value.layer) for value in asked]
     assert {value.key for value in listed} >= {"a-b", "a_b", "smtp.host", "deep.er", "deep.y"}
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "expected"),
+    [
+        ({"smtp": {"host": "a", "tls": {"on": True}}, "b": 1}, {"smtp": "off"}, {"b": 1, "smtp": "off"}),
+        ({"smtp": "off"}, {"smtp": {"host": "a"}}, {"smtp.host": "a"}),
+        ({"smtp": {"host": "a"}}, {"smtp": {}}, {"smtp.host": "a"}),
+        ({"smtp": "off"}, {"smtp": {}}, {"smtp": {}}),
+        ({"a": {"b": {"c": 1}}}, {"a": {"b": 2}}, {"a.b": 2}),
+    ],
+)
+def test_a_value_of_a_later_file_replaces_a_section_and_a_section_a_value(
+    tmp_path: Path, earlier: dict[str, Any], later: dict[str, Any], expected: dict[str, Any]
+):
+    """Else a key had a value, and keys in it had others; an empty section takes nothing from one."""
+    files = [tmp_path / "1.json", tmp_path / "2.json"]
+    for file, values in zip(files, (earlier, later), strict=True):
+        file.write_text(json.dumps(values))
+    assert {key: answer.value for key, answer in Layers(files, {}).all().items()} == expected

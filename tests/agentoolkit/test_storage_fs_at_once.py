@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from agentool import Injector
 from agentoolkit.settings import FileSettings
 from agentoolkit.storage.fs import create_storage_fs_agent
+from agentoolkit.storage.fs.folder import Folder
 
 MANY = 10
 
@@ -82,3 +85,33 @@ async def test_a_file_that_many_replace_is_one_of_theirs_whole(files: Files):
     answers = await files.at_once(*(call for write in writes for call in (write, {"operation": "read", "path": "/data/file"})))
     assert {answer.content for answer in answers[1::2]} <= set(contents)
     assert ((files.data / "file").read_text() in contents, done(answers)) == (True, 2 * MANY)
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+@pytest.mark.parametrize("operation", ["list", "copy", "delete"])
+async def test_what_goes_away_meanwhile_ends_nothing(files: Files, monkeypatch: pytest.MonkeyPatch, operation: str, kind: str):
+    """Between the look at a name and its use somebody else deletes it: the others are listed, copied, deleted."""
+    for name in ("a", "b", "c"):
+        (files.data / "from" / name).mkdir(parents=True)
+        (files.data / "from" / name / "file").write_text("x")
+    gone, status = files.data / "from" / "b" / ("" if kind == "folder" else "file"), Folder.status
+
+    def look_and_lose(self: Folder, name: str | None = None) -> os.stat_result:
+        found = status(self, name)
+        if name == gone.name and gone.exists() and found.st_ino == gone.stat().st_ino:
+            shutil.rmtree(gone) if kind == "folder" else gone.unlink()
+        return found
+
+    monkeypatch.setattr(Folder, "status", look_and_lose)
+    places = {"source": "/data/from", "destination": "/data/to"} if operation == "copy" else {"path": "/data/from", "recursive": True}
+    (answer,) = await files.at_once({"operation": operation, **places})
+    monkeypatch.undo()
+    left = sorted(path.name for path in (files.data / "to").glob("*/file")) if operation == "copy" else []
+    assert not isinstance(answer, BaseException)
+    assert gone.exists() is False
+    if operation == "list":
+        assert {"a/file", "c/file"} <= {entry.path for entry in answer.entries}
+    elif operation == "copy":
+        assert len(left) == 2
+    else:
+        assert not (files.data / "from").exists()

@@ -103,14 +103,18 @@ class Copying:
         for name in source.names():
             inner = f"{path}{name}"
             kind = source.kind(name)
-            if kind == "file":
-                self.file(source, name, target, name)
-            elif kind == "folder":
-                self.progress.add(entries=1)
-                with source.child(name) as below, made(target, name) as other:
-                    self.folder(below, other, f"{inner}/", depth + 1)
-            elif kind is not None:
-                self.progress.skip(inner)
+            try:
+                if kind == "file":
+                    self.file(source, name, target, name)
+                elif kind == "folder":
+                    with source.child(name) as below, made(target, name) as other:
+                        self.progress.add(entries=1)
+                        self.folder(below, other, f"{inner}/", depth + 1)
+                elif kind is not None:
+                    self.progress.skip(inner)
+            except FileNotFoundError:
+                if source.kind(name) is not None:  # else it went away meanwhile
+                    raise
 
 
 def _taken(name: str) -> PathTaken:
@@ -135,7 +139,11 @@ def walk(folder: Folder, recursive: bool, path: str = "", depth: int = 0) -> Ite
         found = FileEntry(f"{path}{readable(name)}", kind_of(status), status)
         yield found
         if recursive and found.kind == "folder":
-            with folder.child(name) as below:
+            try:
+                below = folder.child(name)
+            except FileNotFoundError:
+                continue
+            with below:
                 yield from walk(below, True, f"{found.path}/", depth + 1)
 
 
@@ -148,11 +156,12 @@ def empty(folder: Folder, progress: Progress, depth: int = 0) -> None:
     """Remove everything in a folder. Links are removed, not followed."""
     refuse_deep(depth)
     for name in folder.names():
-        if folder.kind(name) == "folder":
-            with folder.child(name) as below:
-                empty(below, progress, depth + 1)
-        folder.remove(name)
-        progress.add(entries=1)
+        with suppress(FileNotFoundError):  # it went away meanwhile
+            if folder.kind(name) == "folder":
+                with folder.child(name) as below:
+                    empty(below, progress, depth + 1)
+            folder.remove(name)
+            progress.add(entries=1)
 
 
 def remove_copied(folder: Folder, name: str, copied: Versions, path: str = "") -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
@@ -40,7 +40,7 @@ class Layers:
         self._runtime: dict[str, Any] = {}
         self._files: dict[str, Any] = {}
         for path in files:
-            self._files.update(read_file(path))
+            self._files = _laid_over(self._files, read_file(path))
 
     def find(self, key: str) -> LayeredValue | None:
         """Return the effective value; None if there is none. A section set as a whole hides the keys of lower layers in it."""
@@ -88,6 +88,20 @@ class Layers:
             known |= flattened({name.removeprefix(PREFIX).lower().replace("__", "."): typed(text)}).keys()
         answers = {key: self.find(key) for key in sorted(known)}
         return {key: answer for key, answer in answers.items() if answer is not None}
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a file's values over earlier ones. A value replaces a section and a section a value; an empty one takes nothing from another."""
+    sections = _sections(below)
+    given = {key: value for key, value in above.items() if value != {} or key not in sections}
+    replaced = _sections(given)
+    kept = {key: value for key, value in below.items() if key not in replaced and given.keys().isdisjoint(_sections([key]))}
+    return {**kept, **given}
+
+
+def _sections(keys: Iterable[str]) -> set[str]:
+    """Return every section that one of the keys is in."""
+    return {name for key in keys for name, inner in _splits(key) if inner}
 
 
 def _splits(key: str) -> Iterator[tuple[str, list[str]]]:
