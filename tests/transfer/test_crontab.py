@@ -424,3 +424,23 @@ def test_a_shell_begins_in_the_home_folder_too(command: str, cwd: str | None) ->
 def test_another_users_home_folder_is_named() -> None:
     """In a system's crontab the home is that of the entry's user."""
     assert only("0 1 * * * someone bin/poll", system=True)["input_data"]["cwd"] == "~someone"
+
+
+@pytest.mark.parametrize(("value", "jitter"), [("10", 600.0), ("'45'", 2_700.0), ("0", None)])
+def test_a_random_delay_is_a_spread(value: str, jitter: float | None) -> None:
+    """Minutes by which cron delays the entries below it; `@reboot` has no due time that could be delayed."""
+    first, second, third = translated(f"0 1 * * * first\nRANDOM_DELAY={value}\n0 2 * * * second\n@reboot third").tasks
+    assert (first.get("jitter"), second.get("jitter"), third.get("jitter")) == (None, jitter, None)
+
+
+@pytest.mark.parametrize("value", ["soon", "-5", "1.5", "99999", "9" * 5_000])
+def test_a_random_delay_that_cannot_be_read_is_mentioned(value: str) -> None:
+    """The entries below it are translated without one, which is said."""
+    translation = translated(f"RANDOM_DELAY={value}\n0 1 * * * first")
+    assert ("jitter" in translation.tasks[0], "RANDOM_DELAY" in translation.notes[0].told) == (False, True)
+
+
+async def test_a_random_delay_can_be_scheduled() -> None:
+    """A task file takes it."""
+    (task,) = read_tasks(as_task_file(translated("RANDOM_DELAY=10\n0 1 * * * true")))
+    assert task.jitter == 600.0

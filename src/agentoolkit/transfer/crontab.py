@@ -12,6 +12,7 @@ from typing import Any
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.job_fields import MAX_DESCRIPTION_LENGTH
 from agentoolkit.system.scheduler.schedules import read_schedule, upstream_in
+from agentoolkit.system.scheduler.schedules.bounds import MAX_JITTER
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.text_files import describe_undecodable, split_lines
 from agentoolkit.transfer.commands import Target, failure_notification, shell_call, shell_program_call, starting_in, without_output
@@ -80,6 +81,8 @@ class _Reader:
     _variables: dict[str, str] = field(default_factory=dict[str, str])
     _timezone: str | None = None
     _zone_is_known: bool = True
+    _jitter: float = 0.0
+    """Seconds."""
     _comment: str = ""
 
     def note(self, where: str, text: str, *, refused: bool = False) -> None:
@@ -134,6 +137,11 @@ class _Reader:
             self._zone_is_known = False
             self._timezone = zone_named(value) if value else None
             self._zone_is_known = True
+        elif name == "RANDOM_DELAY":
+            seconds = 60.0 * int(value) if re.fullmatch(r"[0-9]{1,6}", value) else None
+            self._jitter = seconds if seconds is not None and seconds <= MAX_JITTER else 0.0
+            if self._jitter != seconds:
+                self.note(where, f"RANDOM_DELAY={value} is not carried over: it is not a number of minutes, up to a week")
         elif name == "MAILTO":
             if value and not self.options.notify:
                 self.note(where, f"MAILTO={value} is not carried over; --notify TARGET adds a notification of each failure")
@@ -164,7 +172,8 @@ class _Reader:
         name = self._name(PurePath(target.program).stem)
         about = {"description": self._comment[:MAX_DESCRIPTION_LENGTH]} if self._comment else {}
         zone = {"timezone": self._timezone} if self._timezone else {}
-        self.tasks.append({"name": name, **about, "type": kind, "schedule": entry["schedule"], **zone, **target.fields(name)})
+        delay = {"jitter": self._jitter} if self._jitter and kind == "cron" else {}
+        self.tasks.append({"name": name, **about, "type": kind, "schedule": entry["schedule"], **zone, **delay, **target.fields(name)})
         if user and not is_ones_own(user):
             self.note(where, f"it ran as {user}; here it runs as the user of `agentool serve`")
         if self.options.notify and self._variables.get("MAILTO", ""):
