@@ -14,7 +14,8 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_any, waits_for_tool
-from agentoolkit.system.scheduler.execution_records import Execution
+from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.wiring import Toolkit
 
 from .conftest import Cli
@@ -339,3 +340,20 @@ def test_a_redis_server_that_is_away_breaks_what_it_keeps(cli: Cli, monkeypatch:
     found = states(cli, code=1)
     assert {name for name, state in found.items() if state == "broken"} == {layer}
     assert {"database", "records", "outbox", "queue", "events"} <= found.keys()
+
+
+@pytest.mark.parametrize(("attempts", "state"), [(0, "ok"), (2, "warning")])
+def test_outcomes_that_their_queue_refuses_are_a_warning(cli: Cli, attempts: int, state: str) -> None:
+    """One that waits for its first attempt is none; one that was refused before is told with its queue."""
+
+    async def add(kit: Toolkit) -> None:
+        ended = Execution("job@1", "job", "render", kit.scheduler.now(), status=ExecutionStatus.SUCCESS, finished_at=kit.scheduler.now())
+        message = Message("job@1", "results", {"result": 1})
+        await kit.scheduler.store.insert([ended], [message])
+        for _ in range(attempts):
+            await kit.scheduler.store.undelivered(message, give_up=False)
+
+    earlier(add, seconds=60)
+    (finding,) = (found for found in json.loads(cli("doctor", "--json").stdout) if found["layer"] == "outbox")
+    assert (finding["state"], "1 outcomes wait for their queue" in finding["told"]) == (state, True)
+    assert ("refused so far: job@1 by 'results'" in finding["told"]) == bool(attempts)

@@ -170,10 +170,15 @@ async def check_damaged(kit: Toolkit) -> Finding:
 
 async def check_outbox(kit: Toolkit) -> Finding:
     """Check that outcomes reach their queues."""
-    waiting = len(await kit.scheduler.store.messages(_MAX_READ))
+    messages = await kit.scheduler.store.messages(_MAX_READ)
+    refused = [f"{message.execution_id} by {message.queue_name!r}" for message in messages if message.attempts]
     records = (await call(kit, History, "list_executions", limit=_MAX_READ, with_results=False)).history
     given_up = sum(record.delivery == "failed" for record in records)
-    said = f"{waiting:,} outcomes wait for their queue, {given_up:,} were given up"
+    said = f"{len(messages):,} outcomes wait for their queue, {given_up:,} were given up"
+    if refused:
+        return warning(
+            "outbox", f"{said}; refused so far: {_first(refused)}", "Look whether these queues are full, or the addresses answer."
+        )
     return warning("outbox", said, "The history names them: delivery 'failed'.") if given_up else ok("outbox", said)
 
 
