@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis
+from celery import Celery
 
 from agentool import AgenToolError
-from agentoolkit.entrypoints import celery_app
+from agentoolkit.entrypoints import celery_app, rq_worker
 from agentoolkit.entrypoints.worker_checks import unable_jobs
 from agentoolkit.settings import Settings
 from agentoolkit.wiring import Toolkit
 
-from .workers import environment_of, running
+from .workers import environment_of, running, until
 
 ABSENT = "import os, sys\n\nsys.modules.update(dict.fromkeys(os.environ['ABSENT'].split(), None))\n"
 """A module that is None cannot be imported, and is not found, as one that was never installed."""
@@ -152,3 +154,34 @@ def test_the_store_is_looked_at_once(monkeypatch: pytest.MonkeyPatch):
     celery_app._unable_to_share.cache_clear()
     assert [celery_app.unable("prefork"), celery_app.unable("prefork"), len(looked)] == [None, None, 1]
     celery_app._unable_to_share.cache_clear()
+
+
+@pytest.mark.parametrize("variable", ["AGENTOOL_LOG_LEVEL", "LOG_LEVEL"])
+def test_a_worker_of_celery_logs_from_the_level_that_is_set(redis_url: str, tmp_path: Path, variable: str):
+    """It took `INFO` whatever was set, which is two lines for each message."""
+    environment = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", CELERY_BROKER_URL=redis_url, **{variable: "WARNING"})
+    output, asked = tmp_path / "output", ["agentool", "worker", "--pool", "threads"]
+    with running(asked, environment, output, "[queues]") as process, Celery("sender", broker=redis_url) as sender:
+        sender.send_task("agentool.hello", ("you",), queue="agentool.hello", ignore_result=True)
+        client = redis.Redis.from_url(redis_url)
+        until(lambda: client.llen("agentool.hello") + client.hlen("unacked") == 0, process, output)
+        client.close()
+    assert "INFO" not in output.read_text()
+
+
+def test_a_worker_of_rq_logs_from_the_level_that_is_set(monkeypatch: pytest.MonkeyPatch):
+    """RQ has loggers of its own, whose level it sets when a worker starts."""
+    told: list[object] = []
+
+    class Ending:
+        is_stopping = True
+
+        def __init__(self, *given: object, **more: object) -> None: ...
+
+        def work(self, logging_level: str) -> bool:
+            told.append(logging_level)
+            return True
+
+    monkeypatch.setattr(rq_worker, "settings", Settings(log_level="ERROR"))
+    assert rq_worker._runs_until_stopped(Ending, redis.Redis())  # type: ignore[arg-type]
+    assert told == ["ERROR"]

@@ -175,7 +175,7 @@ def _runs_until_stopped(kind: type[ForkingWorker | InProcessWorker], connection:
     worker = None
     try:
         worker = kind(QUEUES, connection=connection)
-        worker.work(logging_level="INFO")
+        worker.work(logging_level=settings.log.level)
     except (RedisAway, RedisSilent) as error:
         logger.warning("Redis is away (%s); trying again in %g s", error, RETRY_SECONDS)
     finally:

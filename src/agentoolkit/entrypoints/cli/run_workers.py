@@ -40,14 +40,14 @@ def run_celery_worker(options: WorkerOptions, allow: Sequence[str]) -> None:
         SystemExit: The worker failed before it was ready, so a restart would fail too.
     """
     environment = dict(os.environ)
-    _set_variables(options, allow)
+    level = _set_variables(options, allow).log.level
     try:
         from agentoolkit.entrypoints.celery_app import run_worker, unable
     except ImportError as error:
         raise MissingExtra("A worker of Celery needs the extra 'celery'.", remedy="Install 'agentool[celery]'.") from error
     if (why := unable(options.pool)) is not None:
         raise ConfigurationError(why)
-    asked = ["worker", "--loglevel", "INFO", "--pool", options.pool, "--hostname", f"{options.name}@%h"]
+    asked = ["worker", "--loglevel", level, "--pool", options.pool, "--hostname", f"{options.name}@%h"]
     if options.events:
         asked += ["--task-events"]
     if options.app is not None and ":" not in options.app:
@@ -96,6 +96,7 @@ def _set_variables(options: WorkerOptions, allow: Sequence[str]) -> Settings:
     elif options.app is not None and _registers(options.app):
         plugins.append(f"{options.app}:register")
     os.environ["AGENTOOL_DATABASE"] = settings.database or ""
+    os.environ["AGENTOOL_LOG_LEVEL"] = settings.log.level
     os.environ["AGENTOOL_PLUGINS"] = ",".join(plugins)
     os.environ["AGENTOOL_FUNCTIONS"] = ",".join(settings.functions)
     if options.queues:
