@@ -35,6 +35,8 @@ def broker(tmp_path: Path) -> Iterator[str]:
 def taken(asked: str | None, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Return the names of the queues that a worker takes from, started with this option ``-Q``."""
     app = create_app(Settings(celery_broker="redis://127.0.0.1:1/0").celery, ("agentool",))
+    for name in [name for name in app.tasks if not name.startswith("celery.")]:  # Celery shares those of other tests with each application
+        app.tasks.unregister(name)
     monkeypatch.setattr(celery_app, "app", app)
     app.amqp.queues.select(asked.split(",") if asked else [])
     celery_app.choose_queues(app.amqp.queues)
