@@ -68,3 +68,17 @@ def test_a_signal_ends_what_has_not_answered_yet(tmp_path: Path, monkeypatch: py
     asked.join()
     assert time.monotonic() - began < start.READY_SECONDS / 3
     assert said == []
+
+
+@pytest.mark.parametrize("broker", [None, "redis://:hunter2@127.0.0.1:1/0"])
+def test_other_terminals_are_told_the_broker_that_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broker: str | None) -> None:
+    """Without it, a job for workers is refused there, and Celery's commands ask the usual port. One that was set is theirs already."""
+    monkeypatch.setattr(start, "parts_of", lambda wanted: iter([start.Part("brief", (sys.executable, "-c", ""))]))
+    monkeypatch.setenv("AGENTOOL_HOME", str(tmp_path))
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    said: list[str] = []
+    start.run_parts(start.Wanted(redis_port=6390), Settings.from_values({"celery_broker": broker}), said.append)
+    url = "redis://127.0.0.1:6390/0"
+    expected = [] if broker else [f"export CELERY_BROKER_URL={url} CELERY_RESULT_BACKEND={url}"]
+    assert [line.partition("other terminals: ")[2] for line in said if "other terminals" in line] == expected

@@ -92,6 +92,8 @@ def run_parts(wanted: Wanted, settings: Settings, say: Callable[[str], None]) ->
                 if stopped:
                     return True
                 say(f"{part.name:<10} {part.url or 'started'}")
+            if chosen := _chosen(environment):
+                say(f"For jobs of workers, and Celery's commands, from other terminals: export {chosen}")
             say(f"Their output is in {logs}. Ctrl-C ends them all.")
             ended: list[str] = []
             while not stopped and not ended:
@@ -114,6 +116,12 @@ def variables_of(wanted: Wanted, settings: Settings) -> dict[str, str]:
     if wanted.worker and settings.executor == "local":
         ours["AGENTOOL_EXECUTOR"] = "celery"
     return {**os.environ, **ours}
+
+
+def _chosen(environment: Mapping[str, str]) -> str:
+    """Return the variables of Celery that nobody has set, as a shell writes them. Those that are set may hold passwords."""
+    names = ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND")
+    return " ".join(f"{name}={environment[name]}" for name in names if name in environment and name not in os.environ)
 
 
 def _start_part(part: Part, environment: Mapping[str, str], log: Path, stopped: Sequence[int]) -> subprocess.Popen[bytes]:
