@@ -34,7 +34,7 @@ def task_type(name: str, *, injector: Injector | None = None) -> Callable[[F], F
     def register(function: F) -> F:
         description = (inspect.getdoc(function) or "").partition("\n\n")[0]
         agentool_of_functions(name, {"run": function}, description, injector=injector)
-        register_task_type(name, name, _make_input, injector=injector)
+        register_task_type(name, name, lambda args: {"operation": "run", **args}, injector=injector)
         return function
 
     return register
@@ -85,10 +85,6 @@ def agentool_of_functions(
     origin = first if hasattr(first, "__qualname__") else type(first)
     model = create_model(f"{origin.__qualname__} as {name}", __base__=BaseOperationInput, __module__=origin.__module__ or "", **fields)
     return create_agentool(name, model, handlers, description=description, injector=injector)
-
-
-def _make_input(args: dict[str, Any]) -> dict[str, Any]:
-    return {"operation": "run", **args}
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

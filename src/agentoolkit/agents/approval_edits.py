@@ -52,10 +52,12 @@ def _find_call(calls: Sequence[WaitingCall], key: str) -> WaitingCall:
 
 def _check(value: Any, schema: Schema, whole: Schema, field: str) -> None:
     """Refuse a value whose names, types or choices do not fit a JSON schema. The tool itself checks the rest."""
-    schema = _resolved(schema, whole)
+    if (reference := schema.get("$ref")) is not None:  # one to another document allows anything
+        schema = whole.get("$defs", {}).get(str(reference).removeprefix("#/$defs/"), {})
     if "anyOf" in schema:
         _check_any(value, schema["anyOf"], whole, field)
-    kinds = _kinds(schema)
+    kinds = schema.get("type", ())
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_is_of(value, kind) for kind in kinds):
         raise InvalidInput(f"{excerpt(value)} is no {' or '.join(kinds)}.", field=field, value=value, remedy="Write one.")
     if "enum" in schema and value not in schema["enum"]:
@@ -93,19 +95,6 @@ def _check_object(value: Mapping[str, Any], schema: Schema, whole: Schema, field
             raise InvalidInput("This argument is required and missing.", field=f"{field}.{name}", remedy=remedy)
     for name in value.keys() & known.keys():
         _check(value[name], known[name], whole, f"{field}.{name}")
-
-
-def _resolved(schema: Schema, whole: Schema) -> Schema:
-    """Follow a reference within the schema. A reference to elsewhere allows anything."""
-    reference = schema.get("$ref")
-    if reference is None:
-        return schema
-    return whole.get("$defs", {}).get(str(reference).removeprefix("#/$defs/"), {})
-
-
-def _kinds(schema: Schema) -> Sequence[str]:
-    kinds = schema.get("type", ())
-    return [kinds] if isinstance(kinds, str) else kinds
 
 
 def _is_of(value: Any, kind: str) -> bool:

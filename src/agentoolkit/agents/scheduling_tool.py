@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agentool.agentool import AgenTool, create_agentool
@@ -71,10 +72,7 @@ Answers with how the job stands now."""
         unused = {"when": when, "prompt": prompt, "input": input, "new_name": new_name, "timezone": timezone}
         text, done = await act_on(desk, name, action, until, unused)
         return SchedulingOutput(text=text, data=done)
-
-    async def target(info: Mapping[str, Any]) -> JobTarget | None:
-        return await _edited_target(desk, info, prompt, input)
-
+    target = partial(_edited_target, desk, prompt=prompt, data=input)
     said, done = await edit_job(desk, name, target, when=when, timezone=timezone, until=until, job_name=new_name)
     return SchedulingOutput(text=answers.told_change(said, done, desk.now()), data=done)
 
@@ -144,7 +142,7 @@ async def _target(desk: Desk, prompt: str | None, tool: str | None, data: dict[s
     return await prompt_target(desk, prompt, "prompt")
 
 
-async def _edited_target(desk: Desk, info: Mapping[str, Any], prompt: str | None, data: dict[str, Any] | None) -> JobTarget | None:
+async def _edited_target(desk: Desk, info: Mapping[str, Any], *, prompt: str | None, data: dict[str, Any] | None) -> JobTarget | None:
     tool = str(info["agentool_name"])
     if prompt is not None and tool != "agent":
         problem = f"This job runs the tool {tool!r}, which takes no prompt."

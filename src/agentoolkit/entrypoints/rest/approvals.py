@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from agentoolkit.entrypoints.rest.models import Body
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 
 router = guarded_router("approvals")
@@ -50,20 +50,20 @@ class Denying(Body):
 
 
 @router.get("/approvals")
-async def list_approvals(tools: Asking) -> ApprovalPage:
+async def list_approvals(tools: RequestTools) -> ApprovalPage:
     """List the calls that wait for a person."""
     waiting = await tools.run("agent", "list_approvals")
     return ApprovalPage(approvals=[_pending(approval) for approval in waiting.approvals])
 
 
 @router.post("/approvals/{approval_id}/approve", openapi_extra=_APPROVE)
-async def approve_calls(approval_id: Named, tools: Asking, approving: Approving | None = None) -> PendingApproval:
+async def approve_calls(approval_id: Named, tools: RequestTools, approving: Approving | None = None) -> PendingApproval:
     """Approve the calls of a run, with the arguments in `edits` if given, and let it go on."""
     return _pending(await tools.run("agent", "approve", approval_id=approval_id, edits=approving.edits if approving else None))
 
 
 @router.post("/approvals/{approval_id}/deny", openapi_extra=_APPROVE)
-async def deny_calls(approval_id: Named, tools: Asking, denying: Denying | None = None) -> PendingApproval:
+async def deny_calls(approval_id: Named, tools: RequestTools, denying: Denying | None = None) -> PendingApproval:
     """Deny the calls of a run, give the model the reason, and let it go on."""
     return _pending(await tools.run("agent", "deny", approval_id=approval_id, reason=(denying.reason if denying else "") or None))
 

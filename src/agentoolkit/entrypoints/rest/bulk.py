@@ -15,7 +15,7 @@ from agentoolkit.entrypoints.rest.batches import MAX_NAMED, Batch, batches_of
 from agentoolkit.entrypoints.rest.exporting import EXECUTIONS, TASKS, all_records
 from agentoolkit.entrypoints.rest.models import Body, NewTask
 from agentoolkit.entrypoints.rest.problems import ApiError, api_words, problem_of
-from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
+from agentoolkit.entrypoints.rest.request_tools import RequestTools, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.entrypoints.rest.runs import start_again, start_retry
 from agentoolkit.entrypoints.rest.tasks import schedule_task
@@ -107,7 +107,7 @@ class BulkAction(BaseModel):
 
 
 @router.post("/batch/tasks")
-async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
+async def create_tasks(new: NewTasks, tools: RequestTools) -> CreatedTasks:
     """Schedule many tasks. Each is checked by itself; a refused task does not stop the others."""
     made = CreatedTasks(task_ids=[None] * len(new.tasks), created=0, unchanged=0, failed=0, failures=[])
 
@@ -134,7 +134,7 @@ async def create_tasks(new: NewTasks, tools: Asking) -> CreatedTasks:
 
 
 @router.post("/bulk", status_code=202, responses={202: links("bulk_id", "bulk_id", "get_bulk", "abort_bulk")})
-async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> BulkAction:
+async def start_bulk(asked: BulkRequest, tools: RequestTools, request: Request) -> BulkAction:
     """Do an action to all matches of a query, or to tasks or executions by id. The answer has their number and the id of the progress."""
     if (asked.query is None) == (asked.ids is None):
         raise ApiError(422, "invalid-request", "Give either a query or ids.", field="query")
@@ -158,19 +158,19 @@ async def start_bulk(asked: BulkRequest, tools: Asking, request: Request) -> Bul
 
 
 @router.get("/bulk")
-async def list_bulk(tools: Asking, request: Request) -> list[BulkAction]:
+async def list_bulk(tools: RequestTools, request: Request) -> list[BulkAction]:
     """List the actions that this process remembers, the newest first."""
     return list(map(_shown, batches_of(request.app.state).of(tools.caller)))
 
 
 @router.get("/bulk/{bulk_id}")
-async def get_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
+async def get_bulk(bulk_id: Named, tools: RequestTools, request: Request) -> BulkAction:
     """Return the progress of an action."""
     return _shown(_found(bulk_id, tools, request))
 
 
 @router.post("/bulk/{bulk_id}/abort")
-async def abort_bulk(bulk_id: Named, tools: Asking, request: Request) -> BulkAction:
+async def abort_bulk(bulk_id: Named, tools: RequestTools, request: Request) -> BulkAction:
     """Stop an action. Items that are done stay done."""
     batch = _found(bulk_id, tools, request)
     batch.abort()

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from agentool.caller import Caller
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import guarded_router, readmission
 from agentoolkit.system.events.messages import EventMessage
 from agentoolkit.system.events.operations import may_see
@@ -65,14 +65,14 @@ class EventPage(BaseModel):
 
 
 @router.get("/events")
-async def list_events(query: Annotated[EventPageQuery, Query()], tools: Asking) -> EventPage:
+async def list_events(query: Annotated[EventPageQuery, Query()], tools: RequestTools) -> EventPage:
     """Return the kept events after a cursor."""
     found = await tools.run("events", "read", event_type=query.event_type, after=query.after, limit=query.limit)
     return EventPage(events=found.events, cursor=found.cursor or 0, missed=found.missed)
 
 
 @router.post("/events", status_code=202)
-async def publish_event(event: NewEvent, tools: Asking) -> EventMessage:
+async def publish_event(event: NewEvent, tools: RequestTools) -> EventMessage:
     """Publish an event, to all subscribers or to one agent."""
     given = event.model_dump(exclude_none=True)
     return (await tools.run("events", "publish", **given)).events[0]
@@ -95,7 +95,7 @@ _ONE_EVENT = {
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": _ONE_EVENT}}, "description": "Events as they happen"}},
 )
-async def stream_events(query: Annotated[EventQuery, Query()], request: Request, tools: Asking) -> StreamingResponse:
+async def stream_events(query: Annotated[EventQuery, Query()], request: Request, tools: RequestTools) -> StreamingResponse:
     """Stream events as they happen. After a disconnect the header ``Last-Event-ID`` continues the stream."""
     streams = _streams(request.app)
     _check_room(streams, tools.caller)

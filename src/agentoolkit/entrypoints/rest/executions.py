@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.models import Body, ExecutionPage, TaskExecution, execution_of
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 
@@ -35,7 +35,7 @@ class CancelRequest(Body):
 
 
 @router.get("/executions")
-async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Asking) -> ExecutionPage:
+async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: RequestTools) -> ExecutionPage:
     """List executions, the latest due first: of one task or of all, with one status or any."""
     data = await tools.scheduler(
         "list_executions",
@@ -50,13 +50,13 @@ async def list_executions(query: Annotated[ExecutionQuery, Query()], tools: Aski
 
 
 @router.get("/executions/{execution_id}")
-async def get_execution(execution_id: Named, tools: Asking) -> TaskExecution:
+async def get_execution(execution_id: Named, tools: RequestTools) -> TaskExecution:
     """Return one execution with its result or error and its earlier attempts."""
     return execution_of(await tools.scheduler("get_execution", execution_id=execution_id))
 
 
 @router.post("/executions/{execution_id}/cancel")
-async def cancel_execution(execution_id: Named, tools: Asking, cancel: CancelRequest | None = None) -> TaskExecution:
+async def cancel_execution(execution_id: Named, tools: RequestTools, cancel: CancelRequest | None = None) -> TaskExecution:
     """Cancel a waiting or running execution. An ended execution stays as it is."""
     reason = cancel.reason if cancel else None
     return execution_of(await tools.scheduler("cancel_execution", execution_id=execution_id, reason=reason))

@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 
 from agentoolkit.csv_text import csv_lines, csv_text
 from agentoolkit.entrypoints.rest.models import LISTED_FIELDS, TaskExecution, execution_of, task_of_summary
-from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
+from agentoolkit.entrypoints.rest.request_tools import RequestTools, Tools
 from agentoolkit.entrypoints.rest.routing import guarded_router
 from agentoolkit.paging import all_pages
 
@@ -59,13 +59,13 @@ class ExportQuery(BaseModel):
 
 
 @router.get("/export/tasks", response_class=StreamingResponse, responses=_RESPONSES)
-async def export_tasks(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
+async def export_tasks(asked: Annotated[ExportQuery, Query()], tools: RequestTools) -> StreamingResponse:
     """Return all matching tasks, the oldest first."""
     return await _export(TASKS, asked, tools)
 
 
 @router.get("/export/executions", response_class=StreamingResponse, responses=_RESPONSES)
-async def export_executions(asked: Annotated[ExportQuery, Query()], tools: Asking) -> StreamingResponse:
+async def export_executions(asked: Annotated[ExportQuery, Query()], tools: RequestTools) -> StreamingResponse:
     """Return all matching executions, the latest due first, without their results, which may be large."""
     return await _export(EXECUTIONS, asked, tools)
 

@@ -16,7 +16,7 @@ from starlette.datastructures import State
 from agentool.describe import describe
 from agentoolkit.entrypoints.rest.models import Body, NewTask, TaskReading, reading_of
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 from agentoolkit.system.scheduler.job_fields import fields_of_job
 from agentoolkit.system.scheduler.schedules import BOUNDS, Kind, ReadingHabits, upstream_in
@@ -96,13 +96,13 @@ class AgentoolDetails(BaseModel):
 
 
 @router.post("/preview", openapi_extra=needing("read"))
-async def preview_schedule(preview: PreviewRequest, tools: Asking) -> TaskReading:
+async def preview_schedule(preview: PreviewRequest, tools: RequestTools) -> TaskReading:
     """Explain a schedule and return its next due times, without scheduling anything."""
     return reading_of(await tools.scheduler("preview", schedule_type=preview.type, **preview.model_dump(exclude={"type"})))
 
 
 @router.post("/simulate", openapi_extra=needing("read"))
-async def simulate_tasks(simulation: SimulationRequest, tools: Asking, request: Request) -> Simulation:
+async def simulate_tasks(simulation: SimulationRequest, tools: RequestTools, request: Request) -> Simulation:
     """Return every due time of tasks in a range, as if they were scheduled at its start. Simulations run one at a time."""
     if not timedelta(0) < simulation.end - simulation.start <= MAX_SIMULATED:
         raise ApiError(422, "invalid-range", "The end must be after the start, by a year at most.", field="end")
@@ -145,7 +145,7 @@ async def _simulation_lock(state: State) -> AsyncGenerator[None]:
 
 
 @router.get("/agentools")
-async def list_agentools(tools: Asking) -> list[AgentoolInfo]:
+async def list_agentools(tools: RequestTools) -> list[AgentoolInfo]:
     """List the AgenTools that tasks can call."""
     return [
         AgentoolInfo(name=tool.name, description=" ".join(tool.description.split()), operations=list(tool.operations))
@@ -154,7 +154,7 @@ async def list_agentools(tools: Asking) -> list[AgentoolInfo]:
 
 
 @router.get("/agentools/{name}")
-async def get_agentool(name: Named, tools: Asking) -> AgentoolDetails:
+async def get_agentool(name: Named, tools: RequestTools) -> AgentoolDetails:
     """Return an AgenTool with its operations and the schemas of their fields."""
     if name not in tools.injector:
         raise ApiError(404, "unknown-agentool", "No AgenTool has this name.", field="name", value=name, remedy="/agentools lists them.")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.dead_letter_causes import LONGEST, grouped
 from agentoolkit.entrypoints.rest.models import Body
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
 
 router = guarded_router("queues")
@@ -100,21 +100,21 @@ class RequeuedMessages(BaseModel):
 
 
 @router.get("/queues", openapi_extra=_ADMIN)
-async def list_queues(query: Annotated[PageLimit, Query()], tools: Asking) -> QueuePage:
+async def list_queues(query: Annotated[PageLimit, Query()], tools: RequestTools) -> QueuePage:
     """List queues with the numbers of their messages."""
     data = (await tools.run("queue", "list_queues", limit=query.limit)).data
     return QueuePage(queues=[QueueState.model_validate(queue) for queue in data["queues"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/messages", openapi_extra=_ADMIN)
-async def list_messages(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> MessagePage:
+async def list_messages(queue_name: Named, query: Annotated[PageLimit, Query()], tools: RequestTools) -> MessagePage:
     """List the messages of a queue without claiming any."""
     data = (await tools.run("queue", "peek", queue_name=queue_name, limit=query.limit)).data
     return MessagePage(messages=[QueuedMessage.model_validate(message) for message in data["messages"]], count=data["count"])
 
 
 @router.get("/queues/{queue_name}/dead-letters", openapi_extra=_ADMIN)
-async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query()], tools: Asking) -> DeadLetterPage:
+async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query()], tools: RequestTools) -> DeadLetterPage:
     """List the dead letters of a queue, and group them by reason, the largest group first."""
     data = (await tools.run("queue", "get_dlq", queue_name=queue_name, limit=query.limit)).data
     messages = [QueuedMessage.model_validate(message) for message in data["messages"]]
@@ -126,7 +126,7 @@ async def list_dead_letters(queue_name: Named, query: Annotated[PageLimit, Query
 
 
 @router.post("/queues/{queue_name}/requeue", openapi_extra=_ADMIN)
-async def requeue_dead_letters(queue_name: Named, tools: Asking, requeue: RequeueRequest | None = None) -> RequeuedMessages:
+async def requeue_dead_letters(queue_name: Named, tools: RequestTools, requeue: RequeueRequest | None = None) -> RequeuedMessages:
     """Put dead letters back: one message, all with one reason, or all."""
     wanted = requeue.model_dump() if requeue else {}
     data = (await tools.run("queue", "requeue", queue_name=queue_name, **wanted)).data

@@ -45,4 +45,4 @@ async def tools_of(request: Request) -> Tools:
     return Tools(injector or get_injector(), caller_of(request.scope))
 
 
-Asking = Annotated[Tools, Depends(tools_of)]
+RequestTools = Annotated[Tools, Depends(tools_of)]

@@ -10,7 +10,7 @@ from fastapi import Request, Response
 from pydantic import Field
 
 from agentoolkit.entrypoints.rest.models import Body, TaskExecution, execution_of
-from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
+from agentoolkit.entrypoints.rest.request_tools import RequestTools, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.errors import ExecutionFailed
 
@@ -41,7 +41,9 @@ _ON_EXECUTION = ("get_execution", "cancel_execution", "retry_execution", "replay
         202: links("execution_id", "execution_id", *_ON_EXECUTION),
     },
 )
-async def run_task(task_id: Named, tools: Asking, request: Request, response: Response, run: RunRequest | None = None) -> TaskExecution:
+async def run_task(
+    task_id: Named, tools: RequestTools, request: Request, response: Response, run: RunRequest | None = None
+) -> TaskExecution:
     """Run a task as soon as there is room; its schedule does not change."""
     wanted = run or RunRequest()
     if wanted.wait or wanted.input_data is not None:
@@ -53,13 +55,13 @@ async def run_task(task_id: Named, tools: Asking, request: Request, response: Re
 
 
 @router.post("/executions/{execution_id}/retry", status_code=202)
-async def retry_execution(execution_id: Named, tools: Asking) -> TaskExecution:
+async def retry_execution(execution_id: Named, tools: RequestTools) -> TaskExecution:
     """Run the task of an execution again, with its present input. An execution is retried once; its retry can be retried in turn."""
     return execution_of(await start_retry(tools, execution_id))
 
 
 @router.post("/executions/{execution_id}/replay")
-async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: Asking) -> TaskExecution:
+async def replay_execution(execution_id: Named, replay: ReplayRequest, tools: RequestTools) -> TaskExecution:
     """Run the task of an execution with other input, and answer when it has ended. The original stays as it is."""
     original = await tools.scheduler("get_execution", execution_id=execution_id)
     return await _run_and_wait(tools, original["job_id"], replay.input_data, replay_of=execution_id)

@@ -8,7 +8,7 @@ from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.models import Body
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import guarded_router
 
 router = guarded_router("views")
@@ -50,19 +50,19 @@ class TaskViews(BaseModel):
 
 
 @router.get("/views")
-async def list_views(asked: Annotated[ViewQuery, Query()], tools: Asking) -> TaskViews:
+async def list_views(asked: Annotated[ViewQuery, Query()], tools: RequestTools) -> TaskViews:
     """List your views, of one page or of all."""
     return _task_views(await tools.run("saved_views", "list", page=_PAGES[asked.page] if asked.page else None))
 
 
 @router.put("/views/{page}/{name}")
-async def save_view(page: Page, name: _ViewName, view: ViewBody, tools: Asking) -> TaskViews:
+async def save_view(page: Page, name: _ViewName, view: ViewBody, tools: RequestTools) -> TaskViews:
     """Save a search under a name, replacing an older one of that name. The answer has all of your views."""
     return _task_views(await tools.run("saved_views", "save", page=_PAGES[page], name=name, query=view.query, is_default=view.is_default))
 
 
 @router.delete("/views/{page}/{name}")
-async def delete_view(page: Page, name: _ViewName, tools: Asking) -> TaskViews:
+async def delete_view(page: Page, name: _ViewName, tools: RequestTools) -> TaskViews:
     """Delete a view. The answer has the remaining views."""
     return _task_views(await tools.run("saved_views", "delete", page=_PAGES[page], name=name))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import PlainTextResponse
 
 from agentoolkit.entrypoints.rest.models import Health
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import guarded_router, needing
 from agentoolkit.system.scheduler.answer_schemas import WorkerList
 
@@ -18,7 +18,7 @@ router = guarded_router("system")
 
 
 @router.get("/health", responses={503: {"model": Health, "description": "Due tasks are not run"}})
-async def get_health(tools: Asking, response: Response) -> Health:
+async def get_health(tools: RequestTools, response: Response) -> Health:
     """Tell whether due tasks are run; status 503 if not."""
     status = await tools.scheduler("status")
     is_well = status["running"] and not status["stopped"]
@@ -30,28 +30,28 @@ async def get_health(tools: Asking, response: Response) -> Health:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def get_metrics(tools: Asking) -> PlainTextResponse:
+async def get_metrics(tools: RequestTools) -> PlainTextResponse:
     """Return the metrics in the text format of Prometheus."""
     exported = await tools.run("metrics", "export", format="prometheus")
     return PlainTextResponse(exported.text, media_type=exported.content_type)
 
 
 @router.post("/start", openapi_extra=needing("admin"))
-async def start_scheduler(tools: Asking, response: Response) -> Health:
+async def start_scheduler(tools: RequestTools, response: Response) -> Health:
     """Start the scheduler again after ``/stop``."""
     await tools.scheduler("start")
     return await get_health(tools, response)
 
 
 @router.post("/stop", openapi_extra=needing("admin"))
-async def stop_scheduler(tools: Asking) -> Health:
+async def stop_scheduler(tools: RequestTools) -> Health:
     """Stop firing tasks in every process on the database, until ``/start``."""
     await tools.scheduler("stop")
     return await get_health(tools, Response())
 
 
 @router.get("/workers", openapi_extra=needing("admin"))
-async def list_workers(tools: Asking) -> WorkerList:
+async def list_workers(tools: RequestTools) -> WorkerList:
     """List the processes on the database, which one leads, and their running executions."""
     return WorkerList.model_validate(await tools.scheduler("list_workers"))
 
@@ -86,7 +86,7 @@ class AuditPage(BaseModel):
 
 
 @router.get("/audit")
-async def list_audit(query: Annotated[AuditQuery, Query()], tools: Asking) -> AuditPage:
+async def list_audit(query: Annotated[AuditQuery, Query()], tools: RequestTools) -> AuditPage:
     """List who created, changed, ran or cancelled which task, and from which door. Secrets are hidden."""
     data = await tools.scheduler("audit", job_id=query.task_id, owner=query.agent_name, limit=query.limit)
     return AuditPage(

@@ -19,7 +19,7 @@ from agentoolkit.entrypoints.rest.models import (
     task_of_summary,
 )
 from agentoolkit.entrypoints.rest.problems import ApiError
-from agentoolkit.entrypoints.rest.request_tools import Asking, Tools
+from agentoolkit.entrypoints.rest.request_tools import RequestTools, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.paging import UPCOMING
 
@@ -78,7 +78,7 @@ _ON_TASK = (
         201: links("task_id", "task_id", *_ON_TASK),
     },
 )
-async def create_task(task: NewTask, tools: Asking, response: Response) -> TaskReading:
+async def create_task(task: NewTask, tools: RequestTools, response: Response) -> TaskReading:
     """Schedule a task. Everything is checked first, and the answer says how its schedule was understood."""
     reading = await schedule_task(tools, task)
     if reading.dry_run or not reading.created:
@@ -100,7 +100,7 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
 
 
 @router.get("/tasks")
-async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> TaskPage:
+async def list_tasks(query: Annotated[TaskQuery, Query()], tools: RequestTools) -> TaskPage:
     """List tasks, the oldest first: all that can run again, or all with one status."""
     status = "active" if query.status == "scheduled" else query.status
     data = await tools.scheduler(
@@ -110,20 +110,20 @@ async def list_tasks(query: Annotated[TaskQuery, Query()], tools: Asking) -> Tas
 
 
 @router.get("/upcoming")
-async def list_upcoming(query: Annotated[UpcomingQuery, Query()], tools: Asking) -> list[ScheduledTask]:
+async def list_upcoming(query: Annotated[UpcomingQuery, Query()], tools: RequestTools) -> list[ScheduledTask]:
     """List the tasks that are due next, the soonest first."""
     data = await tools.scheduler("list_upcoming", owner=query.agent_name, limit=query.limit)
     return [task_of_summary(job) for job in data["jobs"]]
 
 
 @router.get("/tasks/{task_id}")
-async def get_task(task_id: Named, tools: Asking) -> ScheduledTask:
+async def get_task(task_id: Named, tools: RequestTools) -> ScheduledTask:
     """Return a task, also a cancelled one as long as it is remembered."""
     return task_of_details(await tools.scheduler("get_job", job_id=task_id))
 
 
 @router.patch("/tasks/{task_id}")
-async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> TaskReading:
+async def update_task(task_id: Named, changes: TaskChanges, tools: RequestTools) -> TaskReading:
     """Change the given fields of a task, and take back those named in `clear`; the others stay."""
     more = {"clear": changes.clear, "version": changes.version, "dry_run": changes.dry_run or None}
     reading = reading_of(await tools.scheduler("update", job_id=task_id, **changes.given(), **more), dry_run=changes.dry_run)
@@ -133,33 +133,33 @@ async def update_task(task_id: Named, changes: TaskChanges, tools: Asking) -> Ta
 
 
 @router.delete("/tasks/{task_id}")
-async def delete_task(task_id: Named, tools: Asking) -> ScheduledTask:
+async def delete_task(task_id: Named, tools: RequestTools) -> ScheduledTask:
     """Cancel a task for good. Its history stays readable."""
     data = await tools.scheduler("cancel", job_id=task_id)
     return await get_task(data["job_id"], tools)
 
 
 @router.post("/tasks/{task_id}/enable")
-async def enable_task(task_id: Named, tools: Asking) -> ScheduledTask:
+async def enable_task(task_id: Named, tools: RequestTools) -> ScheduledTask:
     """Let a paused task run again, from now on."""
     data = await tools.scheduler("resume", job_id=task_id)
     return await get_task(data["job_id"], tools)
 
 
 @router.post("/tasks/{task_id}/resume")
-async def resume_task(task_id: Named, tools: Asking) -> ScheduledTask:
+async def resume_task(task_id: Named, tools: RequestTools) -> ScheduledTask:
     """Let a paused task run again, from now on."""
     return await enable_task(task_id, tools)
 
 
 @router.post("/tasks/{task_id}/disable")
-async def disable_task(task_id: Named, tools: Asking) -> ScheduledTask:
+async def disable_task(task_id: Named, tools: RequestTools) -> ScheduledTask:
     """Pause a task until it is enabled."""
     return await pause_task(task_id, tools, PauseRequest(reason="disabled"))
 
 
 @router.post("/tasks/{task_id}/pause")
-async def pause_task(task_id: Named, tools: Asking, pause: PauseRequest | None = None) -> ScheduledTask:
+async def pause_task(task_id: Named, tools: RequestTools, pause: PauseRequest | None = None) -> ScheduledTask:
     """Pause a task until it is resumed, or until a time."""
     wanted = pause or PauseRequest()
     data = await tools.scheduler("pause", job_id=task_id, until=wanted.until, reason=wanted.reason)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from agentoolkit.entrypoints.job_versions import Version, read_versions, restore_version
 from agentoolkit.entrypoints.rest.models import ScheduledTask
-from agentoolkit.entrypoints.rest.request_tools import Asking
+from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router
 from agentoolkit.entrypoints.rest.tasks import get_task
 
@@ -50,20 +50,20 @@ class Lineage(BaseModel):
 
 
 @router.get("/tasks/{task_id}/versions")
-async def list_versions(task_id: Named, tools: Asking) -> VersionPage:
+async def list_versions(task_id: Named, tools: RequestTools) -> VersionPage:
     """Return each change of a task, field by field."""
     versions = await read_versions(tools, task_id)
     return VersionPage(task_id=versions.job["job_id"], versions=[_task_version(version) for version in versions.found])
 
 
 @router.post("/tasks/{task_id}/versions/{at}/restore")
-async def restore_task(task_id: Named, at: Named, tools: Asking) -> ScheduledTask:
+async def restore_task(task_id: Named, at: Named, tools: RequestTools) -> ScheduledTask:
     """Restore the fields that a task had in a version. Its running executions go on."""
     return await get_task(await restore_version(tools, task_id, at), tools)
 
 
 @router.get("/tasks/{task_id}/lineage")
-async def get_lineage(task_id: Named, tools: Asking) -> Lineage:
+async def get_lineage(task_id: Named, tools: RequestTools) -> Lineage:
     """Return the task that a task comes after, and the tasks that come after it."""
     job = await tools.scheduler("get_job", job_id=task_id)
     return Lineage(task_id=job["job_id"], upstream=job["upstream"], downstream=job["downstream"])

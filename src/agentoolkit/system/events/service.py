@@ -164,7 +164,7 @@ class EventService:
         key = (asyncio.get_running_loop(), after)
         reading = self._reads.get(key)
         if reading is None:
-            reading = self._reads[key] = asyncio.create_task(self._read_page(after))
+            reading = self._reads[key] = asyncio.create_task(self.read(after))
             reading.add_done_callback(lambda _: self._reads.pop(key, None))
         return await asyncio.shield(reading)
 
@@ -276,6 +276,3 @@ class EventService:
             subscriptions = list(self._subscriptions)
         for subscription in subscriptions:
             subscription.wake()
-
-    async def _read_page(self, after: int) -> Sequence[EventMessage]:
-        return await self.read(after)
