@@ -37,6 +37,8 @@ LESS = ("journal_mode = WAL", "synchronous = NORMAL")
 async def ours(database: str | None = None, jobs: int = JOBS, result_queue: str | None = None, durability: Durability = "full") -> float:
     tally = Tally()
     async with toolkit(tally, database, durability=durability) as kit:
+        if result_queue is not None:  # as `schedule` does; `add` goes past it
+            await kit.injector.run("queue", {"operation": "create_queue", "queue_name": result_queue})
         due = datetime.now(UTC) + timedelta(seconds=4)
         await add(kit, [(replace(once(number, due), result_queue=result_queue), due) for number in range(jobs)])
         gc.collect()

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import pytest
 
 from agentoolkit.system.scheduler.engine import outbox
-from agentoolkit.system.scheduler.engine.outbox import ATTEMPTS, Deliveries
-from agentoolkit.system.scheduler.ports import Message
-from agentoolkit.time_source import SystemTime
+from agentoolkit.system.scheduler.engine.outbox import ATTEMPTS
 
 QUEUES = {"result_queue": "results", "error_queue": "errors"}
 
@@ -142,10 +139,10 @@ async def test_second_delivery_of_an_outcome_is_recognised(kit, scheduler, monke
     """If the scheduler dies between delivery and noting it, the result is delivered again and the queue keeps one."""
     store, lost = kit.scheduler.store, []
 
-    async def forgets_once(execution_id):
+    async def forgets_once(execution_ids):
         if lost:
-            return await type(store).delivered(store, execution_id)
-        lost.append(execution_id)
+            return await type(store).delivered(store, execution_ids)
+        lost.append(execution_ids)
         raise OSError("killed")
 
     monkeypatch.setattr(store, "delivered", forgets_once)
@@ -176,7 +173,7 @@ async def test_outcome_that_another_process_delivered_is_not_waited_for(kit, sch
     refuse(1)
     await scheduler.add("now", job_id="job", **QUEUES)
     await kit.advance()
-    await kit.scheduler.store.delivered("job@2030-01-01T00:00:00+00:00")
+    await kit.scheduler.store.delivered(["job@2030-01-01T00:00:00+00:00"])
     reads, outbox = [], kit.scheduler.store.outbox
 
     async def counted(limit):
@@ -264,40 +261,3 @@ async def test_a_queue_with_settings_of_its_own_is_left_so(kit, scheduler):
     await scheduler.add("1 minute", job_id="job", result_queue="results")
     (queue,) = (await kit.injector.run("queue", {"operation": "list_queues"})).data["queues"]
     assert queue["max_size"] == 3
-
-
-# Deliveries that are cut short
-
-
-class Outbox:
-    """A store with one message in it, and what it is posted by."""
-
-    survives_restart = True
-
-    def __init__(self) -> None:
-        self.messages = [Message("job@1", "https://example.org/hook", {})]
-        self.posted = list[str]()
-
-    async def outbox(self, limit: int) -> list[Message]:
-        return self.messages[:limit]
-
-    async def run(self, name: str, call: dict[str, Any]) -> None:
-        self.posted.append(call["url"])
-
-    async def delivered(self, execution_id: str) -> None:
-        self.messages.clear()
-
-
-async def test_what_was_cancelled_before_it_began_is_posted_by_the_next_round() -> None:
-    """A task that never had a turn holds nothing back."""
-    outbox: Any = Outbox()
-    deliveries = Deliveries(outbox, outbox, SystemTime())
-    deliveries.wake()
-    await asyncio.sleep(0)
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
-    await deliveries.wait_idle(posted=True)
-    assert outbox.posted == []
-    deliveries.wake()
-    await deliveries.wait_idle(posted=True)
-    assert outbox.posted == ["https://example.org/hook"]

@@ -257,7 +257,7 @@ async def test_delivered_message_leaves_the_outbox(store: JobStore):
     await add(store)
     ended = await run(store, queue_name="results")
     for _ in range(2):
-        await store.delivered(ended.execution_id)
+        await store.delivered([ended.execution_id])
         found = await store.execution(ended.execution_id)
         assert found is not None
         assert (list(await store.outbox(10)), found.delivery) == ([], "delivered")

@@ -221,7 +221,7 @@ async def use(store: SqlJobStore) -> None:
     await _look(store)
     await store.outbox(10)
     await store.messages(10)
-    await store.delivered("job1@2030-01-01T00:01:00+00:00")
+    await store.delivered(["job1@2030-01-01T00:01:00+00:00"])
     job2 = await store.find("job2")
     assert job2 is not None
     await store.replace(job2.job, job2.state, job2.state)

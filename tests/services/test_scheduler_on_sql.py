@@ -27,28 +27,6 @@ async def statuses(life: Life, job_id: str) -> list[str]:
     return [row.status.value for row in reversed(await life.kit.scheduler.store.executions(job_id, 100))]
 
 
-# Delivery
-
-
-async def test_portions_of_results_arrive_in_their_order(life: Life, monkeypatch: pytest.MonkeyPatch):
-    """Results that are delivered in portions are in their queue in the order of the outbox, each once."""
-    store, read = life.kit.scheduler.store, list[str]()
-    outbox = store.outbox
-
-    async def noted(limit: int):
-        messages = await outbox(limit)
-        read.extend(message.execution_id for message in messages if message.execution_id not in read)
-        return messages
-
-    monkeypatch.setattr(store, "outbox", noted)
-    for number in range(250):
-        await life.ask("schedule", job_id=f"job{number}", schedule="in 1 minute", result_queue="results", **RUN)
-    await life.advance(minutes=2)
-    asked = {"operation": "peek", "queue_name": "results", "limit": 1_000}
-    delivered = [message["message"]["execution_id"] for message in (await life.kit.injector.run("queue", asked)).data["messages"]]
-    assert (len(delivered), delivered) == (250, read)
-
-
 # History
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import uuid4
 
 from pydantic import JsonValue
@@ -16,8 +16,7 @@ from agentoolkit.system.queue.errors import MessageTooLarge
 from agentoolkit.system.queue.messages import MAX_MESSAGE_SIZE, QueueMessage, Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class EnqueueRequest:
+class EnqueueRequest(NamedTuple):
     """What a caller wants to be queued. Meanings, units and defaults: see `schemas.QueueInput`."""
 
     queue_name: str

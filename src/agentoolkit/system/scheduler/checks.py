@@ -21,6 +21,7 @@ from agentoolkit.system.scheduler.delivery_calls import delivery
 from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, UnknownTarget, invalid_job_as
 from agentoolkit.system.scheduler.job_fields import MAX_NAME_LENGTH, NEEDED, JobFields
 from agentoolkit.system.scheduler.jobs import USUAL_POLICIES, ExecutorName, Gate, Policies
+from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.after import START
 from agentoolkit.system.scheduler.schedules.moments import moment_of
@@ -131,7 +132,7 @@ def check_queues(injector: Injector, **queues: str | None) -> None:
     for field, queue_name in queues.items():
         if queue_name is None:
             continue
-        name, call = delivery(queue_name, {}, "checked")
+        name, call = delivery(Message("checked", queue_name, {}))
         try:
             agentool = injector.get(name)
         except UnknownAgenTool:

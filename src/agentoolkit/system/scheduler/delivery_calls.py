@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
+
+from agentoolkit.system.scheduler.ports import Message
 
 
 class Delivery(NamedTuple):
@@ -19,8 +20,9 @@ def is_address(queue_name: str) -> bool:
     return queue_name.startswith(("https://", "http://"))
 
 
-def delivery(queue_name: str, payload: Mapping[str, object], execution_id: str) -> Delivery:
+def delivery(message: Message) -> Delivery:
     """Return the call that delivers an outcome. The execution's id lets the receiver recognise a second delivery."""
+    execution_id, queue_name, payload, _ = message
     if not is_address(queue_name):
         enqueue = {"operation": "enqueue", "queue_name": queue_name, "message": payload, "message_id": execution_id}
         return Delivery("queue", enqueue)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +25,7 @@ DELIVERY_SECONDS = 10.0
 """Seconds after which one delivery counts as refused."""
 BATCH = 1_000
 PORTION = 100
-"""Messages delivered to queues at once if the store is durable: one commit carries many of them."""
+"""Messages delivered to queues at once if the store is durable: one commit has all of them, and another that they arrived."""
 POSTS = 20
 """Deliveries to web addresses that run at once."""
 
@@ -112,19 +112,16 @@ class Deliveries:
             self._retry_after((min(self._next_tries.values()) - now).total_seconds())
 
     async def _deliver_to_queues(self, messages: Sequence[Message]) -> None:
-        """Deliver in portions if the store is durable. Order is kept, because each message is sent before the next."""
+        """Deliver in portions if the store is durable. Order is kept, because each portion is sent before the next."""
         size = PORTION if self._store.survives_restart else 1
         for start in range(0, len(messages), size):
-            portion = [self._deliver(message) for message in messages[start : start + size]]
-            for error in await asyncio.gather(*portion, return_exceptions=True):
-                if error is not None:
-                    raise error
+            await self._deliver(messages[start : start + size])
 
     async def _post(self, message: Message) -> None:
         """Deliver to a web address."""
         try:
             async with self._room:
-                await self._deliver(message)
+                await self._deliver([message])
         except Exception:
             log_failure(logger, "Noting a delivery failed")
             self._retry_after(1.0)
@@ -135,20 +132,41 @@ class Deliveries:
         if execution_id in self._next_tries:
             self.wake()
 
-    async def _deliver(self, message: Message) -> None:
-        name, call = delivery(message.queue_name, message.payload, message.execution_id)
+    async def _deliver(self, messages: Sequence[Message]) -> None:
+        """Send messages at once. What became of each is noted as soon as that is known: of many at once, by one write."""
+        loop = asyncio.get_running_loop()
+        calls = {loop.create_task(self._call(message)): message for message in messages}
+        timer = loop.call_later(DELIVERY_SECONDS, _cancel, calls)
+        failure: Exception | None = None
         try:
-            async with asyncio.timeout(DELIVERY_SECONDS):
-                await self._injector.run(name, call)
-        except Exception as error:
-            await self._refused(message, error)
-        else:
-            await self._store.delivered(message.execution_id)
-            self._next_tries.pop(message.execution_id, None)
-        if (tried := self._watched.get(message.execution_id)) is not None:
-            tried.set()
+            while calls:
+                await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    await self._note([(calls.pop(call), _error_of(call)) for call in list(calls) if call.done()])
+                except Exception as error:  # the calls under way may still arrive, and are noted too
+                    failure = error
+        finally:
+            timer.cancel()
+            _cancel(calls)
+        if failure is not None:
+            raise failure
 
-    async def _refused(self, message: Message, error: Exception) -> None:
+    async def _call(self, message: Message) -> None:
+        name, call = delivery(message)
+        await self._injector.run(name, call)
+
+    async def _note(self, answered: Sequence[tuple[Message, BaseException | None]]) -> None:
+        """Write what became of messages, in one transaction."""
+        arrived = [message.execution_id for message, error in answered if error is None]
+        writes = [self._refused(message, error) for message, error in answered if error is not None]
+        await asyncio.gather(*writes, *([self._store.delivered(arrived)] if arrived else []))
+        for id_ in arrived:
+            self._next_tries.pop(id_, None)
+        for message, _ in answered:
+            if (tried := self._watched.get(message.execution_id)) is not None:
+                tried.set()
+
+    async def _refused(self, message: Message, error: BaseException) -> None:
         give_up = message.attempts + 1 >= ATTEMPTS
         outcome = "given up" if give_up else "will be tried again"
         cause = in_one_line(str(error))  # it may quote the text of a foreign server
@@ -165,3 +183,13 @@ class Deliveries:
         if self._stopped:
             return
         self._retry = self._time.call_later(seconds, self.wake)
+
+
+def _cancel(calls: Iterable[asyncio.Task[None]]) -> None:
+    for call in calls:
+        call.cancel()
+
+
+def _error_of(call: asyncio.Task[None]) -> BaseException | None:
+    """Return why a call failed; None if it succeeded."""
+    return TimeoutError(f"it was cancelled, or took longer than {DELIVERY_SECONDS:g} s") if call.cancelled() else call.exception()

@@ -245,8 +245,8 @@ class JobStore(SharedStore, Protocol):
         """Return the undelivered messages of all processes, the oldest first."""
         ...
 
-    async def delivered(self, execution_id: str) -> None:
-        """Remove a delivered message from the outbox."""
+    async def delivered(self, execution_ids: Sequence[str]) -> None:
+        """Remove delivered messages from the outbox, and note that in the executions' records."""
         ...
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:

@@ -179,9 +179,10 @@ class MemoryJobStore(MemoryQueries, OneProcess):
                 taken += self._finish(Ending(after, message)).downstream
         return taken
 
-    async def delivered(self, execution_id: str) -> None:
-        if self._outbox.pop(execution_id, None):
-            self._note_delivery(execution_id, DeliveryStatus.DELIVERED)
+    async def delivered(self, execution_ids: Sequence[str]) -> None:
+        for execution_id in execution_ids:
+            if self._outbox.pop(execution_id, None):
+                self._note_delivery(execution_id, DeliveryStatus.DELIVERED)
 
     async def undelivered(self, message: Message, *, give_up: bool) -> None:
         if give_up:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
@@ -79,7 +80,7 @@ class OpenQueue:
         """Return the number of messages in each state."""
         if self._before is None:
             self._before, _ = queues.sums(self.session, self.name)
-        return Counts(*(number + self._changes[state.value] for state, number in zip(State, self._before, strict=True)))
+        return Counts(*map(operator.add, self._before, self._changes.values()))  # `dropped`, the last change, is no state
 
     def add(self, requests: Sequence[AddRequest]) -> list[AddedMessage | QueueError]:
         """Add many messages; see `QueueBackend.add`."""
@@ -87,6 +88,7 @@ class OpenQueue:
         fresh: dict[str, KnownMessage] = {}
         answers = [self._add(request, known, fresh) for request in requests]
         if fresh:
+            self._row = self._row._replace(arrivals=self._row.arrivals + len(fresh))
             statements.insert(self.session, self.name, [entry.message for entry in fresh.values() if entry.message])
             wanted = [(entry.message, entry.remembered_until) for entry in fresh.values() if entry.message and entry.remembered_until]
             if wanted:
@@ -192,15 +194,14 @@ class OpenQueue:
 
     def _add(self, request: AddRequest, known: Mapping[str, KnownMessage], fresh: dict[str, KnownMessage]) -> AddedMessage | QueueError:
         message = request.message
-        entry = fresh.get(message.message_id) or known.get(message.message_id) or KnownMessage()
+        entry = fresh.get(message.message_id) or known[message.message_id]
         if entry.recognises(message):
             return AddedMessage(entry.message, duplicate=True)
         try:
             check_room(self.queue, self.counts(), 1)
         except QueueError as error:
             return error
-        self._row = self._row._replace(arrivals=self._row.arrivals + 1)
-        message = message._replace(arrival=self._row.arrivals)
+        message = message._replace(arrival=self._row.arrivals + len(fresh) + 1)
         fresh[message.message_id] = KnownMessage(message, request.remember_until)
         self._changes[message.state.value] += 1
         return AddedMessage(message, duplicate=False)

@@ -44,6 +44,7 @@ _KNOWN = f"""
     SELECT r.message_id, i.remembered_until, {_MESSAGE} FROM r
     LEFT JOIN agentool_queue_ids i ON i.queue_name = r.queue_name AND i.message_id = r.message_id
     LEFT JOIN agentool_queue_messages m ON m.queue_name = r.queue_name AND m.message_id = r.message_id
+    WHERE i.message_id IS NOT NULL OR m.message_id IS NOT NULL
 """  # noqa: S608  column names of ours
 _AVAILABLE = """
     SELECT message_id FROM agentool_queue_messages WHERE queue_name = :queue_name AND change_at <= :now
@@ -108,9 +109,13 @@ def by_id(session: Session, queue_name: str, message_ids: Iterable[str], *, lock
 
 
 def known(session: Session, queue_name: str, message_ids: Iterable[str]) -> dict[str, KnownMessage]:
-    """Return what a queue knows of ids."""
-    rows = session.from_rows(_KNOWN, _ONE_ID, _ids(queue_name, message_ids))
-    return {id_: KnownMessage(None if row[0] is None else message_of(row), moment(until)) for id_, until, *row in rows}
+    """Return what a queue knows of each of these ids."""
+    ids = _ids(queue_name, message_ids)
+    found = {
+        id_: KnownMessage(None if row[0] is None else message_of(row), moment(until))
+        for id_, until, *row in session.from_rows(_KNOWN, _ONE_ID, ids)
+    }
+    return {**dict.fromkeys((id_ for _, id_ in ids), KnownMessage()), **found}
 
 
 def insert(session: Session, queue_name: str, messages: Sequence[QueueMessage]) -> None:

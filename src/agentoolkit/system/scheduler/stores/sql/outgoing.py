@@ -24,6 +24,8 @@ _PUT_OUT = """
 _MESSAGES = "SELECT execution_id, queue_name, payload, attempts, owner FROM agentool_outbox"
 _OWNER = 4
 """Index of the owner in a message's row."""
+_TAKE_OUT = "DELETE FROM agentool_outbox WHERE execution_id IN (SELECT r.execution_id FROM r)"
+_NOTE_DELIVERY = "UPDATE agentool_executions SET delivery = r.delivery FROM r WHERE agentool_executions.execution_id = r.execution_id"
 _ANY = "SELECT 1 FROM agentool_outbox LIMIT 1"
 _DAMAGED_AT_MOST = 100
 """Maximum damaged messages that are skipped on one page."""
@@ -62,25 +64,25 @@ def messages(tx: Transaction, limit: int) -> list[Message]:
 
 
 @writes
-def delivered(tx: Transaction, execution_id: str) -> None:
+def delivered(tx: Transaction, execution_ids: Sequence[str]) -> None:
     """See `JobStore.delivered`."""
-    _take_out(tx.session, execution_id, DeliveryStatus.DELIVERED)
+    _take_out(tx.session, execution_ids, DeliveryStatus.DELIVERED)
 
 
 @writes
 def undelivered(tx: Transaction, message: Message, *, give_up: bool) -> None:
     """See `JobStore.undelivered`."""
     if give_up:
-        _take_out(tx.session, message.execution_id, DeliveryStatus.FAILED)
+        _take_out(tx.session, [message.execution_id], DeliveryStatus.FAILED)
     else:
         sql = "UPDATE agentool_outbox SET attempts = attempts + 1 WHERE execution_id = :id"
         tx.session.run(sql, {"id": message.execution_id})
 
 
-def _take_out(session: Session, execution_id: str, delivery: DeliveryStatus) -> None:
-    session.run("DELETE FROM agentool_outbox WHERE execution_id = :execution_id", {"execution_id": execution_id})
-    noted = {"delivery": delivery.value, "execution_id": execution_id}
-    session.run("UPDATE agentool_executions SET delivery = :delivery WHERE execution_id = :execution_id", noted)
+def _take_out(session: Session, execution_ids: Sequence[str], delivery: DeliveryStatus) -> None:
+    session.from_rows(_TAKE_OUT, {"execution_id": "TEXT"}, [(id_,) for id_ in execution_ids])
+    noted = [(id_, delivery.value) for id_ in execution_ids]
+    session.from_rows(_NOTE_DELIVERY, {"execution_id": "TEXT", "delivery": "TEXT"}, noted)
 
 
 def _readable(rows: Sequence[Row], limit: int) -> list[Message]:
