@@ -2,7 +2,7 @@
 
 An execution waits with the executor, which begins and runs it by its id as soon as there is room. The recorder writes
 its outcome, and the written record decides what follows: an event, a delivery, a retry, a downstream execution.
-Timeouts are handled here too.
+Timeouts are handled here too. `waiting_executions` keeps what cannot start yet, and `cancelling` ends what is not wanted any more.
 """
 
 from __future__ import annotations
