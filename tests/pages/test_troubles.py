@@ -64,6 +64,39 @@ async def test_missed_and_lost(kit: TestToolkit, browse: Browse, status: Executi
     assert reason in page
 
 
+async def restart(kit: TestToolkit, seconds: int) -> None:
+    """Stop the scheduler for some seconds."""
+    await kit.injector.run("scheduler", {"operation": "stop"})
+    await kit.advance(seconds=seconds)
+    await kit.injector.run("scheduler", {"operation": "start"})
+    await kit.advance(seconds=1)
+
+
+async def test_due_times_that_a_later_run_stands_for_need_nobody(kit: TestToolkit, browse: Browse) -> None:
+    """After a short restart one run stands for several due times: nothing was lost."""
+    await schedule(kit, "hourly", "every 10 seconds")
+    await restart(kit, 25)
+    history = await kit.injector.run("scheduler", {"operation": "list_executions", "execution_status": "missed"})
+    assert [each["due_count"] for each in history.data["history"]] == [1]
+    assert kinds_on(await browse("/")) == []
+
+
+async def test_a_run_that_stands_for_others_and_fails_is_a_failure(kit: TestToolkit, browse: Browse) -> None:
+    """What became of the due times is what became of the run: no more, no less."""
+    await schedule(kit, "brief", "every 10 seconds", **FAILS)
+    await restart(kit, 25)
+    assert kinds_on(await browse("/")) == ["failing"]
+
+
+async def test_due_times_that_nothing_stands_for_are_missed_after_a_long_restart(kit: TestToolkit, browse: Browse) -> None:
+    """Only those that were too late are counted, without those that the late run stands for."""
+    await schedule(kit, "hourly", "every 10 seconds")
+    await restart(kit, 65)
+    page = await browse("/")
+    assert kinds_on(page) == ["missed"]
+    assert "3 due times missed" in page
+
+
 async def test_old_ones_are_history(kit: TestToolkit, browse: Browse) -> None:
     """What was missed more than a day ago needs nobody."""
     await schedule(kit, "hourly", "every day at 10:00")

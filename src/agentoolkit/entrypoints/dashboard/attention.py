@@ -14,6 +14,7 @@ from agentoolkit.entrypoints.dashboard.moments import read_moment, span
 from agentoolkit.entrypoints.dashboard.page import Viewer, all_of
 from agentoolkit.redaction import redacted_text
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.decisions.decision_records import was_coalesced
 from agentoolkit.system.scheduler.decisions.unclaimed_reasons import tells_of_workers
 from agentoolkit.text import counted
 
@@ -85,7 +86,7 @@ async def find_troubles(viewer: Viewer) -> list[Trouble]:
         *_unclaimed(queued["history"]),
         *_waiting(approvals, paused),
         *_undelivered(recent),
-        *_passed(missed, "missed", "due times missed", "due time missed"),
+        *_passed([each for each in missed if not was_coalesced(each["reason"])], "missed", "due times missed", "due time missed"),
     ]
 
 

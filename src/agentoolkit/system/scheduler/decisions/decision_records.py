@@ -38,3 +38,16 @@ class Scribe(NamedTuple):
 
     def _passed_over(self, execution: Execution, status: ExecutionStatus, reason: str) -> Execution:
         return execution._replace(status=status, reason=reason, finished_at=self.now)
+
+
+_COALESCED = "coalesced into the run due"
+
+
+def coalesced_into(due: datetime) -> str:
+    """Return the reason of missed due times for which the run of a later one stands."""
+    return f"{_COALESCED} {due.isoformat(timespec='seconds')}"
+
+
+def was_coalesced(reason: str) -> bool:
+    """Tell whether the reason of missed due times says that a later run stands for them."""
+    return reason.startswith(_COALESCED)

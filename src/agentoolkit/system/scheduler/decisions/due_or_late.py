@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from agentoolkit.quick_tuples import maker_of
-from agentoolkit.system.scheduler.decisions.decision_records import Decision, Scribe
+from agentoolkit.system.scheduler.decisions.decision_records import Decision, Scribe, coalesced_into
 from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
@@ -190,8 +190,7 @@ def _choose(scribe: Scribe, due: DueTimes) -> tuple[Sequence[Execution], Sequenc
         why = f"noticed more than {window:g} s late" if late else f"more than {MAX_CAUGHT_UP} due times late"
         records.append(scribe.missed(due.first, last, number, why))
     if coalesce and len(fresh) > 1:
-        why = f"coalesced into the run due {fresh[-1].isoformat(timespec='seconds')}"
-        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, why))
+        records.append(scribe.missed(fresh[0], fresh[-2], len(fresh) - 1, coalesced_into(fresh[-1])))
         fresh = fresh[-1:]
     return records, fresh
 
