@@ -17,6 +17,8 @@ from statistics import median
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 LONG_FUNCTION = 40
+SHORT_FUNCTION = 20
+LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 LONGEST_FILES = 5
 PACKAGES = ("agentool", "agentoolkit")
 
@@ -37,6 +39,7 @@ def figures(source: Path) -> dict[str, str]:
     lengths = sorted(end - start + 1 for tree in trees.values() for start, end in _functions(tree))
     helpers = [name for tree in trees.values() for name in _private_helpers(tree)]
     once = [name for tree in trees.values() for name in _private_helpers(tree) if _uses(tree, name) == 1]
+    short = [name for tree in trees.values() for name in _private_helpers(tree) if _uses(tree, name) == 1 and _fits_its_caller(tree, name)]
     classes = Counter(name for tree in trees.values() for name in _classes(tree))
     twice = sorted(name for name, count in classes.items() if count > 1)
     longest = sorted(lines, key=lambda path: -lines[path])[:LONGEST_FILES]
@@ -50,6 +53,7 @@ def figures(source: Path) -> dict[str, str]:
         f"functions over {LONG_FUNCTION} lines": str(sum(length > LONG_FUNCTION for length in lengths)),
         "private helpers": f"{len(helpers):,} ({len(helpers) / len(lengths):.0%} of functions)",
         "helpers used once": f"{len(once):,} ({len(once) / len(lengths):.0%} of functions)",
+        f"of them, fit a caller of {SHORT_FUNCTION} lines": f"{len(short):,} ({len(short) / len(lengths):.0%} of functions)",
         "class names used twice": f"{len(twice)}{': ' + ' '.join(twice[:3]) if twice else ''}",
         **{f"longest file {place}": f"{path.name} {lines[path]}" for place, path in enumerate(longest, 1)},
         "a firing in memory, calls": calls,
@@ -73,9 +77,25 @@ def _classes(tree: ast.Module) -> list[str]:
     return [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
 
 
-def _uses(tree: ast.Module, name: str) -> int:
-    """Count where a file names something, besides its definition."""
+def _uses(tree: ast.AST, name: str) -> int:
+    """Count where a file, or a part of it, names something, besides its definition."""
     return sum(getattr(node, "id", None) == name or getattr(node, "attr", None) == name for node in ast.walk(tree))
+
+
+def _fits_its_caller(tree: ast.Module, name: str) -> bool:
+    """Tell whether a helper used once could be written where it is called, and its caller would still be short.
+
+    One that is passed on instead of called, is called in a comprehension, or returns in several places, could not.
+    """
+    functions = [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]  # the outer ones first
+    helper = next(node for node in functions if node.name == name)
+    caller = next((node for node in reversed(functions) if _uses(node, name)), None)
+    if caller is None or any(_uses(node, name) for node in ast.walk(caller) if isinstance(node, LOOPS)):
+        return False
+    is_called = any(_uses(node.func, name) for node in ast.walk(caller) if isinstance(node, ast.Call))
+    exits = sum(isinstance(node, (ast.Return, ast.Yield, ast.YieldFrom)) for node in ast.walk(helper))
+    length = sum((node.end_lineno or node.lineno) - node.lineno for node in (helper, caller)) + 1
+    return is_called and exits <= 1 and length <= SHORT_FUNCTION
 
 
 def _firing(source: Path) -> tuple[str, str]:

@@ -134,7 +134,6 @@ class PydanticRunner:
     ) -> RunSummary:
         token, run = CancellationToken(), None
         parked = [DeferredToolRequests] if rules.approvals == "park" else []
-        approved = [] if task.approval is None else [ApprovedCalls(self.parked.approvals, task.approval)]
         try:
             async with self.agent.iter(
                 begun.prompt,
@@ -151,7 +150,7 @@ class PydanticRunner:
                     cost_limit=task.limits.cost,
                 ),
                 cancellation_token=token,
-                capabilities=[HandleDeferredToolCalls(handler=make_decider(rules)), *capabilities, *approved],
+                capabilities=[HandleDeferredToolCalls(handler=make_decider(rules)), *capabilities, *self._once(task)],
             ) as run:
                 async for _ in run:
                     """Each step is the agent's own."""
@@ -177,6 +176,9 @@ class PydanticRunner:
             schemas = {name: tool.tool_def.parameters_json_schema for name, tool in (run.ctx.deps.tool_manager.tools or {}).items()}
             raise await self.parked.park(name, rules, task, conversation_id, calls_waiting(result.output, schemas), ran)
         return replace(ran, output=result.output, conversation_id=conversation_id if kept else "")
+
+    def _once(self, task: AgentTask) -> list[ApprovedCalls]:
+        return [] if task.approval is None else [ApprovedCalls(self.parked.approvals, task.approval)]
 
     def takes_batches(self) -> bool:
         """Tell whether its provider has batches. For a model given by name return True: only its first run can tell."""

@@ -16,14 +16,14 @@ MAX_CHECKED = 100
 """Jobs that are looked at: a start with very many jobs must not take minutes."""
 
 
-class NotAllowed(NamedTuple):
+class NotAllowedHere(NamedTuple):
     """The jobs that are not allowed here, and the lines for a shell that would allow them."""
 
     problems: Sequence[str]
     exports: Sequence[str]
 
 
-async def not_allowed_here(kit: Toolkit, jobs: Iterable[JobSummary]) -> NotAllowed:
+async def not_allowed_here(kit: Toolkit, jobs: Iterable[JobSummary]) -> NotAllowedHere:
     """Check the calls of the first `MAX_CHECKED` active jobs against the settings of this process. Jobs for workers do not count."""
     refused: list[tuple[str, AgenToolError]] = []
     for job in islice((job for job in jobs if job.state == "active" and job.agentool_name in kit.injector), MAX_CHECKED):
@@ -37,4 +37,4 @@ async def not_allowed_here(kit: Toolkit, jobs: Iterable[JobSummary]) -> NotAllow
     problems = [
         f"{job_id}: {error.problem.partition('would refuse this input: ')[2] or error.problem}".rstrip(".") for job_id, error in refused
     ]
-    return NotAllowed(problems, missing_settings(error for _, error in refused))
+    return NotAllowedHere(problems, missing_settings(error for _, error in refused))
