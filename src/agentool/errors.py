@@ -225,8 +225,24 @@ def sentence(problems: Iterable[FieldProblem]) -> str:
 
 def excerpt(value: object) -> str:
     """Show a value in a message: its repr, cut to a readable length."""
-    text = repr(value if are_values_shown() else UNSHOWN)
+    text = _repr_of(value if are_values_shown() else UNSHOWN)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def _repr_of(value: object) -> str:
+    """Return the repr of a value; its own code may fail, Python writes no integer of 4,301 digits, and no refusal may be lost by that."""
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"({type(value).__name__}, which cannot be shown: {type(error).__name__})"
+
+
+def text_of(value: object) -> str:
+    """Return a value as text. An error's own code may fail, and nothing may be lost because an error cannot be told."""
+    try:
+        return str(value)
+    except Exception as error:
+        return f"(its text cannot be written: {type(error).__name__})"
 
 
 def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, name_problems, sentence
+from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, name_problems, sentence, text_of
 from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def words(error: Exception) -> str:
     if isinstance(error, InvalidInput) and error.problems:
         said = " ".join(part for part in (sentence(error.problems), error.remedy, *map(words, error.also)) if part)
     else:
-        said = str(error) or type(error).__name__
+        said = text_of(error) or type(error).__name__
     return said if len(said) <= MAX_REFUSAL else f"{beginning_of(said, MAX_REFUSAL)}…"
 
 

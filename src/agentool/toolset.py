@@ -27,7 +27,7 @@ from agentool.base import ReadableOutput
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
-from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean
+from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean, text_of
 from agentool.flat_calls import checked_arguments, cut_answer, with_example, words
 
 RETRIES = 3
@@ -205,7 +205,7 @@ def caller_of(given: Caller | CallerFor | None, ctx: RunContext[Any]) -> Caller:
 def refusal(error: Exception, tool_name: str, example: Mapping[str, Any] | None, *, is_last: bool = False) -> Exception:
     """Turn an error into pydantic-ai's exception: another try, a failure as text, or the end of the run."""
     if isinstance(error, (ConfigurationError, InvalidOutput)):
-        return UserError(str(error))
+        return UserError(text_of(error))
     if isinstance(error, AgenToolError) and error.correctable and not isinstance(error, PermissionError) and not is_last:
         return ModelRetry(with_example(error, tool_name, example))
     return ToolFailed(words(error))

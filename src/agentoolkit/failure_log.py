@@ -8,8 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-from agentool.errors import AgenToolError
-from agentoolkit.text import text_of
+from agentool.errors import AgenToolError, text_of
 
 REPEATED_AFTER = 60.0
 """Seconds after which a repeated failure is logged again."""

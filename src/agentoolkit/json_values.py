@@ -17,6 +17,9 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from agentool.errors import AgenToolError, did_you_mean, excerpt
 from agentoolkit.text import whole
 
+_SURELY_WRITTEN = 2_000
+"""Bits of an integer that Python writes as text, however low its limit of digits is set (`sys.set_int_max_str_digits`)."""
+
 
 class UnrecordableResult(AgenToolError, RuntimeError):
     """The AgenTool succeeded, but its output cannot be written as JSON, or is too large."""
@@ -60,11 +63,7 @@ def checked_json(value: Any, where: str, *, sort_keys: bool = False) -> str:
     try:
         return json.dumps(value, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        copied = json_copy(value, where)
-        try:
-            return json.dumps(copied, sort_keys=sort_keys, separators=(",", ":"))
-        except ValueError as error:
-            raise NotJson("An integer has more digits than Python writes.", field=where, value=value) from error
+        return json.dumps(json_copy(value, where), sort_keys=sort_keys, separators=(",", ":"))
 
 
 def json_copy(value: Any, where: str, depth: int = 100) -> Any:
@@ -75,7 +74,9 @@ def json_copy(value: Any, where: str, depth: int = 100) -> Any:
     """
     if isinstance(value, str):
         return _check_text(value, where)
-    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None or isinstance(value, int):
+        return _check_digits(value, where) if value and value.bit_length() > _SURELY_WRITTEN else value
+    if isinstance(value, float) and math.isfinite(value):
         return value
     if depth == 0:
         raise NotJson("It is nested too deeply.", field=where.partition(".")[0], value=value)
@@ -85,6 +86,14 @@ def json_copy(value: Any, where: str, depth: int = 100) -> Any:
     if isinstance(value, (list, tuple)):
         return [json_copy(item, f"{where}.{place}", depth - 1) for place, item in enumerate(cast("list[Any]", value))]
     raise NotJson(f"{excerpt(value)} is not JSON.", field=where, value=value)
+
+
+def _check_digits(number: int, where: str) -> int:
+    try:
+        str(number)
+    except ValueError:
+        raise NotJson("An integer has more digits than Python writes.", field=where, value=number) from None
+    return number
 
 
 def _check_key(key: object, where: str) -> str:

@@ -17,14 +17,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def text_of(value: object) -> str:
-    """Return a value as text. An error's own code may fail, and nothing may be lost because an error cannot be told."""
-    try:
-        return str(value)
-    except Exception as error:
-        return f"(its text cannot be written: {type(error).__name__})"
-
-
 def in_one_line(text: str, keep: str = "") -> str:
     """Replace line breaks and other unprintable characters with escapes, except the characters in `keep`.
 

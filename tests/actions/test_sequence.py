@@ -333,6 +333,22 @@ async def test_stop_starts_nothing_more(sequence):
     assert statuses(error.result) == {"a": "failed", "b": "success", "c": "skipped"}
 
 
+async def test_step_whose_error_has_no_text_fails_like_any_other(sequence):
+    """The error's own code raises where it is told; the step's record is written all the same."""
+
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    async def answer(ctx: RunContext[None]) -> None:
+        raise Unspeakable
+
+    create_agentool("stranger", StrangerInput, {"answer": answer}, injector=sequence.injector)
+    asked = {"name": "a", "agentool_name": "stranger", "input_data": {"operation": "answer"}}
+    record, _ = (await sequence.fail(asked, step("b"))).result.steps
+    assert (record.status, record.error.message) == ("failed", "(its text cannot be written: RuntimeError)")
+
+
 async def test_continue_runs_what_does_not_need_the_failed_step(sequence):
     """With `continue` independent steps run, and the sequence fails in the end all the same."""
     steps = (step("a", "fail", needs=[]), step("after_a"), step("b", needs=[]), step("after_b"))

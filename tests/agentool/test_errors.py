@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import pickle
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from agentool import AgenToolError, BaseOperationInput, ConfigurationError, InvalidInput, InvalidOutput, MissingExtra, UnknownAgenTool
+from agentool import (
+    AgenToolError,
+    BaseOperationInput,
+    ConfigurationError,
+    Injector,
+    InvalidInput,
+    InvalidOutput,
+    MissingExtra,
+    RunContext,
+    UnknownAgenTool,
+    create_agentool,
+)
 from agentool.errors import MOST_NAMED, FieldProblem, did_you_mean, excerpt, sentence
 
 
@@ -239,3 +250,27 @@ def test_a_remedy_names_only_what_is_known(word: str, known: list[str]) -> None:
     said = did_you_mean(word, known)
     everything = f"Known: {', '.join(sorted(known))}." if known else ""
     assert said in {everything, *(f"Did you mean {name!r}?" for name in known)}
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+def nested(depth: int) -> list[Any]:
+    held: list[Any] = []
+    for _ in range(depth):
+        held = [held]
+    return held
+
+
+@pytest.mark.parametrize("value", [Unshowable(), 10**5_000, nested(100_000)], ids=["odd", "huge", "deep"])
+async def test_a_value_that_cannot_be_shown_is_refused_all_the_same(injector: Injector, value: object) -> None:
+    """Showing it raised an error of its own, which took the place of the refusal."""
+
+    async def print_(ctx: RunContext, pages: int | None = None, colours: Colours | None = None) -> None: ...
+
+    create_agentool("printer", PrintInput, {"print": print_})
+    with pytest.raises(InvalidInput, match=r"colours: input should .* which cannot be shown: \w+Error\)") as refused:
+        await injector.run("printer", {"operation": "print", "colours": value})
+    assert refused.value.value is value

@@ -53,6 +53,10 @@ async def desk_fill(ctx: RunContext[list[str]], copies: int) -> str:
     return "x" * copies
 
 
+class OddInput(BaseOperationInput):
+    operation: Literal["fail"]
+
+
 HANDLERS = {"write": desk_write, "whose": desk_whose, "fail": desk_fail, "misuse": desk_misuse, "fill": desk_fill}
 
 
@@ -166,6 +170,20 @@ async def test_what_no_retry_cures_is_told_as_a_failure(desk: AgenTool[list[str]
     (failed,) = await conversation(("desk_fail", {}))
     assert "The desk is broken. Call a carpenter." in failed
     assert "Right:" not in failed
+
+
+async def test_an_error_without_a_text_is_told_as_a_failure(injector: Injector) -> None:
+    """Its own code fails where it is told; that does not end the run."""
+
+    class Unspeakable(AgenToolError):
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    async def fail(ctx: RunContext[list[str]]) -> str:
+        raise Unspeakable("never told")
+
+    create_agentool("odd", OddInput, {"fail": fail})
+    assert await conversation(("odd_fail", {}), toolset=AgenToolset("odd")) == ["(its text cannot be written: ZeroDivisionError)"]
 
 
 async def test_a_developers_mistake_ends_the_run(desk: AgenTool[list[str]]) -> None:

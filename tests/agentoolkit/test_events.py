@@ -259,7 +259,11 @@ def nested(depth: int) -> dict[str, Any]:
     return {"a": payload}
 
 
-@pytest.mark.parametrize("payload", [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": "x" * 100_001}, nested(300), nested(101)])
+@pytest.mark.parametrize(
+    "payload",
+    [{"a": object()}, {"a": float("nan")}, {"a": "\ud800"}, {"a": 10**5_000}, {"a": "x" * 100_001}, nested(300), nested(101)],
+    ids=["object", "nan", "surrogate", "digits", "large", "deep", "a level too deep"],
+)
 async def test_payloads_that_cannot_be(bus: EventBus, payload: dict[str, Any]):
     """What JSON cannot hold, and what is too large or nested too deeply to be read again, is refused with the field."""
     with pytest.raises(InvalidEvent, match="payload"):

@@ -172,6 +172,13 @@ async def test_text_that_cannot_be_written_is_refused_when_it_is_given(scheduler
         await scheduler.add("1 hour", **{field: value})
 
 
+@pytest.mark.parametrize("data", [{"a": [10**5_000]}, {"a": -(10**5_000)}, {10**5_000: 1}], ids=["list", "negative", "key"])
+async def test_integer_that_cannot_be_written_is_refused_when_it_is_given(scheduler, data):
+    """Python writes no integer of more than 4,300 digits, and its own error for it names no field."""
+    with pytest.raises(InvalidJob, match=r"input_data.*(more digits than Python writes|is not text)"):
+        await scheduler.add("1 hour", input_data={"operation": "run", "data": data})
+
+
 @pytest.mark.parametrize("operation", ["pause", "cancel_execution"])
 async def test_reason_that_cannot_be_written_is_refused(scheduler, operation):
     """A lone surrogate or a NUL in a reason is refused, too."""

@@ -21,7 +21,7 @@ from agentool.agentool import AgenTool, create_agentool
 from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
-from agentool.errors import ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt
+from agentool.errors import ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt, text_of
 from agentoolkit.actions.notification_output import NotificationFailed, NotificationOutput, arrived_before
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
@@ -128,7 +128,7 @@ class Notifier:
                 output.failed |= dict.fromkeys(pending[place:], "cut short")
                 raise cut_short(error, output) from None
             except Exception as error:
-                output.failed[target] = str(error) or type(error).__name__
+                output.failed[target] = text_of(error) or type(error).__name__
             else:
                 output.delivered.append(target)
         return output

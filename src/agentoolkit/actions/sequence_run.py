@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from agentool.core.injector import Injector
-from agentool.errors import InvalidInput
+from agentool.errors import InvalidInput, text_of
 from agentool.references import SizeBudget
 from agentoolkit.actions.steps import PREFIX, PlannedStep, StepStatus, TargetCall, filled, inner_steps, referred
 from agentoolkit.endings import cut_short, part_done
@@ -203,7 +203,7 @@ class SequenceRun:
 
     def _note_failure(self, record: StepRecord, error: BaseException, message: str = "") -> None:
         kind = type(error).__name__
-        record.status, record.error = "failed", StepError(type=kind, message=message or str(error) or f"raised {kind}")
+        record.status, record.error = "failed", StepError(type=kind, message=message or text_of(error) or f"raised {kind}")
         self.first_failure = self.first_failure or (record, error)
 
     async def _compensate(self) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
 from agentool.core.injector import Injector, get_injector
+from agentool.errors import text_of
 from agentoolkit.system.logging.records import Level, level_named
-from agentoolkit.text import text_of
 
 LOGGERS = ("agentoolkit", "agentool")
 """Loggers that are listened to, with all below them."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from agentool.core.injector import Injector
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import InvalidInput, excerpt, text_of
 from agentool.references import inert
 from agentool.secrets_here import beginning_of
 from agentoolkit.json_values import UnrecordableResult, recordable
@@ -17,7 +17,7 @@ from agentoolkit.redaction import redacted_text
 from agentoolkit.system.queue.enqueue import decoded
 from agentoolkit.system.queue.messages import QueueMessage
 from agentoolkit.system.queue.service import DequeueRequest, QueueService
-from agentoolkit.text import text_of, with_escapes
+from agentoolkit.text import with_escapes
 
 MAX_BACKOFF = 60.0
 """Longest delay in seconds. By default failed messages come back after 1, 2, 4, … seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from datetime import datetime
 
+from agentool.errors import text_of
 from agentool.secrets_here import beginning_of, end_of
 from agentoolkit.endings import NOTHING_TO_REPORT, EndedEarly, GoesOnLater, part_done
 from agentoolkit.json_values import UnrecordableResult, recordable
@@ -12,7 +13,6 @@ from agentoolkit.system.scheduler.execution_records import ErrorRecord, Executio
 from agentoolkit.system.scheduler.jobs import Job, Work
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.retention import RESULT_SIZE
-from agentoolkit.text import text_of
 
 MAX_MESSAGE_LENGTH = 10_000
 """Maximum characters of an error's message in a record."""
