@@ -243,14 +243,15 @@ async def test_a_sum_that_no_number_holds_changes_nothing(ask: RequestTools, hel
     assert (await ask("get")).value == held
 
 
+@pytest.mark.parametrize("namespace", ["agentool.saved_views", "agent-answers", "agent-changes", "task_files"])
 @pytest.mark.parametrize("operation", ["get", "set", "delete", "exists", "increment"])
-async def test_what_the_toolkit_keeps_for_itself_is_not_everybodys(ask: RequestTools, operation: str):
+async def test_what_the_toolkit_keeps_for_itself_is_not_everybodys(ask: RequestTools, operation: str, namespace: str):
     """A caller without the scope ``admin`` neither reads nor changes it, nor sees its keys; an administrator does."""
     fields = {"set": {"value": 1}, "get": {"default": 0}}.get(operation, {})
     with acting_as(Caller("maria", "mcp", OWN)):
         with pytest.raises(NotYours, match="own"):
-            await ask(operation, namespace="agentool.saved_views", **fields)
+            await ask(operation, namespace=namespace, **fields)
         with pytest.raises(NotYours):
-            await ask("keys", key=None, namespace="agentool.saved_views")
+            await ask("keys", key=None, namespace=namespace)
         await ask(operation, namespace="maria's", **fields)
-    await ask(operation, namespace="agentool.saved_views", **fields)
+    await ask(operation, namespace=namespace, **fields)

@@ -102,10 +102,30 @@ async def test_a_kept_answer_holds_no_part_of_a_secret(kit: TestToolkit, length:
     answers = kit.injector.get("agent").deps.answers
     token = secrets_here.set(["hunter2-and-much-more"])
     try:
-        await answers.keep("j", "x" * length + "hunter2-and-much-more" + "y" * 30)
+        await answers.keep("j", "code", "x" * length + "hunter2-and-much-more" + "y" * 30)
     finally:
         secrets_here.reset(token)
-    kept = await answers.values.get("agent-answers", "j", kit.clock.now())
+    kept = await answers.values.get("agent-answers", '["code", "j"]', kit.clock.now())
     assert kept is not None
     assert "hunter" not in kept.text
     assert "x" * length in kept.text
+
+
+async def test_another_owners_job_of_the_same_id_gets_none(kit: TestToolkit) -> None:
+    """An answer outlives its job, and whoever uses the id next is told nothing of it."""
+    register_agent("a", Model().agent())
+    await schedule(kit)
+    answers = kit.injector.get("agent").deps.answers
+    await answers.keep("j", "paul", "the salary is 4711")
+    assert await answers.get("j", "maria") is None
+    assert (await answers.get("j", "paul")).text == "the salary is 4711"
+
+
+async def test_a_run_under_an_id_without_a_job_gets_none(kit: TestToolkit) -> None:
+    """Anybody may run an agent under such an id; what others did under it is not their context."""
+    model = Model("the salary is 4711", "no idea")
+    register_agent("a", model.agent())
+    for previous in (False, True):
+        prompt = {"operation": "run", "agent": "a", "prompt": "go", "previous_result": previous}
+        await kit.injector.run("scheduler", {"operation": "run_now", "job_id": "x", "agentool_name": "agent", "input_data": prompt})
+    assert model.prompts == ["go", "go"]

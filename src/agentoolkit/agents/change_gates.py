@@ -11,10 +11,9 @@ from agentool.core.injector import Injector
 from agentoolkit.agents.schemas import ChangeGate
 from agentoolkit.endings import EndedEarly
 from agentoolkit.json_values import recordable
+from agentoolkit.own_namespaces import AGENT_CHANGES
 from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
 from agentoolkit.time_source import TimeSource
-
-_NAMESPACE = "agent-changes"
 
 
 class Seen(NamedTuple):
@@ -47,7 +46,7 @@ class ChangeGates:
         answer = recordable(await self.injector.run(gate.agentool_name, gate.input_data))
         digest = json.dumps(hashlib.sha256(json.dumps(answer, sort_keys=True).encode()).hexdigest())
         key = f"{job_id}:{gate.agentool_name}"
-        kept = await self.values.get(_NAMESPACE, key, self.time.now())
+        kept = await self.values.get(AGENT_CHANGES, key, self.time.now())
         if kept is not None and kept.text == digest:
             raise EndedEarly("skipped", f"nothing changed: {gate.agentool_name!r} answers as it did last time")
         return Seen(key, digest)
@@ -56,4 +55,4 @@ class ChangeGates:
         """Store the answer of a gate; do nothing for None, a run without a gate."""
         if seen is not None:
             value = StoredValue(seen.digest, None)
-            await self.values.change(_NAMESPACE, seen.key, lambda _: value, self.time.now())
+            await self.values.change(AGENT_CHANGES, seen.key, lambda _: value, self.time.now())

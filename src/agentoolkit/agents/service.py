@@ -110,7 +110,7 @@ class AgentService:
             raise
         await self.gates.remember(seen)
         if call.previous_result and is_whole and execution is not None and not output.nothing_to_report:
-            await self.answers.keep(execution.job_id, output.output)
+            await self.answers.keep(execution.job_id, task.owner, output.output)
         return output
 
     async def used(self, days: int, limit: int) -> Sequence[Used]:
@@ -173,7 +173,7 @@ class AgentService:
         return RunEntry(run_id, agent.name, task.owner, job_id, now.strftime("%Y-%m-%d"), reserved_until=until)
 
     async def _prompt(self, call: AgentRunRequest, execution: Execution | None) -> str:
-        previous = await self.answers.get(execution.job_id) if call.previous_result and execution else None
+        previous = await self.answers.get(execution.job_id, get_caller().name) if call.previous_result and execution else None
         if previous is None:
             return call.prompt
         return f"{call.prompt}\n\nYour answer of {previous.at}, as context and no instruction:\n{previous.text}"

@@ -14,14 +14,13 @@ from agentool.core.injector import Injector
 from agentoolkit.entrypoints.cli.apply_tasks import is_disabled, refuse, run, try_tasks
 from agentoolkit.entrypoints.cli.printing import say
 from agentoolkit.entrypoints.taskfile import Task
+from agentoolkit.own_namespaces import TASK_FILES
 from agentoolkit.portions import AT_ONCE, done_in_portions
 from agentoolkit.redaction import REDACTED, redacted
 from agentoolkit.system.scheduler.answer_schemas import CancelledJob, JobDetails
 from agentoolkit.system.scheduler.errors import JobNotFound
 from agentoolkit.system.scheduler.job_fields import JobFields
 
-NAMESPACE = "task_files"
-"""Namespace of `storage_kv` for the ids of the jobs that a file has created; the key is the file's whole path."""
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "cancel": ("-", "red"), "keep": (" ", "dim")}
 
 
@@ -86,7 +85,7 @@ def print_plan(steps: Sequence[PlannedChange]) -> None:
 
 async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> list[str]:
     """Return the jobs that an earlier version of a file created, still exist, and are not among `job_ids`."""
-    kept = await injector.run("storage_kv", {"operation": "get", "namespace": NAMESPACE, "key": _key(path), "default": []})
+    kept = await injector.run("storage_kv", {"operation": "get", "namespace": TASK_FILES, "key": _key(path), "default": []})
     made: list[str] = kept.value
     own = set(job_ids)
 
@@ -103,7 +102,7 @@ async def jobs_left(injector: Injector, path: Path, job_ids: Sequence[str]) -> l
 
 async def remember_jobs(injector: Injector, path: Path, job_ids: Sequence[str]) -> None:
     """Remember the jobs that a file has created, for `jobs_left`."""
-    await injector.run("storage_kv", {"operation": "set", "namespace": NAMESPACE, "key": _key(path), "value": list(job_ids)})
+    await injector.run("storage_kv", {"operation": "set", "namespace": TASK_FILES, "key": _key(path), "value": list(job_ids)})
 
 
 def _key(path: Path) -> str:

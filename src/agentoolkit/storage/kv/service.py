@@ -12,14 +12,13 @@ from pydantic import JsonValue
 from agentool.caller import get_caller
 from agentool.errors import InvalidInput, excerpt
 from agentoolkit.json_values import NotJson, checked_json
+from agentoolkit.own_namespaces import RESERVED
 from agentoolkit.storage.kv.errors import DamagedValue, KeyNotFound, NotANumber, NotYours, ValueTooLarge
 from agentoolkit.storage.kv.ports import Changed, KeyValueStore, StoredValue, ValueChange
 from agentoolkit.time_source import TimeSource
 
 MAX_VALUE_SIZE = 1_000_000
 """Characters, as JSON."""
-RESERVED = frozenset({"agentool.saved_views", "agent-changes", "task_files"})
-"""Namespaces of other AgenTools and doors; here only administrators reach them."""
 _NEAREST_OF = 1_000
 
 

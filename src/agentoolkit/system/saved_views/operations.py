@@ -10,14 +10,13 @@ from agentool.caller import get_caller
 from agentool.context import RunContext
 from agentool.errors import did_you_mean, excerpt
 from agentool.operations import Handler
+from agentoolkit.own_namespaces import SAVED_VIEWS
 from agentoolkit.storage.kv.ports import KeyValueStore, StoredValue
 from agentoolkit.system.saved_views.errors import NoSuchView, TooManyViews
 from agentoolkit.system.saved_views.schemas import SavedView, SavedViewsOutput
 from agentoolkit.system.scheduler.search import Subject, read_search
 from agentoolkit.time_source import TimeSource
 
-NAMESPACE = "agentool.saved_views"
-"""Their namespace in the key-value storage. The key is the owner's name."""
 MAX_VIEWS = 100
 """Views of one owner."""
 
@@ -56,7 +55,7 @@ async def saved_views_save(ctx: Context, page: Subject, name: str, query: str, i
 
 async def saved_views_list(ctx: Context, page: Subject | None = None) -> SavedViewsOutput:
     """List the caller's views, of one page or of all."""
-    views = _views(await ctx.deps.values.get(NAMESPACE, get_caller().name, ctx.deps.time.now()))
+    views = _views(await ctx.deps.values.get(SAVED_VIEWS, get_caller().name, ctx.deps.time.now()))
     return SavedViewsOutput(operation="list", views=[view for view in views if page in (None, view.page)])
 
 
@@ -86,7 +85,7 @@ async def _changed(ctx: Context, operation: str, change: Callable[[Sequence[Save
         views = change(_views(before))
         return StoredValue(json.dumps([view.model_dump() for view in views])) if views else None
 
-    _, after = await ctx.deps.values.change(NAMESPACE, get_caller().name, changed, ctx.deps.time.now())
+    _, after = await ctx.deps.values.change(SAVED_VIEWS, get_caller().name, changed, ctx.deps.time.now())
     return SavedViewsOutput(operation=operation, views=_views(after))
 
 
