@@ -194,6 +194,13 @@ async def test_rows_that_are_too_long_for_one_statement_are_divided(database: Da
     assert await database.read(lambda session: session.from_rows(" SELECT text FROM r", {"text": "TEXT"}, rows)) == rows
 
 
+async def test_rows_are_divided_by_their_bytes(monkeypatch: pytest.MonkeyPatch):
+    """PostgreSQL counts bytes: rows of a script with three for each sign are divided before they are too many."""
+    monkeypatch.setattr(dialects, "LARGEST_TEXT", 100)
+    statements = dialect_for("postgresql://nowhere").with_rows({"text": "TEXT"}, [("漢" * 20,), ("字" * 20,)])
+    assert [rows["rows"] for _, rows in statements] == [f'[["{"漢" * 20}"]]', f'[["{"字" * 20}"]]']
+
+
 async def test_failing_bulk_work_fails_for_one_only(database: Database):
     """A fact that bulk work cannot digest fails alone."""
     await database.write(note(7))

@@ -46,7 +46,7 @@ JOURNAL_PAGES = 3_500
 """Pages of the log after which a commit writes it back. With SQLite's default of 1,000 that was 20 % of the cost of a new job."""
 
 LARGEST_TEXT = 100_000_000
-"""Characters of rows in one PostgreSQL statement. Its `jsonb` takes at most 268 million bytes."""
+"""Bytes of rows in one PostgreSQL statement. Its `jsonb` takes at most 268 million."""
 
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -226,13 +226,13 @@ class Postgres:
         if not rows:
             return
         # As one JSON text: arrays, one for each column, cost psycopg twice as much, and the server more.
-        text = to_json(rows, inf_nan_mode="strings").decode()
+        text = to_json(rows, inf_nan_mode="strings")
         if len(text) > LARGEST_TEXT and len(rows) > 1:
             middle = len(rows) // 2
             yield from self.with_rows(columns, rows[:middle])
             yield from self.with_rows(columns, rows[middle:])
         else:
-            yield _json_table(tuple(columns.items())), {"rows": text}
+            yield _json_table(tuple(columns.items())), {"rows": text.decode()}
 
     def has_rows(self, cursor: Any) -> bool:
         return cursor.rownumber is not None  # cheaper than `description`, which creates an object for each column
