@@ -139,6 +139,12 @@ async def test_schedules_are_read_in_the_zone_that_the_setting_says(names: dict[
     assert (await run(names, BASIC))["timezone"] == "Asia/Tokyo"
 
 
+def test_the_limits_of_agents_hold(folders: Path, injector: Injector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that is set for what agents schedule is a setting of the scheduler too."""
+    monkeypatch.setenv("AGENTOOL_AGENTS_JOBS", "3")
+    assert create_scheduler_agent().deps.parts.admission.jobs == 3
+
+
 def test_without_a_database_they_are_in_memory(folders: Path, injector: Injector) -> None:
     """No file is made for what nobody asked to keep."""
     assert isinstance(create_scheduler_agent().deps.store, MemoryJobStore)
