@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.agents.test_approvals import PAY, Bank, decide, ended, history, parke
 from agentool import Injector, InvalidInput
 from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.errors import NoSuchApproval
+from agentoolkit.agents.parked_runs import MAX_LISTED
 from agentoolkit.settings import Settings
 from agentoolkit.testing import ManualTime, TestToolkit
 
@@ -156,6 +158,21 @@ async def test_what_a_cancelled_job_waits_for_is_denied_at_its_deadline(kit: Tes
     await cancel(kit)
     await kit.advance(days=1)
     assert (await waiting(kit), await failed(kit)) == ([], [])
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["memory", "database"])
+async def test_approvals_of_cancelled_jobs_hide_no_later_one(is_kept: bool, bank: Bank, tmp_path: Path) -> None:
+    """More than a list holds cannot be decided on any more; the one that can is listed, and nothing is said to be cut."""
+    database = {"database": str(tmp_path / "jobs.db")} if is_kept else {}
+    async with TestToolkit(Settings.from_values({"timezone": "UTC", **database}), ManualTime(SUNDAY), Injector()) as kit:
+        still = await parked(kit, bank)
+        approvals = kit.injector.get("agent").deps.parked.approvals
+        here = await approvals.get(still)
+        for number in range(2 * MAX_LISTED):
+            gone = {"approval_id": f"gone-{number}", "job_id": f"gone-{number}", "created_at": SUNDAY + timedelta(seconds=number // 2)}
+            await approvals.add(replace(here, **gone))
+        listed = await kit.injector.run("agent", {"operation": "list_approvals"})
+        assert ([approval.approval_id for approval in listed.approvals], listed.is_cut) == ([still], False)
 
 
 async def test_another_job_of_that_name_is_not_run_for_it(kit: TestToolkit, bank: Bank) -> None:

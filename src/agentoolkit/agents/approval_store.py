@@ -93,8 +93,8 @@ class ApprovalStore(Protocol):
         """Return an approval; None if it does not exist."""
         ...
 
-    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
-        """Return the first `limit` undecided approvals of an owner, or of all owners for None, oldest first."""
+    async def pending(self, owner: str | None, limit: int, after: Approval | None = None) -> Sequence[Approval]:
+        """Return the first `limit` undecided approvals of an owner, or of all owners for None, oldest first, that follow `after`."""
         ...
 
     async def decide(self, decided: Approval) -> bool:
@@ -123,9 +123,9 @@ class MemoryApprovals:
     async def get(self, approval_id: str) -> Approval | None:
         return self._kept.get(approval_id)
 
-    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
+    async def pending(self, owner: str | None, limit: int, after: Approval | None = None) -> Sequence[Approval]:
         waiting = [kept for kept in self._kept.values() if kept.status == "pending" and owner in (None, kept.owner)]
-        return sorted(waiting, key=lambda approval: (approval.created_at, approval.approval_id))[:limit]
+        return sorted((kept for kept in waiting if after is None or _place(kept) > _place(after)), key=_place)[:limit]
 
     async def decide(self, decided: Approval) -> bool:
         before = self._kept.get(decided.approval_id)
@@ -142,6 +142,11 @@ class MemoryApprovals:
 
     async def end_call(self, approval_id: str, call_id: str, outcome: str) -> None:
         self._outcomes[approval_id, call_id] = outcome
+
+
+def _place(approval: Approval) -> tuple[datetime, str]:
+    """Return the approval's place in a list."""
+    return approval.created_at, approval.approval_id
 
 
 _ADD = """
@@ -171,10 +176,15 @@ class SqlApprovals:
         row = await self._database.read(lambda session: session.row(sql, {"id": approval_id}))
         return Approval.from_json(json.loads(row[0])) if row else None
 
-    async def pending(self, owner: str | None, limit: int) -> Sequence[Approval]:
+    async def pending(self, owner: str | None, limit: int, after: Approval | None = None) -> Sequence[Approval]:
         await self._database.open()
-        sql = _PENDING.format("" if owner is None else "AND owner = :owner")
-        asked = {"limit": limit, **({} if owner is None else {"owner": owner})}
+        terms, asked = "", dict[str, Any](limit=limit)
+        if owner is not None:
+            terms, asked["owner"] = "AND owner = :owner", owner
+        if after is not None:
+            terms += " AND (created_at, approval_id) > (:created_at, :id)"
+            asked |= {"created_at": micros(after.created_at), "id": after.approval_id}
+        sql = _PENDING.format(terms)
         rows = await self._database.read(lambda session: session.rows(sql, asked))
         return [Approval.from_json(json.loads(row[0])) for row in rows]
 

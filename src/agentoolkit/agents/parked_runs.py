@@ -23,6 +23,8 @@ from agentoolkit.time_source import TimeSource
 
 MAX_LISTED = 100
 """Approvals of one list."""
+_PAGE = 100
+"""Approvals that are read at a time."""
 _GOES_ON = "@requested-approval-"
 """Separates job id and approval id in the id of an execution in which a parked run goes on."""
 
@@ -50,10 +52,15 @@ class ParkedRuns:
     time: TimeSource
 
     async def pending(self, limit: int = MAX_LISTED) -> Sequence[Approval]:
-        """Return undecided approvals that the caller may see, oldest first: of the first `limit` those whose job is not gone."""
+        """Return the first `limit` undecided approvals that the caller may see and whose job is not gone, oldest first."""
         caller = get_caller()
-        waiting = await self.approvals.pending(None if caller.is_admin else caller.name, limit)
-        return [approval for approval in waiting if await self._has_job(approval)]
+        owner = None if caller.is_admin else caller.name
+        found: list[Approval] = []
+        page = await self.approvals.pending(owner, _PAGE)
+        while page and len(found) < limit:
+            found += [approval for approval in page if await self._has_job(approval)]
+            page = await self.approvals.pending(owner, _PAGE, page[-1])
+        return found[:limit]
 
     async def decide(self, approval_id: str, *, approve: bool, edits: Edits | None = None, reason: str = "") -> Approval:
         """Decide on a parked run, and let it go on as a further execution of its job.
