@@ -245,6 +245,11 @@ def text_of(value: object) -> str:
         return f"(its text cannot be written: {type(error).__name__})"
 
 
+def encodable(text: str) -> str:
+    """Return the text with its lone surrogates as escapes, such as ``\\ud800``: UTF-8, and so no message and no answer, has them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> str:
     """Return ``Did you mean 'x'?`` for a near miss, else the first `MOST_NAMED` known names and the number of the others.
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, name_problems, sentence, text_of
+from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, encodable, name_problems, sentence, text_of
 from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
@@ -98,11 +98,12 @@ def words(error: Exception) -> str:
         said = " ".join(part for part in (sentence(error.problems), error.remedy, *map(words, error.also)) if part)
     else:
         said = text_of(error) or type(error).__name__
-    return said if len(said) <= MAX_REFUSAL else f"{beginning_of(said, MAX_REFUSAL)}…"
+    return encodable(said if len(said) <= MAX_REFUSAL else f"{beginning_of(said, MAX_REFUSAL)}…")
 
 
 def cut_answer(text: str) -> str:
     """Cut an answer to `MAX_ANSWER` characters, with a note. No part of a secret is left at the cut."""
+    text = encodable(text)
     if len(text) <= MAX_ANSWER:
         return text
     return f"{beginning_of(text, MAX_ANSWER)}… (cut: {len(text) - MAX_ANSWER:,} of {len(text):,} characters left out; ask for less)"

@@ -9,6 +9,7 @@ A mistake of the application's developer ends the run. The caller is set here, n
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ from pydantic_ai.messages import ToolReturnPart
 from pydantic_ai.tools import RunContext, Tool, ToolDefinition
 from pydantic_ai.toolsets import AbstractToolset
 from pydantic_ai.toolsets.abstract import ToolsetTool
-from pydantic_core import from_json
+from pydantic_core import PydanticSerializationError, from_json
 
 from agentool.agentool import AgenTool
 from agentool.base import ReadableOutput
@@ -29,6 +30,7 @@ from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
 from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean, text_of
 from agentool.flat_calls import checked_arguments, cut_answer, with_example, words
+from agentool.references import as_text
 
 RETRIES = 3
 """Times that a model is asked to correct one call."""
@@ -219,16 +221,34 @@ def _is_last(ctx: RunContext[Any], name: str) -> bool:
 
 
 def answer(output: Any) -> Any:
-    """Return an output as a model sees it: JSON text, cut where it is too long."""
+    """Return an output as a model sees it: text, which is JSON if it was no text, cut where it is too long.
+
+    Other outputs than models, texts, dicts and lists are handed on: pydantic-ai knows further ones, such as images.
+    """
     if isinstance(output, ReadableOutput):
-        text = output.text
-    elif isinstance(output, BaseModel):
-        text = output.model_dump_json(exclude_none=True)
-    elif isinstance(output, str):
-        text = output
-    else:
+        return cut_answer(output.text)
+    if isinstance(output, BaseModel):
+        return cut_answer(_json_of(output))
+    if isinstance(output, str):
+        return cut_answer(output)
+    return _shortened(output) if isinstance(output, (dict, list)) else output
+
+
+def _json_of(output: BaseModel) -> str:
+    try:
+        return output.model_dump_json(exclude_none=True)
+    except PydanticSerializationError:  # it holds a lone surrogate, or bytes that are no text
+        return as_text(output.model_dump(exclude_none=True))
+
+
+def _shortened(output: Any) -> Any:
+    """Return JSON values as they are; as text where they are too long, or hold a lone surrogate, which no message to a model can."""
+    try:
+        text = json.dumps(output, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):  # not JSON values
         return output
-    return cut_answer(text)
+    shown = cut_answer(text)
+    return output if shown == text else shown
 
 
 __all__ = ["AgenToolset", "FlatTool", "answer", "caller_of", "for_agents", "refusal", "words"]

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue, PlainSerializer
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
-from agentool.errors import AgenToolError, did_you_mean, excerpt
+from agentool.errors import AgenToolError, did_you_mean, encodable, excerpt
 from agentoolkit.text import whole
 
 _SURELY_WRITTEN = 2_000
@@ -107,6 +107,29 @@ def _check_text(text: str, where: str) -> str:
         return whole(text)
     except ValueError as error:
         raise NotJson(f"{excerpt(text)} has {error}.", field=where, value=text) from None
+
+
+def answerable(value: Any) -> Any:
+    """Return JSON values as an answer can hold them: lone surrogates, which code may have stored, are escapes such as ``\\ud800``."""
+    try:
+        to_json(value)
+    except PydanticSerializationError:
+        return _with_escapes(value)
+    return value
+
+
+def _with_escapes(value: Any) -> Any:
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_with_escapes(key): _with_escapes(item) for key, item in cast("dict[Any, Any]", value).items()}
+    return [_with_escapes(item) for item in cast("list[Any]", value)] if isinstance(value, list) else value
+
+
+AnswerValue = Annotated[JsonValue, PlainSerializer(answerable, when_used="json")]
+"""A stored JSON value in an output model: Python gets it as it is, JSON text with `answerable`."""
+AnswerData = Annotated[dict[str, Any], PlainSerializer(answerable, return_type=dict[str, Any], when_used="json")]
+"""An object of such values."""
 
 
 def is_json(text: str) -> bool:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from unicodedata import category
 
+from agentool.errors import encodable
+
 _CALL = re.compile(r"Correct input_data so that injector\.run\('([^']+)', input_data\) accepts it\.")
 _OPERATION = re.compile(r"\b[Oo]peration '(\w+)'")
 
@@ -65,7 +67,7 @@ def storable(text: str) -> str:
 
 def with_escapes(text: str) -> str:
     """Escape characters that stores refuse: lone surrogates, and, for PostgreSQL, the character zero."""
-    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return encodable(text).replace("\0", "\\x00")
 
 
 def check_storable(text: str, max_bytes: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any, Literal
 
 import pytest
-from pydantic import Field, ValidationError
-from pydantic_ai import Agent, DeferredToolRequests, ModelRetry, ToolFailed, UserError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_ai import Agent, BinaryContent, DeferredToolRequests, ModelRetry, ToolFailed, UserError
 from pydantic_ai.models.test import TestModel
 from tests.agents.scripts import scripted, told
 
@@ -17,7 +18,7 @@ from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.errors import AgenToolError
 from agentool.flat_calls import MAX_ANSWER, MAX_REFUSAL
 from agentool.hints import Hints
-from agentool.toolset import AgenToolset, refusal
+from agentool.toolset import AgenToolset, answer, refusal
 
 
 class DeskInput(BaseOperationInput):
@@ -249,6 +250,49 @@ async def test_a_long_answer_is_cut_and_says_so(desk: AgenTool[list[str]]) -> No
     """A model never gets more than the limit, and learns that it did not get all."""
     (answer,) = await conversation(("desk_fill", {"copies": MAX_ANSWER + 5}))
     assert answer.endswith("(cut: 5 of 32,005 characters left out; ask for less)")
+
+
+class Said(BaseModel):
+    said: Any
+
+
+@pytest.mark.parametrize(
+    ("output", "shown"),
+    [
+        (Said(said="a\ud800"), r'{"said": "a\ud800"}'),
+        (Said(said=b"\xff"), r"""{"said": "b'\\xff'"}"""),
+        ("a\ud800", r"a\ud800"),
+        ({"a\ud800": 1}, r'{"a\ud800": 1}'),
+        (["\ud800"], r'["\ud800"]'),
+        (InvalidInput("It has '\ud800'."), r"It has '\ud800'."),
+    ],
+    ids=["model", "bytes", "text", "key", "list", "refusal"],
+)
+async def test_what_no_message_can_hold_is_an_escape(injector: Injector, output: Any, shown: str) -> None:
+    """A lone surrogate, as a file's name may have, does not end the run of an agent."""
+
+    async def fail(ctx: RunContext[list[str]]) -> Any:
+        if isinstance(output, Exception):
+            raise output
+        return output
+
+    create_agentool("odd", OddInput, {"fail": fail})
+    (answered,) = await conversation(("odd_fail", {}), toolset=AgenToolset("odd"))
+    assert answered.removesuffix(" Right: odd_fail({}).").split("\n")[0] == shown
+
+
+@pytest.mark.parametrize("output", [{"said": "x" * MAX_ANSWER}, ["x" * MAX_ANSWER], Said(said="x" * MAX_ANSWER)], ids=type)
+async def test_a_long_answer_of_any_kind_is_cut(output: Any) -> None:
+    """The JSON text of a dict or a list too, not only that of a model."""
+    assert re.fullmatch(r'(\{"said": ?|\[)"x{31000,}… \(cut: [\d,]+ of 32,\d+ characters left out; ask for less\)', answer(output))
+
+
+@pytest.mark.parametrize(
+    "output", [{"a": [1, None]}, ["a"], 3, None, {"image": BinaryContent(b"\xff" * MAX_ANSWER, media_type="image/png")}]
+)
+async def test_a_short_answer_and_an_image_stay_what_they_are(output: Any) -> None:
+    """pydantic-ai writes them."""
+    assert answer(output) is output
 
 
 async def test_every_registered_agentool_by_default(desk: AgenTool[list[str]]) -> None:

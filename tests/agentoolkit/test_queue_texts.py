@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import httpx2
 import pytest
 
 from agentool import BaseOperationInput, InvalidInput, RunContext, create_agentool
+from agentoolkit.entrypoints.rest import create_app
 from agentoolkit.storage.kv import NotANumber
 from agentoolkit.testing import TestToolkit, toolkit
 
@@ -70,6 +72,34 @@ async def test_an_error_with_half_a_character_can_be_answered(kit: TestToolkit):
     """As a file's name may have: it is shown as an escape."""
     told, _ = await death_of(kit, ValueError(f"no file {LONE}"))
     assert told == r"no file \ud800"
+
+
+@pytest.mark.parametrize("payload", [{"x": LONE}, {LONE: 1}, [f"é{LONE}"], LONE], ids=["value", "key", "list", "text"])
+async def test_a_message_with_half_a_character_is_answered(kit: TestToolkit, payload: Any):
+    """Code may have enqueued it: its consumer gets it as it is, and JSON text has it as an escape."""
+    await ask(kit, "enqueue", message=payload)
+    answered = await kit.injector.run("queue", {"operation": "dequeue", "queue_name": "q"})
+    assert answered.data["messages"][0]["message"] == payload
+    assert r"\\ud800" in answered.model_dump_json()
+
+
+async def test_a_queue_with_half_a_character_is_listed_over_http(kit: TestToolkit):
+    """One such message does not hide the others."""
+    for payload in ({LONE: LONE}, "second"):
+        await ask(kit, "enqueue", message=payload)
+    transport = httpx2.ASGITransport(app=create_app(kit))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1/api/scheduler") as client:
+        listed = (await client.get("/queues/q/messages")).json()
+    assert [message["message"] for message in listed["messages"]] == [{r"\ud800": r"\ud800"}, "second"]
+
+
+@pytest.mark.parametrize("operation", ["set", "get", "compare_and_set"])
+async def test_a_value_with_half_a_character_is_answered(kit: TestToolkit, operation: str):
+    """As a message is."""
+    given = {"set": {"value": LONE}, "get": {"default": LONE}, "compare_and_set": {"value": LONE}}[operation]
+    answered = await kit.injector.run("storage_kv", {"operation": operation, "key": "k", **given})
+    assert answered.value == LONE
+    assert r'"value":"\\ud800"' in answered.model_dump_json()
 
 
 @pytest.mark.parametrize("held", [1e308, 5 * 10**4_299], ids=["fraction", "integer"])

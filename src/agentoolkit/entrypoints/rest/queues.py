@@ -11,6 +11,7 @@ from agentoolkit.dead_letter_causes import LONGEST, grouped
 from agentoolkit.entrypoints.rest.models import Body
 from agentoolkit.entrypoints.rest.request_tools import RequestTools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, needing
+from agentoolkit.json_values import AnswerValue
 
 router = guarded_router("queues")
 
@@ -50,7 +51,7 @@ class QueuedMessage(BaseModel):
     """A message and its state."""
 
     message_id: str
-    message: Any
+    message: AnswerValue
     state: str
     priority: int
     attempts: int

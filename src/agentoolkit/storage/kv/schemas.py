@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, JsonValue, field_validator
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
+from agentoolkit.json_values import AnswerValue
 from agentoolkit.text import check_storable
 
 NAMESPACE = "default"
@@ -62,7 +63,7 @@ class KvValue(BaseModel):
 
     key: str
     namespace: str
-    value: JsonValue
+    value: AnswerValue
     found: bool = Field(description="False where `value` is the default")
     expires_at: str | None = Field(description="ISO 8601; None: never")
 
@@ -72,7 +73,7 @@ class KvWritten(BaseModel):
 
     key: str
     namespace: str
-    value: JsonValue = Field(description="What is there now")
+    value: AnswerValue = Field(description="What is there now")
     created: bool = Field(description="There was nothing before")
     expires_at: str | None = Field(description="ISO 8601; None: never")
 
@@ -83,7 +84,7 @@ class KvCompared(BaseModel):
     key: str
     namespace: str
     changed: bool
-    value: JsonValue | None = Field(description="What is there now; null where there is nothing")
+    value: AnswerValue | None = Field(description="What is there now; null where there is nothing")
 
 
 class KvDeleted(BaseModel):

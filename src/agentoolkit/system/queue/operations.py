@@ -260,7 +260,7 @@ HANDLERS: dict[str, Handler] = {
 
 
 def _answer(operation: str, message: str, result: BaseModel) -> QueueOutput:
-    return QueueOutput(operation=operation, message=message, data=result.model_dump(mode="json"))
+    return QueueOutput(operation=operation, message=message, data=result.model_dump())  # JSON values already
 
 
 def _target(agentool_name: str | None, taking: DequeueRequest) -> str:

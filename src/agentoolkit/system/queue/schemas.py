@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator
 from typing_extensions import TypedDict
 
 from agentool.base import BaseOperationInput
 from agentoolkit.dead_letter_causes import LONGEST
+from agentoolkit.json_values import AnswerData
 from agentoolkit.system.queue.messages import DEAD_LETTERS, DEDUP_WINDOW, MAX_RETRIES, MAX_SIZE, VISIBILITY_TIMEOUT
 from agentoolkit.text import check_storable, storable
 
@@ -141,7 +142,7 @@ class QueueOutput(BaseModel):
 
     operation: str = Field(description="The operation that was performed")
     message: str = Field(description="Human-readable result message")
-    data: dict[str, Any] | None = Field(None, description="Operation-specific data; JSON values only")
+    data: AnswerData | None = Field(None, description="Operation-specific data; JSON values only")
 
 
 class Enqueued(BaseModel):
