@@ -9,7 +9,7 @@ import pytest
 
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import InvalidSchedule
-from agentoolkit.system.scheduler.jobs import ExecutionStatus
+from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.testing import simulate, toolkit
 
 NOW = datetime(2026, 3, 26, 4, 30, tzinfo=UTC)

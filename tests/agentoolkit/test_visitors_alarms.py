@@ -35,7 +35,7 @@ def test_a_command_that_lists_jobs_loads_no_apscheduler(tmp_path):
     code = """
 import sys
 from agentoolkit.entrypoints.cli.session import ask
-from agentoolkit.system.scheduler.schemas import JobList
+from agentoolkit.system.scheduler.answer_schemas import JobList
 ask(JobList, "list")
 print(*{"apscheduler", "multiprocessing", "fastapi", "mcp"}.intersection(name.partition(".")[0] for name in sys.modules))
 """
