@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -56,6 +57,8 @@ async def mcp_door(tool: str, arguments: Mapping[str, Any]) -> str:
 
 
 DOORS: Mapping[str, Door] = {"model": model_door, "mcp": mcp_door}
+NOUNS: Mapping[str, str] = {"model": "job", "mcp": "task"}
+"""What a door calls a job."""
 THE_KIT: ContextVar[TestToolkit] = ContextVar("the toolkit of the test")
 
 
@@ -90,7 +93,8 @@ async def test_a_refusal_says_the_way_out_and_changes_nothing(kit: TestToolkit, 
     before = await everything(kit)
     THE_KIT.set(kit)
     answer = await DOORS[door](refusal.tool, refusal.arguments)
-    assert [text for text in refusal.says if text not in answer] == []
+    says = [re.sub(r"(?<=No )job|(?<=fits 2 )job", NOUNS[door], text) for text in refusal.says]
+    assert [text for text in says if text not in answer] == []
     assert "pydantic" not in answer
     assert "http" not in answer
     assert await everything(kit) == before

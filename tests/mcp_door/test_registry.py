@@ -71,7 +71,7 @@ async def test_code_that_removes_a_task_is_not_asked(registry: ToolRegistry) -> 
 @pytest.mark.parametrize(
     ("name", "arguments", "error", "said"),
     [
-        ("scheduler_get_task", {"task_id": "nothing"}, ToolRefused, "No job of yours is named 'nothing'"),
+        ("scheduler_get_task", {"task_id": "nothing"}, ToolRefused, "No task of yours is named 'nothing'"),
         ("scheduler_add_task", {"tz": "UTC"}, ToolRefused, "tz"),
         ("scheduler_daemon_state", {}, UnknownAgenTool, "scheduler_daemon_status"),
     ],

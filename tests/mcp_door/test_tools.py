@@ -321,7 +321,7 @@ async def test_another_owner_sees_nothing(connect: Connect) -> None:
     async with connect(caller=Caller("paul", "mcp", OWN)) as client:
         assert (await client.call_tool("scheduler_list_tasks", {})).structured_content["tasks"] == []
         shown = await client.call_tool("scheduler_get_task", {"task_id": "stand up"})
-    assert "No job of yours is named 'stand up'" in text_of(shown)
+    assert "No task of yours is named 'stand up'" in text_of(shown)
 
 
 WRONG = {"task_id": "x", "when": "whenever", "config": {"agentool_name": "nobody"}, "colour": "red"}
@@ -382,7 +382,7 @@ async def test_a_removed_task_is_remembered(connect: Connect, kit: TestToolkit) 
     assert ("cancelled (cancelled by " in shown, ", ended Sun 2026-11-29 14:02" in shown) == (True, True)
     assert [task["job_name"] for task in listed.structured_content["tasks"]] == ["stand up"]
     assert changed.is_error
-    assert "No job of yours is named 'stand up'" in text_of(changed)
+    assert "Task 'stand up' was removed already, on Sun 2026-11-29 14:02" in text_of(changed)
 
 
 async def test_a_task_that_is_done_is_listed_by_its_status(connect: Connect, kit: TestToolkit) -> None:

@@ -25,6 +25,7 @@ MAX_LISTED = 100
 """Approvals of one list."""
 _PAGE = 100
 """Approvals that are read at a time."""
+_ASK_A_PERSON = "Ask a person to decide it: by `agentool approvals` in a terminal, or on the dashboard."
 _GOES_ON = "@requested-approval-"
 """Separates job id and approval id in the id of an execution in which a parked run goes on."""
 
@@ -76,7 +77,7 @@ class ParkedRuns:
             raise _nothing_waits(approval_id, f"Nothing waits under {excerpt(approval_id)}.")
         if not caller.may("approve") or caller.door == "agent" or (approve and caller.depth):  # a scheduled run is no person
             problem = f"{caller.name!r} may not decide on approvals from here."
-            raise NotAllowed(problem, field="approval_id", value=approval_id, remedy="Ask a person to do it at another door.")
+            raise NotAllowed(problem, field="approval_id", value=approval_id, remedy=_ASK_A_PERSON)
         checked = edits_by_call(approval.calls, edits) if edits else None
         gone = approve and not await self._has_job(approval)
         if gone:

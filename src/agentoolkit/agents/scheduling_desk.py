@@ -50,10 +50,14 @@ def find_scheduler(injector: Injector) -> SchedulerService:
 class ToolWords:
     """What tools call what the scheduler calls otherwise, so that a refusal names what their callers know."""
 
+    noun: str
+    """What a job is called."""
     name: str
     """The argument that names a job."""
     tool: str
     """The argument that names the AgenTool to run."""
+    state: str
+    """The argument that asks for jobs in one state."""
     listing: str
     """The tool that lists jobs."""
     change: str
@@ -75,7 +79,7 @@ class ToolWords:
             self.advise(other)
 
 
-FIVE_TOOLS = ToolWords("name", "tool", "list_jobs", "change_job")
+FIVE_TOOLS = ToolWords("job", "name", "tool", "state", "list_jobs", "change_job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +170,22 @@ async def show_job(desk: Desk, name: str) -> dict[str, Any]:
 
 async def find_job(desk: Desk, name: str) -> str:
     """Return the id of the job with this name or id; nothing near it is taken for it."""
+    removed: dict[str, Any] | None = None
     with suppress(JobNotFound, DamagedJob):  # one that is damaged is found in the list, where it can be cancelled
         details = await desk.scheduler("get_job", job_id=name)
         if details["info"]["state"] != JobStatus.CANCELLED:
             return details["job_id"]
+        removed = details["info"]
     for job in (await read_jobs(desk, PAGE, query=_labelled("job", name)))["jobs"]:
         if name in (job["job_name"], job["job_id"]):
             return job["job_id"]
-    raise await _no_such_job(desk, name)
+    raise await _no_such_job(desk, name) if removed is None else _removed_before(desk, name, removed)
+
+
+def _removed_before(desk: Desk, name: str, info: Mapping[str, Any]) -> InvalidInput:
+    ended = answers.day_and_time(info["ended_at"], info["timezone"])
+    problem = f"{desk.words.noun.capitalize()} {excerpt(name)} was removed already, on {ended} ({info['timezone']})."
+    return InvalidInput(problem, field=desk.words.name, value=name, remedy="If it is wanted again, schedule it anew.")
 
 
 async def _no_such_job(desk: Desk, name: str) -> InvalidInput:
@@ -182,13 +194,14 @@ async def _no_such_job(desk: Desk, name: str) -> InvalidInput:
     named = await read_jobs(desk, PAGE, query=query) if (query := _word(name)) else first
     names = list(dict.fromkeys(str(job["job_name"]) for job in [*first["jobs"], *named["jobs"]]))
     alike = [known for known in names if name.casefold() in known.casefold()]
+    noun = desk.words.noun
     near = alike or difflib.get_close_matches(name[:200], names, n=_CANDIDATES, cutoff=0.4)
     if len(alike) > 1:
         number = f"{'at least ' if named['cursor'] else ''}{len(alike):,}"
-        problem = f"{excerpt(name)} fits {number} jobs: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
+        problem = f"{excerpt(name)} fits {number} {noun}s: {', '.join(map(repr, alike[:_CANDIDATES]))}. Nothing was done."
         return InvalidInput(problem, field=desk.words.name, value=name, remedy="Ask the user which one, and give its whole name.")
     nearest = f"Nearest: {', '.join(map(repr, near[:_CANDIDATES]))}." if near else f"{desk.words.listing} shows those there are."
-    return InvalidInput(f"No job of yours is named {excerpt(name)}.", field=desk.words.name, value=name, remedy=nearest)
+    return InvalidInput(f"No {noun} of yours is named {excerpt(name)}.", field=desk.words.name, value=name, remedy=nearest)
 
 
 def _labelled(key: str, text: str) -> str:
@@ -231,5 +244,5 @@ async def list_page(desk: Desk, state: str | None, limit: int, cursor: str | Non
     jobs, head = page["jobs"], f"now: {answers.day_and_time(desk.now(), desk.zone())} ({desk.zone()})"
     cursors = [cursor_after(job["created_at"], job["job_id"]) for job in jobs]
     lines = answers.told_jobs(jobs, detailed=detailed)
-    text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none="no jobs", narrow="state")
+    text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none=f"no {desk.words.noun}s", narrow=desk.words.state)
     return text, {**page, "jobs": jobs[:told], "cursor": left}

@@ -21,7 +21,7 @@ Answer = tuple[str, dict[str, Any]]
 _SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
 _NO_TIME_OF_DAY = "no time of day given"
 NEVER = "never"
-"""As `until` of an edit: the job has no last moment any more."""
+"""As `until`: the job has no last moment any more, or the pause no end."""
 _LAST_MINUTE = "at 23:59"
 _NAME_AN_AGENT = (
     "Register one, by register_agent() or in AGENTOOL_AGENTS; of several, name it: Scheduling(agent='its name'), or "
@@ -144,7 +144,8 @@ async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: 
         ran = await desk.scheduler("run_now", job_id=job_id)
         told = answers.told_state(f"Ran {name!r}", zone, desk.now())
         return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
-    done = await desk.scheduler(action, job_id=job_id, until=await read_end(desk, until, zone))
+    end = None if _is_never(until) else await read_end(desk, until, zone)
+    done = await desk.scheduler(action, job_id=job_id, until=end)
     return answers.told_state(_stands(action, name, done, zone), zone, desk.now(), done["next_run"], done["remarks"]), done
 
 
@@ -172,6 +173,8 @@ async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | Non
     """Read the last moment of a job or a pause; a day without a time of day is meant whole, today too."""
     if until is None:
         return None
+    if not until.strip():
+        raise InvalidInput("It is empty.", field="until", value=until, remedy="Leave it out, or give a day or a time, e.g. 'friday'.")
     try:
         read = await _read_once(desk, until, zone)
     except InvalidSchedule as refused:  # today has begun: only its end is still to come
@@ -186,9 +189,13 @@ async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | Non
 
 
 async def _changed_end(desk: Desk, until: str | None, zone: str | None) -> dict[str, Any]:
-    if until is not None and until.strip().casefold() == NEVER:
+    if _is_never(until):
         return {"clear": ["end_at"]}
     return {"end_at": await read_end(desk, until, zone)}
+
+
+def _is_never(until: str | None) -> bool:
+    return until is not None and until.strip().casefold() == NEVER
 
 
 async def _read_once(desk: Desk, until: str, zone: str | None) -> dict[str, Any]:

@@ -82,7 +82,8 @@ async def cancel_job(ctx: Context, name: str) -> SchedulingOutput:
     job_id = await find_job(ctx.deps, name)
     info = (await ctx.deps.scheduler("get_job", job_id=job_id))["info"]
     done = await ctx.deps.scheduler("cancel", job_id=job_id)
-    return SchedulingOutput(text=answers.told_state(f"Cancelled {name!r}", info["timezone"], ctx.deps.now()), data=done)
+    said = answers.told_state(f"Cancelled {name!r}", info["timezone"], ctx.deps.now(), remarks=done["remarks"])
+    return SchedulingOutput(text=said, data=done)
 
 
 HANDLERS = {"schedule": schedule, "list_jobs": list_jobs, "get_job": get_job, "change_job": change_job, "cancel_job": cancel_job}

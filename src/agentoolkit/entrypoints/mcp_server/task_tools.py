@@ -25,13 +25,13 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
     State,
     TaskOutput,
 )
-from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
+from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL, resuming
 from agentoolkit.system.scheduler.paging import cursor_after
 from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
-TASK_TOOLS = ToolWords("task_id", "config.agentool_name", "scheduler_list_tasks", "scheduler_change_task")
+TASK_TOOLS = ToolWords("task", "task_id", "config.agentool_name", "status", "scheduler_list_tasks", "scheduler_change_task")
 MAX_QUESTION = 2_000
 """Characters of a question. A longer question is not asked: a person must see the whole task to approve it."""
 
@@ -64,6 +64,9 @@ async def add_task(
     """Schedule a task: a tool, a program or an agent's prompt, once or repeating. Look with scheduler_list_tasks before; to alter \
 one, use scheduler_change_task. Answers with the reading, zone and next runs."""
     desk = ctx.deps
+    for name, text in (("when", when), ("cron_expression", cron_expression)):
+        if text is not None and not text.strip():
+            raise InvalidInput("It is empty.", field=name, value=text, remedy="Leave it out, or say when the task is due.")
     if when is not None and cron_expression is not None:
         problem = "Give either when or cron_expression: both say when the task is due."
         raise InvalidInput(problem, field="cron_expression", value=cron_expression, remedy="Leave one of them out.")
@@ -102,7 +105,8 @@ async def remove_task(ctx: Context, task_id: str, confirm: str | None = None) ->
         about = get_caller().name, "remove", job_id, info["version"], info["created_at"]
         desk.codes.check(confirm, question, f"Task {task_id!r} was not removed.", *about)
     done = await desk.scheduler("cancel", job_id=job_id)
-    return TaskOutput(text=answers.told_state(f"Removed {task_id!r}", info["timezone"], desk.now()), data=done)
+    said = answers.told_state(f"Removed {task_id!r}", info["timezone"], desk.now(), remarks=done["remarks"])
+    return TaskOutput(text=said, data=done)
 
 
 async def change_task(
@@ -221,7 +225,7 @@ async def _answer_change(desk: TaskDesk, said: str, done: dict[str, Any]) -> Tas
     question = (
         f"May task {done['job_name']!r} run, {done['words']}? It calls {info['agentool_name']} {printable_json(info['input_data'])} ({why})"
     )
-    text = f"{text}\nA person lets it run: `agentool resume {done['job_name']}`."
+    text = f"{text}\nA person lets it run: `{resuming(done['job_id'])}`."
     return TaskOutput(text=text, data=done, question=question if len(question) <= MAX_QUESTION else None)
 
 

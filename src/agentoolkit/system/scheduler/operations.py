@@ -126,8 +126,11 @@ async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> Sched
     said = [f"Cancelled {result.job_id!r}."]
     if result.running:
         said.append(f"Still running: {', '.join(map(repr, result.running))}; operation 'cancel_execution' ends them.")
+        result.remarks.append("what runs of it goes on to its end")
     if left:
-        said.append(f"Nothing starts {', '.join(map(repr, left))} any more, unless there is such a job again.")
+        idle = f"othing starts {', '.join(map(repr, left))} any more, unless there is such a job again"
+        said.append(f"N{idle}.")
+        result.remarks.append(f"n{idle}")
     return answers.output("cancel", " ".join(said), result)
 
 

@@ -190,10 +190,19 @@ def _reread(job: Job, given: Mapping[str, Any], now: datetime, habits: ReadingHa
     held |= {name: getattr(when, name) for name in ("timezone", *BOUNDS)}
     if "schedule" in given:
         held |= {"schedule_type": None, "anchor": None}
+        if job.is_bounded and (free := _read_unbounded(job, {**held, **given}, given, now, habits)):
+            return free
     elif "start_at" in given:
         held["anchor"] = None
     reading = _read_over(when, {**held, **given}, job.job_id, now, habits)
     return replace(reading, schedule=when) if reading.schedule.same_times(when) else reading
+
+
+def _read_unbounded(job: Job, fields: Mapping[str, Any], given: Mapping[str, Any], now: datetime, habits: ReadingHabits) -> Reading | None:
+    """Read a schedule that does not repeat without the end and the delay that the rules gave a repeating job; None if it repeats."""
+    set_by_rules = {name: value for name, value in {"end_at": None, "jitter": 0.0}.items() if name not in given}
+    reading = _read_over(job.schedule, {**fields, **set_by_rules}, job.job_id, now, habits)
+    return reading if reading.schedule.kind in ("once", "after") else None
 
 
 def _read_over(before: Schedule, given: Mapping[str, Any], job_id: str, now: datetime, habits: ReadingHabits) -> Reading:

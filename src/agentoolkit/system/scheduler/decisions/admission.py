@@ -6,6 +6,7 @@ jobs that act outside wait for a person's approval. Callers cannot set any of th
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -188,11 +189,17 @@ def is_waiting(state: JobState) -> bool:
     return state.status is JobStatus.PAUSED and state.reason.startswith(NEEDS_APPROVAL)
 
 
+def resuming(job_id: str) -> str:
+    """Return the command line by which a person lets a waiting job run. An id that a model chose stays one argument."""
+    return f"agentool resume {shlex.quote(job_id)}"
+
+
 def check_not_waiting(caller: Caller, stored: StoredJob) -> None:
     """Refuse to run or resume a job that waits for approval, unless the caller may approve. Raises `NotPermitted`."""
     if is_waiting(stored.state) and not caller.may("approve"):
         problem = f"Job {stored.job.job_name!r} waits for a person's approval."
-        raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy="Ask the user to resume it at another door.")
+        remedy = f"Ask the user to allow it: by `{resuming(stored.job.job_id)}` in a terminal, or on the dashboard."
+        raise NotPermitted(problem, field="job_id", value=stored.job.job_id, remedy=remedy)
 
 
 def check_work(caller: Caller, work: Work, rules: AdmissionRules, approved: Work | None = None) -> None:

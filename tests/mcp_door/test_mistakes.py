@@ -1,0 +1,102 @@
+"""Mistakes that models make, and what they are told: the field, the value and a way out that the next call can take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.mcp_door.conftest import Connect, text_of
+from tests.mcp_door.test_questions import YES
+
+STAND_UP = {"task_id": "stand up", "config": {"agentool_name": "notification", "input_data": {"operation": "send", "message": "Up"}}}
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+@pytest.mark.parametrize("argument", ["when", "cron_expression"])
+async def test_an_empty_time_is_not_now(connect: Connect, argument: str, blank: str) -> None:
+    """A model that fills what it does not use must not run a task at once by it."""
+    async with connect() as client:
+        refused = await client.call_tool("scheduler_add_task", {**STAND_UP, argument: blank})
+        listed = await client.call_tool("scheduler_list_tasks", {})
+    assert text_of(refused).startswith(f"{argument}: It is empty. Leave it out")
+    assert listed.structured_content["tasks"] == []
+
+
+@pytest.mark.parametrize("action", ["edit", "pause"])
+@pytest.mark.parametrize("blank", ["", "  "])
+async def test_an_empty_end_is_not_today(connect: Connect, action: str, blank: str) -> None:
+    """Neither of a task nor of a pause."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every hour"})
+        refused = await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": action, "until": blank})
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "stand up"})
+    assert text_of(refused).startswith("until: It is empty.")
+    assert shown.structured_content["info"]["state"] == "active"
+
+
+async def test_a_pause_until_never_has_no_end(connect: Connect) -> None:
+    """As the tool's description says, also where the pause had one."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every hour"})
+        for until in ("friday", "Never"):
+            paused = await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "pause", "until": until})
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "stand up"})
+    assert not paused.is_error
+    assert (shown.structured_content["info"]["state"], shown.structured_content["info"]["paused_until"]) == ("paused", None)
+
+
+@pytest.mark.parametrize(("when", "kind"), [("after first", "after"), ("in 200 days", "once"), ("every monday at 9:00", "cron")])
+async def test_a_repeating_task_gets_any_other_time(connect: Connect, when: str, kind: str) -> None:
+    """What the rules add to repeating tasks, an end and a delay, does not stand in the way: a model cannot take it back."""
+    async with connect() as client:
+        for name in ("first", "stand up"):
+            await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": name, "when": "every day at 9:00"})
+        changed = await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "edit", "when": when})
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "stand up"})
+    assert not changed.is_error, text_of(changed)
+    info = shown.structured_content["info"]
+    assert (info["schedule_type"], info["end_at"] is None, info["jitter"] == 0) == (kind, kind != "cron", kind != "cron")
+
+
+async def test_a_list_names_the_argument_that_narrows_it(connect: Connect) -> None:
+    """A list of tasks is narrowed by their status; the five tools of agents call that their state."""
+    async with connect() as client:
+        for number in (1, 2):
+            await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": f"task {number}", "when": f"every day at {number}:00"})
+        listed = await client.call_tool("scheduler_list_tasks", {"limit": 1})
+        none = await client.call_tool("scheduler_list_tasks", {"status": "paused"})
+    assert text_of(listed).endswith("or narrow by status")
+    assert text_of(none).endswith("no tasks")
+
+
+async def test_a_removal_tells_what_nothing_starts_any_more(connect: Connect) -> None:
+    """A task after the removed one stays, and waits for ever."""
+    async with connect([YES]) as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": "first", "when": "every day at 9:00"})
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "after first"})
+        removed = await client.call_tool("scheduler_remove_task", {"task_id": "first"})
+    assert "note: nothing starts 'stand up' any more, unless there is such a job again" in text_of(removed)
+
+
+@pytest.mark.parametrize(("tool", "arguments"), [("change_task", {"action": "resume"}), ("remove_task", {})])
+async def test_what_was_removed_is_told_so(connect: Connect, tool: str, arguments: dict[str, Any]) -> None:
+    """No other task is offered in its place: a model that calls twice would remove that one too."""
+    async with connect([YES]) as client:
+        for name in ("a", "a later"):
+            await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": name, "when": "every day at 9:00"})
+        await client.call_tool("scheduler_remove_task", {"task_id": "a"})
+        again = await client.call_tool(f"scheduler_{tool}", {"task_id": "a", **arguments})
+    told = "task_id: Task 'a' was removed already, on Sun 2026-11-29 14:02 (Europe/Berlin). If it is wanted again, schedule it anew."
+    assert (again.is_error, text_of(again).startswith(told)) == (True, True), text_of(again)
+
+
+@pytest.mark.parametrize("action", ["resume", "run_now"])
+async def test_what_waits_for_a_person_names_the_command(connect: Connect, action: str) -> None:
+    """The user is told what to type; a name with blanks or signs of a shell stays one argument there."""
+    name = "clean up; reboot"
+    async with connect() as client:
+        config = {"agentool_name": "http", "input_data": {"operation": "request", "url": "https://example.com"}}
+        added = await client.call_tool("scheduler_add_task", {"task_id": name, "config": config, "when": "every day at 9:00"})
+        refused = await client.call_tool("scheduler_change_task", {"task_id": name, "action": action})
+    assert text_of(added).endswith("`agentool resume 'clean up; reboot'`.")
+    assert "`agentool resume 'clean up; reboot'` in a terminal" in text_of(refused)
