@@ -344,6 +344,29 @@ async def test_the_name_of_a_job_that_is_over_hands_nobody_its_history(kit: Test
     await job(kit, "plan", PAUL, **given)
 
 
+RUN = {"agentool_name": "notification", "input_data": MAIL}
+
+
+@pytest.mark.parametrize("given", [{"job_id": "payroll"}, {"job_name": "payroll"}, {"job_name": "payroll", "replace": True}])
+async def test_the_id_of_runs_without_a_job_hands_nobody_their_results(kit: TestToolkit, given: dict[str, Any]) -> None:
+    """Code runs AgenTools under ids of its own; no owner finds their results by giving a job such an id."""
+    await call(kit, "run_now", job_id="payroll", **RUN)
+    with pytest.raises(JobExists):
+        await call(kit, "schedule", MARIA, schedule="in 1 hour", **RUN, **given)
+    with pytest.raises(JobNotFound):
+        await call(kit, "list_executions", MARIA, job_id="payroll")
+    assert (await call(kit, "schedule", job_id="payroll", schedule="in 1 hour", **RUN))["created"]
+
+
+async def test_a_run_at_once_is_in_nobodys_history_but_its_owners(kit: TestToolkit) -> None:
+    """A run under the id of a job to come would be told as that job's, and handed to its agent as its last answer."""
+    with pytest.raises(JobNotFound):
+        await call(kit, "run_now", MARIA, job_id="nightly", **RUN)
+    await call(kit, "run_now", MARIA, **RUN)
+    await job(kit, "nightly", PAUL)
+    assert (await call(kit, "list_executions", PAUL, job_id="nightly"))["history"] == []
+
+
 @pytest.mark.parametrize("by", [MARIA, Caller("root", "rest")])
 async def test_a_job_that_is_replaced_stays_its_owners(kit: TestToolkit, by: Caller) -> None:
     """It is counted, seen and run as theirs, with no more scopes than it had; who replaced it is kept beside."""

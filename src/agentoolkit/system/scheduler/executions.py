@@ -105,7 +105,7 @@ class ExecutionService:
         """Return the job of this id, if there is one. Refuse work that the caller may not run.
 
         Raises:
-            JobNotFound: The job belongs to another owner.
+            JobNotFound: The job belongs to another owner, or there is none and the caller is no administrator.
             NotPermitted: The caller may run nothing here, or the job or its target waits for approval.
         """
         check_write(get_caller(), self._parts.admission)
@@ -113,10 +113,15 @@ class ExecutionService:
         if stored is not None:
             stored = await self._lookup.job(stored.job.job_id)
             check_not_waiting(caller, stored)
-        elif job_id and (former := await self._store.find_cancelled(job_id)) and former.job.job_id == job_id:
-            self._lookup.check_owner(former.job, job_id)
+        elif job_id and not caller.is_admin and not await self._had(job_id):
+            await self._lookup.job(job_id)  # refuses: a later job of this id, of anybody's, would take the run for one of its own
         check_work(caller, work, self._parts.admission, stored.job.work if stored else None)
         return stored
+
+    async def _had(self, job_id: str) -> bool:
+        """Tell whether the caller had a job of exactly this id, which was cancelled: the history under it is the caller's."""
+        former = await self._store.find_cancelled(job_id)
+        return former is not None and former.job.job_id == job_id and get_caller().owns(former.job.owner)
 
     async def run_claimed(self, execution_ids: Sequence[str]) -> None:
         """Claim executions by their ids, as a worker does, and run them until their outcomes are written."""

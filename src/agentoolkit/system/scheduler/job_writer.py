@@ -22,6 +22,8 @@ from agentoolkit.system.scheduler.schedules import Reading
 
 logger = logging.getLogger(__name__)
 
+_ANOTHER = "Choose another job_id and job_name."
+
 
 class Added(NamedTuple):
     """The result of scheduling or changing a job."""
@@ -101,19 +103,22 @@ class JobWriter:
         """Return an identical live job. Raises `JobExists` if a different one has the id or name."""
         for taken in (await self._store.find(job.job_id), await self._store.find(job.job_name)):
             if taken and taken.state.status is not JobStatus.DONE:
-                _check_visible(taken, job, "Choose another job_id and job_name.")
+                _check_visible(taken, job, _ANOTHER)
                 if taken.job.job_id == job.job_id and taken.job.same_as(job):
                     return taken
                 raise JobExists.taken(taken.job.job_id, taken.job.job_name, "job_id", job.job_id)
         return None
 
     async def check_former(self, job: Job) -> None:
-        """Refuse an id whose history belongs to another owner's job that is over. Raises `JobExists`."""
+        """Refuse an id whose history belongs to another owner's job that is over, or to no job. Raises `JobExists`."""
         if get_caller().is_admin:
             return
         for former in (await self._store.find(job.job_id), await self._store.find_cancelled(job.job_id)):
             if former is not None and former.job.job_id == job.job_id:
-                _check_visible(former, job, "Choose another job_id and job_name.")
+                _check_visible(former, job, _ANOTHER)
+                return
+        if await self._store.executions(job.job_id, 1, with_results=False):  # only administrators run something under an id without a job
+            raise _taken(job, _ANOTHER)
 
     async def check_name(self, job: Job) -> None:
         """Refuse a name that another live job has. Raises `JobExists`."""
@@ -176,5 +181,9 @@ def check_owner_meant(job: Job) -> None:
 def _check_visible(taken: StoredJob, job: Job, remedy: str) -> None:
     """Refuse another owner's job without revealing more than that the name is in use. Raises `JobExists`."""
     if not get_caller().owns(taken.job.owner):
-        raise JobExists(f"The name {excerpt(job.job_name)} is taken.", field="job_name", value=job.job_name, remedy=remedy)
+        raise _taken(job, remedy)
     check_owner_meant(taken.job)
+
+
+def _taken(job: Job, remedy: str) -> JobExists:
+    return JobExists(f"The name {excerpt(job.job_name)} is taken.", field="job_name", value=job.job_name, remedy=remedy)
