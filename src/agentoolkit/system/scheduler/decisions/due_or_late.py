@@ -7,8 +7,8 @@ that are skipped together share one record, which counts them.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
-from agentoolkit.system.scheduler.ports import Begins, none_begins
+from agentoolkit.system.scheduler.ports import Begins, Claimed, none_begins
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
@@ -97,7 +97,7 @@ def decide(job: Job, state: JobState, now: datetime, unfinished: int, owner: str
         return Decision((), state._replace(status=JobStatus.BROKEN, reason=f"its due times cannot be computed: {error!r}"))
     passed_over, chosen = _choose(scribe, times)
     room = runs_left(job, state)
-    all_wait = _run_in_turn(job.policies, chosen, now)
+    all_wait = run_in_turn(job.policies, chosen, now)
     runs, records = start_or_skip(scribe, map(scribe.starts, chosen), unfinished, room, all_wait=all_wait)
     exhausted = times.following is None or runs >= room
     status, following = (JobStatus.DONE, None) if exhausted else (JobStatus.ACTIVE, times.following)
@@ -211,11 +211,22 @@ def runs_left(job: Job, state: JobState) -> float:
     return math.inf if job.policies.max_runs is None else job.policies.max_runs - state.runs
 
 
-def _run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -> bool:
-    """Tell whether these due times run one after another, so that none is skipped by overlap.
+def run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) -> bool:
+    """Tell whether these due times run one after another, so that none is skipped by overlap and none replaces another.
 
     With ``catch_up: all`` late due times do; without coalescing, several due times of one claim do.
     """
     if policies.catch_up == "all":
         return len(times) > 1 or any((now - due).total_seconds() > GRACE for due in times)
     return policies.catch_up is None and not policies.coalesce and len(times) > 1
+
+
+def replacing(claimed: Iterable[Claimed], now: datetime) -> Sequence[str]:
+    """Return the jobs whose executions of one claim replace older ones (``overlap: cancel_running``): they are not caught up."""
+    times: defaultdict[str, list[datetime]] = defaultdict(list)
+    policies: dict[str, Policies] = {}
+    for job, execution in claimed:
+        if job is not None and job.policies.overlap == "cancel_running" and not execution.finished:
+            policies[job.job_id] = job.policies
+            times[job.job_id].append(execution.scheduled_at)
+    return [job_id for job_id, due in times.items() if not run_in_turn(policies[job_id], due, now)]

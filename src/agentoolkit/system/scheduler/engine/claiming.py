@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from agentoolkit.failure_log import log_failure
 from agentoolkit.portions import in_portions
+from agentoolkit.system.scheduler.decisions.due_or_late import replacing
 from agentoolkit.system.scheduler.engine.clock_interface import RETRY_SECONDS, Alarms
 from agentoolkit.system.scheduler.engine.dispatch import Dispatch
 from agentoolkit.system.scheduler.event_loops import OwnedTasks, all_done
@@ -131,7 +132,7 @@ class Claiming:
                 log_failure(logger, "Looking for the executions that a claim has begun failed; trying again soon")
                 self._unanswered.append((reserved, at))
             else:
-                await self._start(begun, reserved)
+                await self._start(begun, reserved, at)
                 self._dispatch.active.in_doubt = True  # take-overs since then skipped the reserved executions
 
     async def _claim_together(self, due: Sequence[Due]) -> None:
@@ -152,15 +153,16 @@ class Claiming:
         if self._dispatch.leading and not self._stopped:
             for job_id, at in claims.next_times:  # the other jobs' alarms have rung, so there are none to remove
                 self._clock.set_alarm(job_id, at)
-        await self._start(claims.records, reserved)
+        await self._start(claims.records, reserved, now)
         if self._unanswered:
             await self.find_unanswered()
 
-    async def _start(self, claimed: Sequence[Claimed], reserved: frozenset[str]) -> None:
-        """Start executions: those already begun at once, the rest when there is room. Release those that were begun in vain."""
+    async def _start(self, claimed: Sequence[Claimed], reserved: frozenset[str], at: datetime) -> None:
+        """Start executions claimed at an instant: those begun at once, the rest when there is room. Release those begun in vain."""
+        jobs = replacing(claimed, at)
         try:
             for each in claimed:
-                self._dispatch.start(each)
+                self._dispatch.start(each, replaces=each.execution.job_id in jobs)
         finally:
             self._reserved.let_go(reserved)
         if reserved:

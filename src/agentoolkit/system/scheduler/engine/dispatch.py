@@ -67,15 +67,18 @@ class Dispatch:
         """Tell whether this process takes care of an execution. Called from the store's thread too."""
         return execution_id in self.active or execution_id in self.waiting
 
-    def start(self, claimed: Claimed) -> None:
-        """Run a claimed execution as soon as there is room. One that has ended already is only published."""
+    def start(self, claimed: Claimed, *, replaces: bool = False) -> None:
+        """Run a claimed execution as soon as there is room. One that has ended already is only published.
+
+        With `replaces`, older due times of its job are cancelled to make room for it.
+        """
         job, execution = claimed
         status, execution_id = execution.status, execution.execution_id
         if status not in UNFINISHED:
             self._events.execution_changed(execution, job.owner if job else "")
         elif job is not None and not self._stopping and not self._suspended and execution_id not in self.active:
             policies, parts = job.policies, self._parts
-            if policies.overlap == "cancel_running" and execution.trigger == "schedule" and execution.attempt == 1:
+            if replaces:
                 self.cancelling.cancel_replaced(job, execution_id)
             route = parts.route_of(policies, job.job_name)
             if parts.lack_of(job.agentool_name, route):
