@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any, Literal
 
 import pytest
@@ -109,3 +111,11 @@ async def test_a_broken_contract_is_recorded(spans: InMemorySpanExporter, inject
     with pytest.raises(InvalidOutput):
         await injector.run("relay", {"operation": "lie"})
     assert only(spans).status.status_code is StatusCode.ERROR
+
+
+async def test_a_call_is_made_while_another_thread_imports_opentelemetry(
+    monkeypatch: pytest.MonkeyPatch, injector: Injector, counter: AgenTool[Any]
+) -> None:
+    """Such as the client of Redis in its own thread: the module is there, and its names are not yet."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", ModuleType("opentelemetry.trace"))
+    assert (await injector.run("counter", {"operation": "add", "name": "a", "by": 3})).value == 3

@@ -262,10 +262,9 @@ class Injector:
 def _is_traced() -> bool:
     """Tell whether a tracer provider is set. Without one a span is useless, and would double the cost of a call.
 
-    OpenTelemetry is looked up, not imported: code that sets a provider has imported it.
+    OpenTelemetry is looked up, not imported: code that sets a provider has imported it. Another thread may be in the middle of that.
     """
-    trace = sys.modules.get("opentelemetry.trace")
-    return _names_tracing or (trace is not None and trace._TRACER_PROVIDER is not None)
+    return _names_tracing or getattr(sys.modules.get("opentelemetry.trace"), "_TRACER_PROVIDER", None) is not None
 
 
 @cache
