@@ -23,6 +23,8 @@ STEP_PREFIX = "!step:"
 """Begins a text, or a part of one, that is replaced by the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
 """Characters that replace the references of one input, and characters of the results of one sequence, in total. See `SizeBudget`."""
+MAX_DEPTH = 200
+"""Levels of lists and objects in which references are looked for, and of a value that replaces one. Pydantic reads as many of JSON text."""
 _EACH = 8
 """Characters counted for each value besides its text: about the memory that holds it."""
 _EACH_HOLDER = 32
@@ -94,18 +96,29 @@ class FilledText(Inert):
         return made
 
 
-def inert(value: Any) -> Any:
+def inert(value: Any, depth: int = MAX_DEPTH) -> Any:
     """Return a copy of a value in which no text counts as a reference.
 
     A stranger may have written a tool's answer: in another tool's input it must not look anything up.
+
+    Raises:
+        InvalidInput: It is nested more than `depth` deep, or holds itself.
     """
     if isinstance(value, str):
         return Inert(value) if PREFIX in value or STEP_PREFIX in value else value
     if isinstance(value, Mapping):
-        return {key: inert(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+        _check_depth(depth)
+        return {key: inert(item, depth - 1) for key, item in cast("Mapping[Any, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [inert(item) for item in cast("list[Any]", value)]
+        _check_depth(depth)
+        return [inert(item, depth - 1) for item in cast("list[Any]", value)]
     return value
+
+
+def _check_depth(left: int) -> None:
+    if left == 0:
+        problem = f"It is nested more than {MAX_DEPTH} deep, or holds itself."
+        raise InvalidInput(problem, remedy="Give plain JSON values, none of which is part of itself.")
 
 
 def taken(value: Any, budget: SizeBudget) -> Any:
@@ -218,7 +231,8 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
     References of a job that the data schedules stay; see `belongs_to_new_job`.
 
     Raises:
-        InvalidInput: A text as a whole is a malformed reference, its AgenTool returned no value, or the values are too large together.
+        InvalidInput: A text as a whole is a malformed reference, its AgenTool returned no value, the values are too large together,
+            or something is nested more than `MAX_DEPTH` deep.
         AgenToolError: As the referenced AgenTool.
     """
     budget = SizeBudget()
@@ -226,14 +240,19 @@ async def resolve_references(data: Any, injector: Injector) -> Any:
     return Resolved(filled) if isinstance(data, Resolved) else filled
 
 
-async def _fill(data: Any, injector: Injector, budget: SizeBudget) -> Any:
+async def _fill(data: Any, injector: Injector, budget: SizeBudget, depth: int = MAX_DEPTH) -> Any:
     if isinstance(data, str):
         return await _fill_text(data, injector, budget) if has_references(data) else data
     if isinstance(data, Mapping):
+        _check_depth(depth)
         items = cast("Mapping[str, Any]", data)
-        return {key: value if belongs_to_new_job(items, key) else await _fill(value, injector, budget) for key, value in items.items()}
+        return {
+            key: value if belongs_to_new_job(items, key) else await _fill(value, injector, budget, depth - 1)
+            for key, value in items.items()
+        }
     if isinstance(data, (list, tuple)):
-        return [await _fill(item, injector, budget) for item in cast("list[Any]", data)]
+        _check_depth(depth)
+        return [await _fill(item, injector, budget, depth - 1) for item in cast("list[Any]", data)]
     return data
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.errors import excerpt
-from agentool.references import MAX_FILLED, PREFIX, SizeBudget, check_references, has_references, resolve_references
+from agentool.references import MAX_DEPTH, MAX_FILLED, PREFIX, SizeBudget, check_references, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -352,3 +352,42 @@ JOB = {"schedule": "1 day", "agentool_name": "http", "input_data": {"token": "!r
 async def test_references_of_a_job_that_is_scheduled_are_its_own(data: dict[str, Any]) -> None:
     """A job that is written in the data looks its references up itself, when it runs."""
     assert await resolve_references(data, Injector()) == data
+
+
+def itself() -> dict[str, Any]:
+    """Return an object that is its own part."""
+    whole: dict[str, Any] = {"name": "circle"}
+    whole["part"] = [whole]
+    return whole
+
+
+def nested(levels: int, inmost: Any) -> Any:
+    """Return a value within as many lists."""
+    held = inmost
+    for _ in range(levels):
+        held = [held]
+    return held
+
+
+@pytest.mark.parametrize("data", [itself(), nested(MAX_DEPTH + 1, 1), nested(100_000, 1)], ids=["circle", "a level too deep", "very deep"])
+async def test_input_that_has_no_end_is_refused(data: Any) -> None:
+    """Python's own error for it would name nothing."""
+    with pytest.raises(InvalidInput, match="nested more than 200 deep, or holds itself"):
+        await resolve_references(data, Injector())
+
+
+@pytest.mark.parametrize("data", [itself(), nested(100_000, 1)], ids=["circle", "very deep"])
+async def test_a_value_that_has_no_end_is_refused(data: Any) -> None:
+    """Whether it is nested too deeply or is too large, as what holds itself is."""
+    injector = Injector()
+    create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps={"endless": {"value": data}}, injector=injector)
+    with pytest.raises(InvalidInput, match=r"or holds itself|more than 10,000,000 characters"):
+        await resolve_references(["!ref:shelf:endless"], injector)
+
+
+async def test_a_reference_is_replaced_as_deep_as_input_goes() -> None:
+    """The deepest text is filled in, with a value that is as deep itself."""
+    injector = Injector()
+    create_agentool("shelf", ShelfInput, {"get": shelf_get}, deps={"a:b": {"value": nested(MAX_DEPTH, 1)}}, injector=injector)
+    filled = await resolve_references(nested(MAX_DEPTH, "!ref:shelf:a:b"), injector)
+    assert str(filled) == str(nested(2 * MAX_DEPTH, 1))
