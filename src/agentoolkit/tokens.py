@@ -20,6 +20,8 @@ from agentoolkit.time_source import TimeSource
 PREFIX = "agt"
 SCOPES: tuple[Scope, ...] = ("read", "write", "approve", "admin")
 MAX_LISTED = 1_000
+MAX_LIFETIME = timedelta(days=36_500)
+"""Longest lifetime of a token that expires. Much more is beyond the last date that Python has."""
 _READ: frozenset[Scope] = frozenset({"read"})
 _USED_EVERY = timedelta(minutes=1)
 """Shortest time between two writes of a token's last use."""
@@ -80,7 +82,7 @@ class Tokens:
         """Create a token and return it with its text, which cannot be read again.
 
         Raises:
-            InvalidInput: A scope is unknown, the name is not allowed, or the lifetime is none.
+            InvalidInput: A scope is unknown, the name is not allowed, or the lifetime is none or more than `MAX_LIFETIME`.
         """
         given: frozenset[Scope] = frozenset(scopes)
         if not given or not given <= set(SCOPES):
@@ -90,8 +92,8 @@ class Tokens:
             raise InvalidInput(problem, field="scope", value=unknown, remedy=remedy)
         if not name.strip() or len(name) > MAX_NAME or not name.isprintable():
             raise InvalidInput(f"A name has 1 to {MAX_NAME} printable characters.", field="name", value=name)
-        if lifetime is not None and lifetime <= timedelta(0):
-            raise InvalidInput("It would have expired already.", field="days", value=lifetime / timedelta(days=1), remedy="Give more.")
+        if lifetime is not None:
+            _check_lifetime(lifetime)
         secret = secrets.token_urlsafe(32)
         now = self._time.now()
         token = Token(
@@ -211,6 +213,15 @@ class SqlTokens:
         await self._database.open()
         rows = await self._database.read(lambda session: session.rows(_ALL, {"limit": MAX_LISTED}))
         return [_token(row) for row in rows]
+
+
+def _check_lifetime(lifetime: timedelta) -> None:
+    days = lifetime / timedelta(days=1)
+    if days <= 0:
+        raise InvalidInput("It would have expired already.", field="days", value=days, remedy="Give more.")
+    if lifetime > MAX_LIFETIME:
+        remedy = "Leave it out for a token that never expires."
+        raise InvalidInput(f"A token lasts at most {MAX_LIFETIME.days:,} days.", field="days", value=days, remedy=remedy)
 
 
 def _token(row: Row) -> Token:
