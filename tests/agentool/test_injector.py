@@ -463,6 +463,67 @@ def test_what_fails_to_be_made_is_tried_again(injector: Injector) -> None:
     assert injector.get("door").name == "door"
 
 
+def test_what_registers_nothing_is_a_mistake_of_the_application(injector: Injector) -> None:
+    """It is named, at each use, and the name stays."""
+    injector.register_lazily("door", lambda: None)
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match=r"was to register the AgenTool 'door', and did not. Let it call create_agentool"):
+            injector.get("door")
+    assert "door" in injector
+
+
+# Ordinary mistakes
+
+
+@pytest.mark.parametrize("name", [{"operation": "do"}, ["one"], 1, None], ids=type)
+async def test_what_is_no_name_is_refused(injector: Injector, counter: AgenTool[Any], name: Any) -> None:
+    """As where name and input have changed places."""
+    for call in (injector.run(name, "one"), injector.refusals(name, "one")):
+        with pytest.raises(UnknownAgenTool, match=r"An AgenTool is called by its name, not by .*injector.run\(name, input\)") as refused:
+            await call
+        assert refused.value.value == name
+
+
+@pytest.mark.parametrize("given", ["door", HANDLERS, DoorInput], ids=type)
+def test_what_is_no_agentool_is_refused(injector: Injector, counter: AgenTool[Any], given: Any) -> None:
+    """And leaves nothing behind."""
+    with pytest.raises(ConfigurationError, match=r"is not an AgenTool. Make one with create_agentool"):
+        injector.register(given)
+    with pytest.raises(ConfigurationError, match="is not an AgenTool"), injector.override("counter", given):
+        raise AssertionError
+    with injector.override("counter", counter):
+        assert injector.get("counter") is counter
+    assert injector.get("counter") is counter
+
+
+def test_an_injector_may_be_cleared_inside_an_override(injector: Injector, counter: AgenTool[Any]) -> None:
+    """The block ends like any other."""
+    with injector.override("counter", counter):
+        injector.clear()
+    assert injector.names() == []
+
+
+def test_threads_share_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that asks for it while another one makes it waits, and gets the same."""
+    begun, made = Event(), list[Injector]()
+
+    class Slow(Injector):
+        def __init__(self) -> None:
+            made.append(self)
+            begun.set()
+            second.join(0.05)  # it waits for this one
+            super().__init__()
+
+    monkeypatch.setattr("agentool.core.injector._default", None)
+    monkeypatch.setattr("agentool.core.injector.Injector", Slow)
+    with ThreadPoolExecutor(2) as threads:
+        second = Thread(target=lambda: (begun.wait(5), get_injector()))
+        second.start()
+        first = threads.submit(get_injector).result()
+        second.join(5)
+    assert made == [first]
+
+
 # Blocks that overlap
 
 

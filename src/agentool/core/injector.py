@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from functools import cache
-from threading import RLock
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentool.context import RunContext
@@ -55,8 +55,9 @@ class Injector:
         """Make an AgenTool callable by its name. The same definition again, as from a notebook's cell, replaces the earlier one.
 
         Raises:
-            ConfigurationError: Another AgenTool has this name.
+            ConfigurationError: Another AgenTool has this name, or it is not an AgenTool.
         """
+        _check_kind(agentool)
         with self._lock:
             there = self._registered.get(agentool.name)
             if agentool.name in self._builders or not (there is None or there is agentool or _is_same_again(there, agentool)):
@@ -108,6 +109,8 @@ class Injector:
             return self._agentools[name][0]
         except KeyError:
             return self._build(name)[0]
+        except TypeError:  # it cannot be a key
+            raise _no_name(name) from None
 
     def names(self) -> Sequence[str]:
         """Return the names of all AgenTools, sorted, without building any."""
@@ -118,7 +121,12 @@ class Injector:
 
     @contextmanager
     def override(self, name: str, agentool: AgenTool[Any]) -> Generator[None]:
-        """Let another AgenTool answer to a name inside a ``with`` block. Blocks may overlap: each exit removes its own."""
+        """Let another AgenTool answer to a name inside a ``with`` block. Blocks may overlap: each exit removes its own.
+
+        Raises:
+            ConfigurationError: It is not an AgenTool.
+        """
+        _check_kind(agentool)
         entry = (agentool,)  # the same AgenTool twice is two entries
         with self._lock:
             self._overrides.setdefault(name, []).append(entry)
@@ -127,7 +135,7 @@ class Injector:
             yield
         finally:
             with self._lock:
-                stack = self._overrides[name]
+                stack = self._overrides.get(name, [])  # none after `clear`
                 stack[:] = [other for other in stack if other is not entry]
                 self._update(name)
 
@@ -150,7 +158,11 @@ class Injector:
         if isinstance(data, Resolved):
             with values_unshown():
                 return await self.run(name, dict(data))
-        agentool, context = self._agentools.get(name) or self._build(name)
+        try:
+            found = self._agentools.get(name)
+        except TypeError:  # it cannot be a key
+            raise _no_name(name) from None
+        agentool, context = found or self._build(name)
         try:
             validated = agentool.validate(data)
         except InvalidInput as refused:
@@ -224,6 +236,8 @@ class Injector:
         return context
 
     def _build(self, name: str) -> tuple[AgenTool[Any], RunContext[Any]]:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  callers may be unchecked
+            raise _no_name(name)
         with self._lock:
             if name not in self:
                 self._look_further()
@@ -234,7 +248,10 @@ class Injector:
                 raise UnknownAgenTool(f"No AgenTool is named {excerpt(name)}.", field="agentool_name", value=name, remedy=remedy)
             try:
                 build()
-                return self._agentools[name]
+                if name in self._agentools:
+                    return self._agentools[name]
+                problem = f"{build!r} was to register the AgenTool {name!r}, and did not."
+                raise ConfigurationError(problem, remedy=f"Let it call create_agentool({name!r}, …, injector=…) with this injector.")
             except BaseException:
                 self._builders[name] = build
                 raise
@@ -257,6 +274,18 @@ class Injector:
             self._agentools.pop(name, None)
         else:
             self._agentools[name] = agentool, RunContext(agentool.deps, self, name)
+
+
+def _check_kind(given: object) -> None:
+    from agentool.agentool import AgenTool
+
+    if not isinstance(given, AgenTool):
+        raise ConfigurationError(f"{excerpt(given)} is not an AgenTool.", value=given, remedy="Make one with create_agentool.")
+
+
+def _no_name(given: object) -> UnknownAgenTool:
+    problem = f"An AgenTool is called by its name, not by {excerpt(given)}."
+    return UnknownAgenTool(problem, field="agentool_name", value=given, remedy="Write `injector.run(name, input)`.")
 
 
 def _is_traced() -> bool:
@@ -303,6 +332,7 @@ def _invalid_output(name: str, operation: Operation, output: object) -> InvalidO
 
 # The only global state, besides the event loop of `run_sync`: the injector that `get_injector` returns if none is activated.
 _default: Injector | None = None
+_creation = Lock()
 _activations: ContextVar[tuple[tuple[Injector], ...]] = ContextVar("agentool_injectors", default=())
 
 
@@ -312,5 +342,7 @@ def get_injector() -> Injector:
     if activations := _activations.get():
         return activations[-1][0]
     if _default is None:
-        _default = Injector()
+        with _creation:  # two threads must not get two
+            if _default is None:
+                _default = Injector()
     return _default
