@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic_ai import Agent
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.models.function import FunctionModel
+from tests.agents.test_approvals import Bank, decide, history, parked
 from tests.agents.test_callers import MAIL, MARIA, call, info, job
 
-from agentool.caller import Caller
+from agentool.caller import Caller, acting_as
+from agentoolkit.actions.agent import register_agent
+from agentoolkit.agents.errors import NoSuchApproval
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL
-from agentoolkit.system.scheduler.errors import ExecutionFailed, NotPermitted
+from agentoolkit.system.scheduler.errors import ExecutionFailed, InvalidJob, NotPermitted
 from agentoolkit.testing import TestToolkit
 
 FETCH = {"agentool_name": "http", "input_data": {"operation": "request", "method": "GET", "url": "https://example.org/"}}
@@ -147,3 +155,63 @@ async def test_an_approved_job_runs_as_often_as_was_approved(kit: TestToolkit) -
     same = (await info(kit, "j"))["state"]
     await call(kit, "update", MARIA, job_id="j", schedule="every 3 hours")
     assert (same, (await info(kit, "j"))["state"]) == ("active", "paused")
+
+
+async def thanks(kit: TestToolkit, **fields: Any) -> list[str]:
+    """Schedule the prompt of another agent as job ``k``; return the prompts that its model gets."""
+    prompts: list[str] = []
+
+    async def respond(messages: list[Any], _: Any) -> ModelResponse:
+        prompts.append(str(messages[-1].parts[-1].content))
+        return ModelResponse(parts=[TextPart("done")])
+
+    register_agent("b", Agent(FunctionModel(respond)))
+    prompt = {"operation": "run", "agent": "b", "prompt": "Thank the bank"}
+    await call(kit, "schedule", job_name="k", agentool_name="agent", input_data=prompt, **fields)
+    return prompts
+
+
+async def test_nobody_takes_the_place_of_the_run_that_goes_on(kit: TestToolkit) -> None:
+    """An owner who starts it before a person has decided would leave the approved call unmade."""
+    bank = Bank()
+    with acting_as(MARIA):
+        approval_id = await parked(kit, bank)
+    with pytest.raises(InvalidJob, match="run_key"):
+        await call(kit, "start_run", MARIA, job_id="j", run_key=f"approval-{approval_id}")
+    await decide(kit, "approve", approval_id)
+    assert bank.paid == [5]
+
+
+@pytest.mark.parametrize("started", [{"run_key": "approval-{}"}, {"execution_id": "k@x@requested-approval-{}"}], ids=["key", "replay"])
+async def test_an_approval_is_used_by_its_own_job_only(kit: TestToolkit, started: dict[str, str]) -> None:
+    """Another job neither makes the approved call nor goes on with the conversation in which it was asked for."""
+    bank = Bank()
+    approval_id = await parked(kit, bank)
+    await thanks(kit, schedule="in 9 hours")
+    approvals = kit.injector.get("agent").deps.parked.approvals
+    found = await approvals.get(approval_id)
+    assert found is not None
+    assert await approvals.decide(replace(found, status="approved"))
+    operation = "start_run" if "run_key" in started else "run_now"
+    with suppress(ExecutionFailed):
+        await call(kit, operation, job_id="k", **{name: value.format(approval_id) for name, value in started.items()})
+    await kit.clock.let_run()
+    await kit.scheduler.lifecycle.wait_idle()
+    assert bank.paid == []
+    with pytest.raises(NoSuchApproval):  # decided already: but it lets the run go on that was cut off
+        await decide(kit, "approve", approval_id)
+    await kit.clock.let_run()
+    await kit.scheduler.lifecycle.wait_idle()
+    assert bank.paid == [5]
+    assert (await history(kit))[-1]["status"] == "success"
+
+
+async def test_a_job_after_one_that_was_approved_runs_its_own_prompt(kit: TestToolkit) -> None:
+    """The id of its execution tells what it comes after; that is not what it was approved for."""
+    bank = Bank()
+    approval_id = await parked(kit, bank)
+    prompts = await thanks(kit, schedule="after j")
+    await decide(kit, "approve", approval_id)
+    await kit.clock.let_run()
+    await kit.scheduler.lifecycle.wait_idle()
+    assert (bank.paid, prompts) == ([5], ["Thank the bank"])

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from agentoolkit.database.database import Database, Session
 from agentoolkit.database.times import micros
+from agentoolkit.system.scheduler.execution_ids import APPROVED, requested_execution_id
 
 Status = Literal["pending", "approved", "denied"]
 
@@ -49,7 +50,12 @@ class Approval:
     @property
     def run_key(self) -> str:
         """Run key of the execution in which the run goes on. The key keeps a second one from starting."""
-        return f"approval-{self.approval_id}"
+        return f"{APPROVED}{self.approval_id}"
+
+    @property
+    def goes_on_as(self) -> str:
+        """The id of the execution in which the run goes on."""
+        return requested_execution_id(self.job_id, self.run_key)
 
     @property
     def call_ids(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from agentoolkit.agents.errors import AgentError, NoSuchApproval, NotAllowed
 from agentoolkit.agents.registry import AgentTask, RunSummary
 from agentoolkit.endings import EndedEarly
 from agentoolkit.system.scheduler import current_execution
+from agentoolkit.system.scheduler.execution_ids import APPROVED, requested_execution_id
 from agentoolkit.system.scheduler.execution_records import Execution
 from agentoolkit.time_source import TimeSource
 
@@ -26,8 +27,8 @@ MAX_LISTED = 100
 _PAGE = 100
 """Approvals that are read at a time."""
 _ASK_A_PERSON = "Ask a person to decide it: by `agentool approvals` in a terminal, or on the dashboard."
-_GOES_ON = "@requested-approval-"
-"""Separates job id and approval id in the id of an execution in which a parked run goes on."""
+_GOES_ON = requested_execution_id("", APPROVED)
+"""Follows the job's id, and begins what follows it, in the id of an execution in which a parked run goes on."""
 
 
 class Parked(EndedEarly):
@@ -119,10 +120,11 @@ class ParkedRuns:
 
     async def decided_for(self, execution: Execution | None) -> Approval | None:
         """Return the decided approval with which this execution resumes a parked run; None for any other execution."""
-        if execution is None or _GOES_ON not in execution.execution_id:
+        # Further on in an id it is what another execution did, after which or again this one runs.
+        if execution is None or not execution.execution_id.removeprefix(execution.job_id).startswith(_GOES_ON):
             return None
         approval = await self.approvals.get(execution.execution_id.partition(_GOES_ON)[2])
-        if approval is None or approval.status == "pending":
+        if approval is None or approval.status == "pending" or execution.execution_id != approval.goes_on_as:
             raise NoSuchApproval("What this run waits for is not decided.", field="approval_id", value=execution.execution_id)
         return approval
 
@@ -144,8 +146,7 @@ class ParkedRuns:
     async def _went_on(self, approval: Approval) -> bool:
         """Tell whether the execution in which a decided run goes on has ended. Start it if a process died before it did."""
         await self._go_on(approval)
-        execution_id = f"{approval.job_id}{_GOES_ON}{approval.approval_id}"
-        return (await self.jobs.ask("get_execution", execution_id=execution_id))["finished_at"] is not None
+        return (await self.jobs.ask("get_execution", execution_id=approval.goes_on_as))["finished_at"] is not None
 
     async def _set_deadline(self, approval: Approval) -> None:
         """Schedule the denial as a job, so that it survives this process."""

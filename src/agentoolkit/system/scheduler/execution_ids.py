@@ -14,6 +14,8 @@ _asked = count()
 _NOW = "now-"
 _RETRY = "retry-"
 _REPLAY = "-replay-"
+APPROVED = "approval-"
+"""Begins the keys of executions in which runs go on that waited for a person. Only the application gives such keys."""
 _AFTER = "after-"
 _AFTER_ANY = "any-"
 _MAX_MARK = 180

@@ -17,6 +17,7 @@ from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
 from agentoolkit.system.scheduler.execution_ids import (
+    APPROVED,
     asked_execution_id,
     execution_id,
     job_id_of,
@@ -160,6 +161,7 @@ class ExecutionService:
             remedy = "A key is any text of yours; the same one never starts a second run."
             raise InvalidJob("Give either a key or the execution that is repeated.", field="run_key", value=key, remedy=remedy)
         if key is not None:
+            _check_key(key)
             return requested_execution_id(job_id, checked_id(key))
         repeated = await self.get(origin or "")
         if repeated.job_id != job_id:
@@ -298,3 +300,10 @@ class ExecutionService:
                 engine.dispatch.start(Claimed(job, execution))
         found_now = [await self._store.execution(execution.execution_id) for execution in wanted]
         return Backfill(len(new), Counter(execution.status.value for execution in found_now if execution), len(due))
+
+
+def _check_key(key: str) -> None:
+    """Refuse a key of the application's own: who is no administrator would take the place of a run that a person approves."""
+    if key.startswith(APPROVED) and not get_caller().is_admin:
+        problem = f"Keys that begin with {APPROVED!r} are the application's own."
+        raise InvalidJob(problem, field="run_key", value=key, remedy="Give another one.")
