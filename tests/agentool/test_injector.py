@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event, Thread, current_thread, main_thread
 from types import ModuleType
 from typing import Any, Literal
@@ -437,6 +437,29 @@ def test_a_lazy_agentool_is_made_at_first_use(injector: Injector) -> None:
     assert ("door" in injector, list(injector.names()), made) == (True, ["door"], [])
     assert injector.get("door") is injector.get("door")
     assert [agentool.name for agentool in injector.catalog()] == made == ["door"]
+
+
+LOOKS: dict[str, Callable[[Injector], bool]] = {
+    "in": lambda injector: "door" in injector,
+    "names": lambda injector: list(injector.names()) == ["door"],
+    "get": lambda injector: injector.get("door").name == "door",
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_a_thread_finds_a_lazy_agentool_that_another_one_makes(injector: Injector, look: Callable[[Injector], bool]) -> None:
+    """A worker's store looks for it from a thread of its own, and would leave the execution to another worker."""
+    with ThreadPoolExecutor() as threads:
+        looks: list[Future[bool]] = []
+
+        def build() -> None:
+            looks.append(threads.submit(look, injector))
+            wait(looks, timeout=0.1)  # whoever waits until it is made does not answer here
+            create_agentool("door", DoorInput, HANDLERS, injector=injector)
+
+        injector.register_lazily("door", build)
+        injector.get("door")
+        assert looks[0].result(10)
 
 
 def test_the_name_of_a_lazy_agentool_is_taken(injector: Injector) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from agentool import AgenTool, BaseOperationInput, Injector, InvalidInput, InvalidOutput, RunContext, create_agentool
-from agentool.core.injector import _tracer
+from agentool.core.spans import tracer
 
 
 class RelayInput(BaseOperationInput):
@@ -35,9 +35,9 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
-    _tracer.cache_clear()
+    tracer.cache_clear()
     yield exporter
-    _tracer.cache_clear()
+    tracer.cache_clear()
 
 
 @pytest.fixture

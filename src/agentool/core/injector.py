@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from functools import cache
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentool.context import RunContext
+from agentool.core.spans import is_traced, tracer
 from agentool.errors import (
     AgenToolError,
     ConfigurationError,
@@ -25,16 +23,11 @@ from agentool.errors import (
 from agentool.references import Resolved
 
 if TYPE_CHECKING:
-    from opentelemetry.trace import Tracer
-
     from agentool.agentool import AgenTool
     from agentool.base import BaseOperationInput
     from agentool.operations import Operation
 
     Tool = TypeVar("Tool", bound=AgenTool[Any])
-
-_names_tracing = "OTEL_PYTHON_TRACER_PROVIDER" in os.environ
-"""True if an environment variable asks OpenTelemetry for a tracer provider."""
 
 
 class Injector:
@@ -114,10 +107,14 @@ class Injector:
 
     def names(self) -> Sequence[str]:
         """Return the names of all AgenTools, sorted, without building any."""
-        return sorted({*self._agentools, *self._builders})
+        with self._lock:
+            return sorted({*self._agentools, *self._builders})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._agentools or name in self._builders
+        if name in self._agentools:
+            return True
+        with self._lock:  # another thread may be building it
+            return name in self._agentools or name in self._builders
 
     @contextmanager
     def override(self, name: str, agentool: AgenTool[Any]) -> Generator[None]:
@@ -170,10 +167,10 @@ class Injector:
                 refused.also = await agentool.refused_besides(data, refused, self)
             raise
         operation = agentool.operation(validated)
-        if _is_traced():
+        if is_traced():
             from opentelemetry.trace import use_span
 
-            with use_span(_tracer().start_span(f"{name}.{operation.name}"), end_on_exit=True):
+            with use_span(tracer().start_span(f"{name}.{operation.name}"), end_on_exit=True):
                 return await _call(operation, context, validated)
         output = await operation.handler(context, **operation.arguments(validated))
         if not isinstance(output, operation.output_classes):
@@ -286,21 +283,6 @@ def _check_kind(given: object) -> None:
 def _no_name(given: object) -> UnknownAgenTool:
     problem = f"An AgenTool is called by its name, not by {excerpt(given)}."
     return UnknownAgenTool(problem, field="agentool_name", value=given, remedy="Write `injector.run(name, input)`.")
-
-
-def _is_traced() -> bool:
-    """Tell whether a tracer provider is set. Without one a span is useless, and would double the cost of a call.
-
-    OpenTelemetry is looked up, not imported: code that sets a provider has imported it. Another thread may be in the middle of that.
-    """
-    return _names_tracing or getattr(sys.modules.get("opentelemetry.trace"), "_TRACER_PROVIDER", None) is not None
-
-
-@cache
-def _tracer() -> Tracer:
-    from opentelemetry import trace
-
-    return trace.get_tracer("agentool")
 
 
 async def _call(operation: Operation, context: RunContext[Any], validated: BaseOperationInput) -> Any:
