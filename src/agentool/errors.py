@@ -90,6 +90,11 @@ class AgenToolError(Exception):
     def __str__(self) -> str:
         return self._message(self.field, self.problem)
 
+    def one_by_one(self) -> Iterable[AgenToolError]:
+        """Return this refusal and all further ones of the same call, each without those after it."""
+        others, self.also = self.also, ()
+        return (self, *(each for other in others for each in other.one_by_one()))
+
     def _message(self, field: str | None, problem: str) -> str:
         where = f"{field}: " if field else ""
         is_said_later = any(other.remedy == self.remedy for other in self.also)
@@ -117,10 +122,13 @@ class Refusals:
         return True
 
     def raise_all(self) -> None:
-        """Raise the first refusal, with the others as its ``also``. Without refusals do nothing."""
-        if self._errors:
-            first, *others = self._errors
-            first.also = (*first.also, *others)
+        """Raise the first refusal, with the others as its ``also``, each once. Without refusals do nothing."""
+        told: dict[tuple[str | None, str], AgenToolError] = {}
+        for error in (each for found in self._errors for each in found.one_by_one()):
+            told.setdefault((error.field, error.problem), error)
+        if told:
+            first, *others = told.values()
+            first.also = tuple(others)
             raise first
 
 

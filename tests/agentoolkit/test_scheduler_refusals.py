@@ -264,6 +264,23 @@ async def test_all_that_is_wrong_is_told_at_once(scheduler):
         assert all(word in str(error) for word in ("whenever", "nobody", "dor"))
 
 
+@pytest.mark.parametrize("operation", ["schedule", "update", "preview"])
+async def test_a_wrong_zone_hides_no_wrong_schedule(scheduler, operation):
+    """Both are named, whether a job is new, changed or only looked at."""
+    await scheduler("schedule", job_id="there", **GOOD)
+    asked = {"schedule": {**GOOD, "job_id": "x"}, "update": {"job_id": "there"}, "preview": {}}[operation]
+    error = await refusal(scheduler, operation, {**asked, "schedule": "whenever", "timezone": "Mars"})
+    assert [each.field for each in (error, *error.also)] == ["timezone", "schedule"]
+    assert ("'Mars'" in str(error), "'whenever'" in str(error)) == (True, True)
+
+
+@pytest.mark.parametrize(("when", "told"), [("today at 0:01", ["timezone"]), ("2020-01-01", ["timezone", "schedule"])])
+async def test_a_time_that_passed_in_some_zones_only_is_no_fault_of_a_wrong_zone(scheduler, when, told):
+    """Whether it has passed is known for the right zone alone; what passed years ago has passed everywhere."""
+    error = await refusal(scheduler, "schedule", {**GOOD, "schedule": when, "timezone": "Mars"})
+    assert [each.field for each in (error, *error.also)] == told
+
+
 @pytest.mark.parametrize("operation", ["schedule", "update"])
 async def test_an_unknown_field_is_told_with_all_else(scheduler, operation):
     """A schedule that cannot be read, a gate without its tool, a field that there is not: in one refusal, and nothing is done."""

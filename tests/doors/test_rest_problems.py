@@ -37,6 +37,29 @@ async def test_a_missing_field_is_called_as_the_caller_calls_it(api: Api) -> Non
     assert refused["detail"] == "name: is required and missing."
 
 
+WRONG = {"timezone": "Mars", "agentool_name": "queue", "input_data": {"operation": "lst_queues"}}
+
+
+@pytest.mark.parametrize("lacks", ["schedule", "name"])
+@pytest.mark.parametrize("wrong", [{}, {"schedule": 5}])
+async def test_a_missing_field_hides_no_other_fault(api: Api, lacks: str, wrong: dict[str, Any]) -> None:
+    """Nor does one of a wrong type: nobody corrects in rounds."""
+    body = {name: value for name, value in {**DAILY, **wrong, **WRONG}.items() if name != lacks}
+    refused = await api("POST", "/tasks", status=422, json=body)
+    expected = {lacks, "timezone", "input_data.operation", *(wrong.keys() & body.keys())}
+    assert {each["field"] for each in refused["errors"]} == expected
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"end_at": "2040-01-01T00:00:00Z"}, {"input_data": {"operation": "enqueue", "queue_name": "!ref:after:x"}}]
+)
+async def test_nothing_is_said_of_what_was_put_in_for_a_missing_field(api: Api, more: dict[str, Any]) -> None:
+    """A task that lacks its schedule alone lacks its schedule alone."""
+    body = {name: value for name, value in {**DAILY, **more}.items() if name != "schedule"}
+    refused = await api("POST", "/tasks", status=422, json=body)
+    assert [each["field"] for each in refused["errors"]] == ["schedule"]
+
+
 async def test_a_refused_parameter_says_its_value(api: Api) -> None:
     """In a query as in a body."""
     refused = await api("GET", "/tasks?status=activ", status=422)

@@ -100,3 +100,22 @@ async def test_what_waits_for_a_person_names_the_command(connect: Connect, actio
         refused = await client.call_tool("scheduler_change_task", {"task_id": name, "action": action})
     assert text_of(added).endswith("`agentool resume 'clean up; reboot'`.")
     assert "`agentool resume 'clean up; reboot'` in a terminal" in text_of(refused)
+
+
+async def test_all_that_is_wrong_is_told_at_once(connect: Connect) -> None:
+    """A priority in capitals, a zone, a time and a misspelt field of the tool: one refusal, each fault once."""
+    config = {"agentool_name": "notification", "input_data": {"operation": "send", "mesage": "Up"}}
+    wrong = {"task_id": "x", "config": config, "when": "every dya", "timezone": "Mars", "priority": "HIGH"}
+    async with connect() as client:
+        refused = text_of(await client.call_tool("scheduler_add_task", wrong))
+    for fault in ("priority: ", "timezone: there is no time zone 'Mars'", "when: 'dya' is not understood", "config.input_data.mesage: "):
+        assert refused.count(fault) == 1, refused
+
+
+async def test_a_wrong_zone_is_told_once(connect: Connect) -> None:
+    """Though both times of the edit are read in it."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        wrong = {"when": "every dya", "until": "someday", "timezone": "Mars"}
+        refused = text_of(await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "edit", **wrong}))
+    assert [refused.count(fault) for fault in ("timezone: ", "when: 'dya'", "until: 'someday'")] == [1, 1, 1], refused

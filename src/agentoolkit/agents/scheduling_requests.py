@@ -12,6 +12,7 @@ from agentool.errors import ConfigurationError, InvalidInput, Refusals
 from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, find_job, find_twin
+from agentoolkit.system.scheduler.checks import checked_input
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobStatus
 
@@ -57,6 +58,7 @@ async def create_job(
         await check_when(desk, schedule, zone)
     with refusals.collect():
         called = await target
+        _check_input(desk, called, called.input_data)
     with refusals.collect():
         end = await read_end(desk, until, zone)
     refusals.raise_all()
@@ -98,7 +100,7 @@ async def edit_job(
     """
     job_id = await find_job(desk, name)
     info = (await desk.scheduler("get_job", job_id=job_id))["info"]
-    called, end = await _read_changes(desk, target(info), when, until, timezone or info["timezone"])
+    called, end = await _read_changes(desk, target(info), info, when, until, timezone or info["timezone"])
     done = await desk.scheduler(
         "update",
         called={"input_data": called.field if called else "", "job_name": "new_name"},
@@ -114,7 +116,7 @@ async def edit_job(
 
 
 async def _read_changes(
-    desk: Desk, target: Awaitable[JobTarget | None], when: str | None, until: str | None, zone: str
+    desk: Desk, target: Awaitable[JobTarget | None], info: Mapping[str, Any], when: str | None, until: str | None, zone: str
 ) -> tuple[JobTarget | None, dict[str, Any]]:
     """Return what a job is to call, and its end as fields of ``update``. All refusals are raised together."""
     refusals, called, end = Refusals(), None, dict[str, Any]()
@@ -122,7 +124,8 @@ async def _read_changes(
         if when is not None:
             await check_when(desk, when, zone)
     with refusals.collect():
-        called = await target
+        if (called := await target) is not None:
+            _check_input(desk, called, _edited_input(info, called))
     with refusals.collect():
         end = await _changed_end(desk, until, zone)
     refusals.raise_all()
@@ -157,11 +160,9 @@ def _stands(action: str, name: str, done: Mapping[str, Any], zone: str) -> str:
 
 
 async def check_when(desk: Desk, when: str, zone: str | None) -> None:
-    """Refuse a bare duration: nobody can tell whether '30m' is meant once or again and again."""
-    if _SAYS_REPEATING.match(when):
-        return
+    """Refuse what cannot be read, and a bare duration: nobody can tell whether '30m' is meant once or again and again."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
-    if read["schedule_type"] == "interval":
+    if read["schedule_type"] == "interval" and not _SAYS_REPEATING.match(when):
         problem = f"{when!r} does not say whether it is meant once or again and again."
         length = read["words"].removeprefix("every ")
         counted = length if length[:1].isdigit() else f"1 {length}"
@@ -231,6 +232,12 @@ def tool_target(desk: Desk, tool: str, data: Mapping[str, Any] | None, field: st
     if len(operations) == 1:
         given.setdefault("operation", next(iter(operations)))
     return JobTarget(tool, given, field, is_whole)
+
+
+def _check_input(desk: Desk, called: JobTarget, data: dict[str, Any]) -> None:
+    """Refuse an input that its tool would refuse, also where the schedule is refused."""
+    with desk.in_own_words({"input_data": called.field}):
+        checked_input(called.agentool_name, data, desk.calls)
 
 
 def _edited_input(info: Mapping[str, Any], called: JobTarget) -> dict[str, Any]:

@@ -62,6 +62,8 @@ class ReadingHabits:
 
 
 _PLAIN_HABITS = ReadingHabits()
+_OUTERMOST_ZONES = ("Etc/GMT+12", "Etc/GMT-14")
+"""The zones in which a day begins last and first."""
 
 
 def read_schedule(
@@ -94,14 +96,34 @@ def read_schedule(
     """
     _check(text, now)
     timezone = habits.timezone if timezone is None else timezone
-    given = zone_named(timezone) if timezone is not None else None
+    read = text if text.isascii() or is_after(text) else plain(text)
+    try:
+        given = zone_named(timezone) if timezone is not None else None
+    except InvalidSchedule as refused:
+        refused.also = _faults_in_every_zone(read, now, kind, jitter_key, habits)
+        raise
     assumed = given or machine_zone()
-    phrase = _phrase(text if text.isascii() or is_after(text) else plain(text), now, kind, assumed, jitter_key, habits)
+    phrase = _phrase(read, now, kind, assumed, jitter_key, habits)
     zone, zone_remarks = _settle_zone(phrase, given, assumed)
     schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
     _check_it_fires(schedule, now, text)
     words = describe(schedule)
     return Reading(schedule, answered_in(phrase.language, words) if phrase.language else words, (*phrase.remarks, *zone_remarks))
+
+
+def _faults_in_every_zone(
+    text: str, now: datetime, kind: Kind | None, jitter_key: str, habits: ReadingHabits
+) -> tuple[InvalidSchedule, ...]:
+    """Return what is wrong with a text whatever its zone is: what has passed in one zone may be to come in another."""
+    faults: list[InvalidSchedule] = []
+    for zone in ("UTC", *_OUTERMOST_ZONES):
+        try:
+            _phrase(text, now, kind, zone, jitter_key, habits)
+        except InvalidSchedule as fault:
+            faults.append(fault)
+        else:
+            return ()
+    return tuple(faults[:1])
 
 
 def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_key: str, habits: ReadingHabits) -> Phrase:
