@@ -60,7 +60,7 @@ async def probe_run(ctx: RunContext[Probe], number: int = 0, data: dict[str, Any
     return await ctx.deps.run(number=number, data=data)
 
 
-class RequestTools:
+class Asking:
     """Calls the scheduler of a toolkit, and its queues, as a user would."""
 
     def __init__(self, injector: Injector) -> None:
@@ -116,6 +116,6 @@ def probe(kit: TestToolkit) -> Iterator[Probe]:
 
 
 @pytest.fixture
-def scheduler(kit: TestToolkit, probe: Probe) -> RequestTools:
+def scheduler(kit: TestToolkit, probe: Probe) -> Asking:
     """The scheduler of the toolkit, which can run ``probe``."""
-    return RequestTools(kit.injector)
+    return Asking(kit.injector)

@@ -28,7 +28,7 @@ versions = ["1.2", "1.3"]
 YAML = "smtp:\n  host: other.example.org\nat: 12:30\ncountry: no\n"
 
 
-class RequestTools:
+class Asking:
     def __init__(self, folder: Path) -> None:
         (folder / "a.toml").write_text(TOML)
         (folder / "b.yaml").write_text(YAML)
@@ -46,11 +46,11 @@ class RequestTools:
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> RequestTools:
-    return RequestTools(tmp_path)
+def ask(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
 
 
-async def test_runtime_before_environment_before_file_before_default(ask: RequestTools):
+async def test_runtime_before_environment_before_file_before_default(ask: Asking):
     """Each layer answers where those above it have nothing, and is named."""
     answers = [await ask.get("smtp.port", default=1), await ask.get("smtp.timeout", default=1)]
     ask.environment["AGENTOOL_CONFIG__SMTP__PORT"] = "26"
@@ -60,12 +60,12 @@ async def test_runtime_before_environment_before_file_before_default(ask: Reques
     assert answers == [(25, "file"), (1, "default"), (26, "environment"), (27, "runtime")]
 
 
-async def test_a_later_file_counts_before_an_earlier_one(ask: RequestTools):
+async def test_a_later_file_counts_before_an_earlier_one(ask: Asking):
     """What the second file has is taken from it, all else from the first."""
     assert [await ask.get(key) for key in ("smtp.host", "debug")] == [("other.example.org", "file"), (True, "file")]
 
 
-async def test_values_keep_their_types(ask: RequestTools):
+async def test_values_keep_their_types(ask: Asking):
     """Lists stay lists, dates become ISO text, and YAML's oddities are what they look like."""
     values = [(await ask.get(key))[0] for key in ("smtp.tls.versions", "since", "at", "country")]
     assert values == [["1.2", "1.3"], "2030-01-01", "12:30", "no"]
@@ -90,47 +90,47 @@ def test_variables_are_typed(text: str, value: Any):
     assert typed(text) == value
 
 
-async def test_a_key_with_a_hyphen_has_a_variable(ask: RequestTools):
+async def test_a_key_with_a_hyphen_has_a_variable(ask: Asking):
     """A hyphen in a key is an underscore in its variable."""
     ask.environment["AGENTOOL_CONFIG__MAX_SIZE"] = "3"
     assert await ask.get("max-size") == (3, "environment")
 
 
-async def test_a_namespace_stands_before_the_key(ask: RequestTools):
+async def test_a_namespace_stands_before_the_key(ask: Asking):
     """Namespace and key are the dotted key."""
     await ask("set", namespace="billing", key="currency", value="EUR")
     assert await ask.get("billing.currency") == ("EUR", "runtime")
     assert (await ask("get", namespace="smtp.tls", key="versions")).key == "smtp.tls.versions"
 
 
-async def test_delete_uncovers_the_layer_below(ask: RequestTools):
+async def test_delete_uncovers_the_layer_below(ask: Asking):
     """What was set is taken back, and the file answers again; other layers are not changed."""
     await ask("set", key="debug", value=False)
     assert [(await ask("delete", key="debug")).deleted for _ in range(2)] == [True, False]
     assert await ask.get("debug") == (True, "file")
 
 
-async def test_a_falsy_value_can_be_deleted(ask: RequestTools):
+async def test_a_falsy_value_can_be_deleted(ask: Asking):
     """0, false and empty text are values like others."""
     for value in (0, False, ""):
         await ask("set", key="x", value=value)
         assert (await ask("delete", key="x")).deleted
 
 
-async def test_a_missing_key_names_the_nearest(ask: RequestTools):
+async def test_a_missing_key_names_the_nearest(ask: Asking):
     """Without a default, a missing key is a KeyError that names what was probably meant."""
     with pytest.raises(ConfigKeyNotFound, match=r"'smtp\.host'") as caught:
         await ask("get", key="smtp.hots")
     assert isinstance(caught.value, KeyError)
 
 
-async def test_a_section_is_no_value(ask: RequestTools):
-    """RequestTools for a section names the keys in it."""
+async def test_a_section_is_no_value(ask: Asking):
+    """Asking for a section names the keys in it."""
     with pytest.raises(ConfigKeyNotFound, match=r"section, with smtp\.host, smtp\.password"):
         await ask("get", key="smtp")
 
 
-async def test_list_shows_keys_values_and_layers(ask: RequestTools):
+async def test_list_shows_keys_values_and_layers(ask: Asking):
     """Every key below the prefix is listed once, with the value that counts."""
     ask.environment["AGENTOOL_CONFIG__SMTP__HOST"] = "env.example.org"
     ask.environment["AGENTOOL_CONFIG__SMTP__RETRIES"] = "2"
@@ -145,7 +145,7 @@ async def test_list_shows_keys_values_and_layers(ask: RequestTools):
     }
 
 
-async def test_secrets_are_not_shown_but_given(ask: RequestTools):
+async def test_secrets_are_not_shown_but_given(ask: Asking):
     """A secret is redacted in lists and in the answer to set, inside values too; get, and so a reference, gives it."""
     answer = await ask("set", key="api", value={"url": "https://u:pw@example.org", "token": "t"})
     assert answer.value == {"url": "https://u:[redacted]@example.org", "token": "[redacted]"}
@@ -153,7 +153,7 @@ async def test_secrets_are_not_shown_but_given(ask: RequestTools):
 
 
 @pytest.mark.parametrize("key", ["", ".a", "a.", "a..b", "a b"])
-async def test_what_is_no_key_is_refused(ask: RequestTools, key: str):
+async def test_what_is_no_key_is_refused(ask: Asking, key: str):
     """A key is names with single dots between them."""
     with pytest.raises(InvalidInput, match="key"):
         await ask("get", key=key)
@@ -191,7 +191,7 @@ def test_a_missing_file_is_told_at_once(tmp_path: Path):
 # Sections
 
 
-async def test_a_section_that_is_set_answers_for_all_that_is_in_it(ask: RequestTools):
+async def test_a_section_that_is_set_answers_for_all_that_is_in_it(ask: Asking):
     """After `set smtp` its keys are those that were set, and no file's show through; `delete` uncovers them."""
     await ask("set", key="smtp", value={"host": "new", "tls": {"on": True}})
     assert [await ask.get("smtp.host"), await ask.get("smtp.tls.on")] == [("new", "runtime"), (True, "runtime")]
@@ -201,7 +201,7 @@ async def test_a_section_that_is_set_answers_for_all_that_is_in_it(ask: RequestT
     assert (await ask.get("smtp.port"))[1] == "file"
 
 
-async def test_a_key_set_after_its_section_changes_the_section(ask: RequestTools):
+async def test_a_key_set_after_its_section_changes_the_section(ask: Asking):
     """And a section set after its key replaces the key: the latest word counts."""
     await ask("set", key="smtp", value={"host": "new", "port": 1})
     await ask("set", key="smtp.port", value=2)
@@ -212,13 +212,13 @@ async def test_a_key_set_after_its_section_changes_the_section(ask: RequestTools
     assert await ask.get("smtp") == ({"host": "other"}, "runtime")
 
 
-async def test_a_section_in_a_variable_answers_for_its_keys(ask: RequestTools):
+async def test_a_section_in_a_variable_answers_for_its_keys(ask: Asking):
     """JSON in a variable is a section like any other."""
     ask.environment["AGENTOOL_CONFIG__QUEUE"] = '{"name": "q"}'
     assert await ask.get("queue.name") == ("q", "environment")
 
 
-async def test_an_empty_variable_is_not_set(ask: RequestTools):
+async def test_an_empty_variable_is_not_set(ask: Asking):
     """The file answers, for `get` and for `list`."""
     ask.environment["AGENTOOL_CONFIG__SMTP__PORT"] = ""
     assert await ask.get("smtp.port") == (25, "file")

@@ -25,7 +25,7 @@ from agentoolkit.wiring import Toolkit
 START = "2030-01-01T00:00:00+00:00"
 
 
-class RequestTools:
+class Asking:
     def __init__(self, **settings: Any) -> None:
         self.clock = ManualTime(START)
         self.service = LogService(LogSettings(**{"console": False, **settings}), self.clock)
@@ -43,15 +43,15 @@ class RequestTools:
 
 
 @pytest.fixture
-async def ask() -> AsyncIterator[RequestTools]:
-    ask = RequestTools()
+async def ask() -> AsyncIterator[Asking]:
+    ask = Asking()
     yield ask
     await ask.service.close()
 
 
 @pytest.fixture
-async def ask_file(tmp_path: Path) -> AsyncIterator[RequestTools]:
-    ask = RequestTools(file=tmp_path / "logs" / "a.log", file_size=1_000, files=2)
+async def ask_file(tmp_path: Path) -> AsyncIterator[Asking]:
+    ask = Asking(file=tmp_path / "logs" / "a.log", file_size=1_000, files=2)
     yield ask
     await ask.service.close()
 
@@ -60,7 +60,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-async def test_a_record_is_as_it_was_logged(ask: RequestTools):
+async def test_a_record_is_as_it_was_logged(ask: Asking):
     """Time, level, logger, message and data are remembered."""
     await ask.log("sent", "WARNING", data={"report": 7}, logger_name="reports.daily")
     (record,) = (await ask("read")).records
@@ -68,13 +68,13 @@ async def test_a_record_is_as_it_was_logged(ask: RequestTools):
     assert record.model_dump() == expected
 
 
-async def test_levels_let_through_what_is_at_or_above_them(ask: RequestTools):
+async def test_levels_let_through_what_is_at_or_above_them(ask: Asking):
     """By default DEBUG is not logged, INFO is, and the answer says so."""
     assert [await ask.log(level, level) for level in ("DEBUG", "INFO", "CRITICAL")] == [False, True, True]
     assert await ask.messages() == ["INFO", "CRITICAL"]
 
 
-async def test_a_logger_has_the_level_of_the_nearest_above_it(ask: RequestTools):
+async def test_a_logger_has_the_level_of_the_nearest_above_it(ask: Asking):
     """A level holds for a logger and for those below it, and one set further down counts more."""
     await ask("set_level", level="ERROR", logger_name="reports")
     await ask("set_level", level="DEBUG", logger_name="reports.daily")
@@ -82,7 +82,7 @@ async def test_a_logger_has_the_level_of_the_nearest_above_it(ask: RequestTools)
     assert [await ask.log("x", "INFO", logger_name=name) for name in names] == [False, False, True, True]
 
 
-async def test_the_level_of_all_loggers(ask: RequestTools):
+async def test_the_level_of_all_loggers(ask: Asking):
     """Without a name the level is that of all loggers that have none of their own."""
     await ask("set_level", level="ERROR")
     assert [await ask.log("x", level) for level in ("WARNING", "ERROR")] == [False, True]
@@ -100,7 +100,7 @@ async def test_the_level_of_all_loggers(ask: RequestTools):
     ],
 )
 @pytest.mark.parametrize("source", ["memory", "file"])
-async def test_read_by_level_logger_and_text(ask_file: RequestTools, wanted: dict[str, Any], expected: list[str], source: str):
+async def test_read_by_level_logger_and_text(ask_file: Asking, wanted: dict[str, Any], expected: list[str], source: str):
     """Memory and file answer alike: the last records that fit, the oldest first."""
     await ask_file.log("started", logger_name="a")
     await ask_file.log("Disk full", "ERROR", logger_name="a.b", data={"disk": "sda"})
@@ -110,13 +110,13 @@ async def test_read_by_level_logger_and_text(ask_file: RequestTools, wanted: dic
 
 async def test_memory_holds_the_last_records():
     """Of more records than are remembered, the last are."""
-    ask = RequestTools(memory=2)
+    ask = Asking(memory=2)
     for n in range(4):
         await ask.log(str(n))
     assert await ask.messages() == ["2", "3"]
 
 
-async def test_a_file_has_a_json_object_a_line(ask_file: RequestTools, tmp_path: Path):
+async def test_a_file_has_a_json_object_a_line(ask_file: Asking, tmp_path: Path):
     """Everything is in the file once the log is closed, a message of two lines in one."""
     await ask_file.log("one\ntwo", data={"ü": [1]})
     await ask_file.service.close()
@@ -124,7 +124,7 @@ async def test_a_file_has_a_json_object_a_line(ask_file: RequestTools, tmp_path:
     assert (line["message"], line["data"]) == ("one\ntwo", {"ü": [1]})
 
 
-async def test_files_rotate_and_the_oldest_go(ask_file: RequestTools, tmp_path: Path):
+async def test_files_rotate_and_the_oldest_go(ask_file: Asking, tmp_path: Path):
     """No file grows beyond its size, so many old ones are kept, and reading goes through all of them."""
     for n in range(60):
         await ask_file.log(str(n))
@@ -136,20 +136,20 @@ async def test_files_rotate_and_the_oldest_go(ask_file: RequestTools, tmp_path: 
     assert len(found) > 10
 
 
-async def test_what_is_no_record_in_the_file_is_left_out(ask_file: RequestTools, tmp_path: Path):
+async def test_what_is_no_record_in_the_file_is_left_out(ask_file: Asking, tmp_path: Path):
     """Lines that somebody else wrote do no harm."""
     (tmp_path / "logs/a.log").write_text('garbage\n{"level": "INFO"}\n[1]\n\xff\n')
     await ask_file.log("mine")
     assert await ask_file.messages(source="file") == ["mine"]
 
 
-async def test_reading_a_file_that_is_not_written_is_refused(ask: RequestTools):
+async def test_reading_a_file_that_is_not_written_is_refused(ask: Asking):
     """Without a file, the refusal names the setting."""
     with pytest.raises(InvalidInput, match="log_file"):
         await ask("read", source="file")
 
 
-async def test_logging_goes_on_after_close(ask_file: RequestTools, tmp_path: Path):
+async def test_logging_goes_on_after_close(ask_file: Asking, tmp_path: Path):
     """A record after `close` begins anew, at the end of the same file."""
     for n in range(2):
         await ask_file.log(str(n))
@@ -157,7 +157,7 @@ async def test_logging_goes_on_after_close(ask_file: RequestTools, tmp_path: Pat
     assert [line["message"] for line in lines(tmp_path / "logs/a.log")] == ["0", "1"]
 
 
-async def test_closing_leaves_no_thread(ask_file: RequestTools):
+async def test_closing_leaves_no_thread(ask_file: Asking):
     """The thread starts with the first record that is written, and ends with `close`."""
     before = set(threading.enumerate())
     await ask_file.log("x")
@@ -167,7 +167,7 @@ async def test_closing_leaves_no_thread(ask_file: RequestTools):
     assert (len(during), left) == (1, set())
 
 
-async def test_a_slow_disk_does_not_hold_up_who_logs(ask_file: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_a_slow_disk_does_not_hold_up_who_logs(ask_file: Asking, monkeypatch: pytest.MonkeyPatch):
     """While nothing can be written, records are remembered, those beyond the queue are counted, and memory is bounded."""
     may_write = threading.Event()
     monkeypatch.setattr(writing, "MAX_WAITING", 5)
@@ -182,7 +182,7 @@ async def test_a_slow_disk_does_not_hold_up_who_logs(ask_file: RequestTools, mon
 @pytest.mark.parametrize("form", ["text", "json"])
 async def test_the_console_has_one_line_a_record(capsys: pytest.CaptureFixture[str], form: str):
     """On standard error each record is one line, in either form, and a line break in it cannot forge another."""
-    ask = RequestTools(console=True, format=form)
+    ask = Asking(console=True, format=form)
     await ask.log("one\n2030 ERROR forged", data={"a": 1})
     await ask.service.close()
     (line,) = capsys.readouterr().err.splitlines()
@@ -190,7 +190,7 @@ async def test_the_console_has_one_line_a_record(capsys: pytest.CaptureFixture[s
     assert expected[form] in line
 
 
-async def test_secrets_are_neither_remembered_nor_written(ask_file: RequestTools, tmp_path: Path):
+async def test_secrets_are_neither_remembered_nor_written(ask_file: Asking, tmp_path: Path):
     """A secret by its name, within the message or in a URL is nowhere to be found."""
     data = {"user": {"apiKey": "s1", "name": "n"}, "list": [{"password": "s2"}], "url": "postgresql://u:s3@host/db"}
     await ask_file.log('login with token=s4 and Authorization: Bearer s5, "password": "s6"', data=data)
@@ -208,7 +208,7 @@ ORDERS = "\x1b]0;x\x07\x0b\x0c\x1c\x85\x9b2J\u2028\u2029\n"
 @pytest.mark.parametrize("field", ["message", "logger_name", "data"])
 async def test_nothing_in_a_record_begins_another_line(capsys: pytest.CaptureFixture[str], form: str, field: str):
     """Neither message, logger nor data can forge a record, or give orders to the terminal; a file is as safe."""
-    ask = RequestTools(console=True, format=form)
+    ask = Asking(console=True, format=form)
     hostile = f"a{ORDERS}2030 ERROR forged"
     await ask.log(**{"message": "x", field: {hostile: hostile} if field == "data" else hostile})
     await ask.service.close()
@@ -220,7 +220,7 @@ async def test_nothing_in_a_record_begins_another_line(capsys: pytest.CaptureFix
 
 @pytest.mark.parametrize("source", ["memory", "file"])
 @pytest.mark.parametrize("text", ["müller", 'say "hi"', "c:\\temp", "日本", "1.5"])
-async def test_text_is_found_as_it_was_logged(ask_file: RequestTools, source: str, text: str):
+async def test_text_is_found_as_it_was_logged(ask_file: Asking, source: str, text: str):
     """Letters of all alphabets, quotes and backslashes are found, in the message and in the data."""
     await ask_file.log("other")
     await ask_file.log(f"it is {text.upper()} there")
@@ -230,7 +230,7 @@ async def test_text_is_found_as_it_was_logged(ask_file: RequestTools, source: st
 
 
 @pytest.mark.parametrize("source", ["memory", "file"])
-async def test_keys_and_values_that_json_does_not_have_are_logged_as_text(ask_file: RequestTools, source: str):
+async def test_keys_and_values_that_json_does_not_have_are_logged_as_text(ask_file: Asking, source: str):
     """A key that is no text, a set, an object, and lists without bottom, fail neither the record nor a later read."""
     endless: list[Any] = []
     endless.append(endless)
@@ -247,7 +247,7 @@ async def test_keys_and_values_that_json_does_not_have_are_logged_as_text(ask_fi
         '{"time": "t", "level": "INFO", "logger_name": "a", "message": "m", "data": [1]}',
     ],
 )
-async def test_an_odd_line_of_the_file_costs_one_line(ask_file: RequestTools, tmp_path: Path, line: str):
+async def test_an_odd_line_of_the_file_costs_one_line(ask_file: Asking, tmp_path: Path, line: str):
     """A line with a level or fields of another kind is left out, and the others are read."""
     (tmp_path / "logs/a.log").write_text(f"{line}\n")
     await ask_file.log("mine")
@@ -260,7 +260,7 @@ async def test_an_odd_line_of_the_file_costs_one_line(ask_file: RequestTools, tm
 async def test_a_file_in_the_home_folder_is_written_and_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """`~` means the same when the log is written and when it is read."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    ask = RequestTools(file=Path("~/l.log"))
+    ask = Asking(file=Path("~/l.log"))
     await ask.log("kept")
     assert await ask.messages(source="file") == ["kept"]
     await ask.service.close()
@@ -271,10 +271,10 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("")
     for wrong in (tmp_path / "file/a.log", tmp_path):
         with pytest.raises(ConfigurationError, match=r"log_file: The log file .* cannot be written"):
-            RequestTools(file=wrong)
+            Asking(file=wrong)
 
 
-async def test_records_logged_while_it_closes_are_written(ask_file: RequestTools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_records_logged_while_it_closes_are_written(ask_file: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """What comes after the thread's last look is in the file all the same, and nothing is counted as dropped."""
     output = ask_file.service._output
     await ask_file.log("before")
@@ -402,7 +402,7 @@ def test_a_notification_is_on_the_console_in_the_file_and_to_be_read(tmp_path: P
     assert ran.stderr.count("INFO agentoolkit.notifications: Meeting reminder") == 1
 
 
-async def test_reading_what_is_remembered_survives_a_thread_that_logs(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_reading_what_is_remembered_survives_a_thread_that_logs(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """Threads of databases and functions log at any time: what came before the reading is told."""
     await ask.log("first")
     await ask.log("second")
@@ -416,13 +416,13 @@ async def test_reading_what_is_remembered_survives_a_thread_that_logs(ask: Reque
     assert await ask.messages() == ["first", "second"]
 
 
-async def test_a_level_that_is_set_meanwhile_disturbs_no_thread_that_logs(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_a_level_that_is_set_meanwhile_disturbs_no_thread_that_logs(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """Whoever logs goes by the levels that there were when it began."""
     monkeypatch.setattr(service, "is_below", lambda *names: ask.service.set_level("ERROR", f"new.{len(ask.service._levels)}"))
     assert await ask.log("told")
 
 
-async def test_the_lowest_level_is_found_while_another_is_set(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_the_lowest_level_is_found_while_another_is_set(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """As the package's loggers ask for it in one thread while another sets a level."""
 
     class Numbers(dict[str, int]):

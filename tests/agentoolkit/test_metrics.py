@@ -21,7 +21,7 @@ from agentoolkit.system.scheduler.execution_records import Execution, ExecutionS
 from agentoolkit.testing import TestToolkit
 
 
-class RequestTools:
+class Asking:
     def __init__(self, registry: Registry | None = None) -> None:
         self.injector = Injector()
         create_metrics_agent(Metrics(registry or Registry()), injector=self.injector)
@@ -34,8 +34,8 @@ class RequestTools:
 
 
 @pytest.fixture
-def ask() -> RequestTools:
-    return RequestTools()
+def ask() -> Asking:
+    return Asking()
 
 
 def parsed(text: str) -> dict[str, float]:
@@ -56,26 +56,26 @@ def parsed(text: str) -> dict[str, float]:
 # Counting
 
 
-async def test_a_counter_counts(ask: RequestTools):
+async def test_a_counter_counts(ask: Asking):
     """By one, or by what is given."""
     values = [(await ask("increment", name="a", **by)).value for by in ({}, {"value": 2.5})]
     assert values == [1, 3.5]
 
 
-async def test_a_counter_does_not_fall(ask: RequestTools):
+async def test_a_counter_does_not_fall(ask: Asking):
     """A negative step is refused, and 'set' is named."""
     with pytest.raises(InvalidInput, match="'set'"):
         await ask("increment", name="a", value=-1)
 
 
-async def test_a_gauge_is_what_was_set_last(ask: RequestTools):
+async def test_a_gauge_is_what_was_set_last(ask: Asking):
     """It rises and falls."""
     for value in (3, -2.5):
         await ask("set", name="a", value=value)
     assert (await ask("get", name="a")).value == -2.5
 
 
-async def test_a_histogram_counts_by_bucket(ask: RequestTools):
+async def test_a_histogram_counts_by_bucket(ask: Asking):
     """A value on a bound belongs to it; what is above all bounds is counted too."""
     for value in (1, 1.5, 2, 3):
         await ask("observe", name="a", value=value, buckets=[1, 2])
@@ -95,14 +95,14 @@ def test_a_histogram_is_what_counting_one_by_one_gives(values: list[float], buck
     assert counts == [sum(value <= bound for value in values or [0.0]) for bound in bounds]
 
 
-async def test_time_is_a_histogram_of_seconds(ask: RequestTools):
+async def test_time_is_a_histogram_of_seconds(ask: Asking):
     """A duration is observed with buckets made for seconds."""
     await ask("time", name="a", seconds=0.2)
     answer = await ask("get", name="a")
     assert (answer.kind, answer.value, len(answer.series[0]["buckets"])) == ("histogram", 0.2, len(BUCKETS) + 1)
 
 
-async def test_labels_tell_series_apart(ask: RequestTools):
+async def test_labels_tell_series_apart(ask: Asking):
     """The order of labels does not matter, their values do."""
     await ask("increment", name="a", labels={"x": "1", "y": "2"})
     await ask("increment", name="a", labels={"y": "2", "x": "1"})
@@ -111,7 +111,7 @@ async def test_labels_tell_series_apart(ask: RequestTools):
     assert len((await ask("get", name="a")).series) == 2
 
 
-async def test_a_name_has_one_kind(ask: RequestTools):
+async def test_a_name_has_one_kind(ask: Asking):
     """A counter is not set, and a histogram keeps its buckets; what was counted stays."""
     await ask("increment", name="a")
     await ask("observe", name="b", value=1, buckets=[1, 2])
@@ -122,14 +122,14 @@ async def test_a_name_has_one_kind(ask: RequestTools):
     assert (await ask("get", name="a")).value == 1
 
 
-async def test_observe_without_buckets_uses_those_there_are(ask: RequestTools):
+async def test_observe_without_buckets_uses_those_there_are(ask: Asking):
     """Buckets are named once."""
     for fields in ({"buckets": [1]}, {}):
         await ask("observe", name="a", value=1, **fields)
     assert (await ask("get", name="a")).series[0]["count"] == 2
 
 
-async def test_what_is_not_there_names_the_nearest(ask: RequestTools):
+async def test_what_is_not_there_names_the_nearest(ask: Asking):
     """A misspelt name is a KeyError that names what was meant; so are labels that are not there."""
     await ask("increment", name="reports_total")
     with pytest.raises(MetricNotFound, match="'reports_total'"):
@@ -138,7 +138,7 @@ async def test_what_is_not_there_names_the_nearest(ask: RequestTools):
         await ask("get", name="reports_total", labels={"x": "1"})
 
 
-async def test_reset_forgets(ask: RequestTools):
+async def test_reset_forgets(ask: Asking):
     """One by its name, or all."""
     for name in "abc":
         await ask("increment", name=name)
@@ -149,7 +149,7 @@ async def test_reset_forgets(ask: RequestTools):
 
 async def test_too_many_series_are_refused():
     """Beyond the limit no series is made and the way out is named; those that are there go on."""
-    ask = RequestTools(Registry(most_series=2))
+    ask = Asking(Registry(most_series=2))
     for user in "ab":
         await ask("increment", name="a", labels={"user": user})
     with pytest.raises(TooManySeries, match="metrics_series"):
@@ -159,7 +159,7 @@ async def test_too_many_series_are_refused():
 
 async def test_too_many_metrics_are_refused():
     """Beyond the limit no metric is made."""
-    ask = RequestTools(Registry(most_metrics=1))
+    ask = Asking(Registry(most_metrics=1))
     await ask("increment", name="a")
     with pytest.raises(TooManySeries, match="metrics_count"):
         await ask("increment", name="b")
@@ -179,14 +179,14 @@ async def test_too_many_metrics_are_refused():
         {"name": "a", "labels": {f"l{n}": "" for n in range(21)}},
     ],
 )
-async def test_what_cannot_be_exported_is_refused(ask: RequestTools, fields: dict[str, Any]):
+async def test_what_cannot_be_exported_is_refused(ask: Asking, fields: dict[str, Any]):
     """Names, labels and numbers that Prometheus does not have are refused when they are given."""
     with pytest.raises(InvalidInput):
         await ask("increment", **fields)
 
 
 @pytest.mark.parametrize("buckets", [[2, 1], [1, 1]])
-async def test_buckets_rise(ask: RequestTools, buckets: list[float]):
+async def test_buckets_rise(ask: Asking, buckets: list[float]):
     """Bounds out of order are refused."""
     with pytest.raises(InvalidInput, match="rise"):
         await ask("observe", name="a", value=1, buckets=buckets)
@@ -195,7 +195,7 @@ async def test_buckets_rise(ask: RequestTools, buckets: list[float]):
 # Forms
 
 
-async def test_prometheus_text_is_as_the_format_says(ask: RequestTools):
+async def test_prometheus_text_is_as_the_format_says(ask: Asking):
     """Help, type, escaped labels, buckets that add up, sum and count."""
     await ask("increment", name="a_total", labels={"path": 'C:\\"x"\n'}, help="Files\nread \\ written")
     await ask("observe", name="b_seconds", value=0.5, buckets=[0.25, 1], labels={"z": "1"})
@@ -220,7 +220,7 @@ def test_any_text_is_escaped(labels: dict[str, str], said: str, value: float):
     assert list(parsed(as_prometheus(registry.all())).values()) == [value]
 
 
-async def test_json_has_the_same_figures(ask: RequestTools):
+async def test_json_has_the_same_figures(ask: Asking):
     """Names, kinds and values, by labels."""
     await ask("increment", name="a", labels={"x": "1"}, help="said")
     answer = await ask("export")
@@ -324,7 +324,7 @@ def test_more_agentools_than_labels_are_counted_together():
 
 @pytest.mark.parametrize("call", [{"operation": "increment"}, {"operation": "set", "value": 1}, {"operation": "observe", "value": 1}])
 @pytest.mark.parametrize("name", ["agentool_jobs", "agentool_mine"])
-async def test_names_of_the_toolkit_s_own_are_refused(ask: RequestTools, call: dict[str, Any], name: str):
+async def test_names_of_the_toolkit_s_own_are_refused(ask: Asking, call: dict[str, Any], name: str):
     """A metric of a caller cannot take the place of one of the toolkit's."""
     with pytest.raises(InvalidInput, match="'agentool_' are the toolkit's own"):
         await ask(name=name, **call)
@@ -344,7 +344,7 @@ async def test_as_many_metrics_as_there_may_be_leave_room_for_the_toolkit_s_own(
     assert "agentool_jobs" in (await run("metrics", {"operation": "list"})).metrics
 
 
-async def test_a_collector_that_fails_costs_one_line(ask: RequestTools, caplog: pytest.LogCaptureFixture):
+async def test_a_collector_that_fails_costs_one_line(ask: Asking, caplog: pytest.LogCaptureFixture):
     """Its own figures are missing, and what else there is can be shown."""
 
     async def fail(registry: Registry) -> None:
@@ -358,7 +358,7 @@ async def test_a_collector_that_fails_costs_one_line(ask: RequestTools, caplog: 
 
 @pytest.mark.parametrize("part", ["bucket", "sum", "count"])
 @pytest.mark.parametrize("first", ["counter", "histogram"])
-async def test_no_name_is_exported_twice(ask: RequestTools, part: str, first: str):
+async def test_no_name_is_exported_twice(ask: Asking, part: str, first: str):
     """A histogram `x` and a counter `x_count` cannot both be there, whichever comes first."""
     calls = [{"operation": "increment", "name": f"x_{part}"}, {"operation": "observe", "name": "x", "value": 1}]
     one, other = calls if first == "counter" else reversed(calls)
@@ -368,7 +368,7 @@ async def test_no_name_is_exported_twice(ask: RequestTools, part: str, first: st
     parsed(await ask.text())
 
 
-async def test_an_empty_label_is_none(ask: RequestTools):
+async def test_an_empty_label_is_none(ask: Asking):
     """`e` and `e` with an empty label are one series."""
     await ask("increment", name="e")
     assert (await ask("increment", name="e", labels={"a": ""})).value == 2

@@ -32,7 +32,7 @@ from agentoolkit.storage.fs.folder import Folder
 from agentoolkit.storage.fs.folder_contents import Copying, FileEntry
 
 
-class RequestTools:
+class Asking:
     """Calls storage_fs with the roots /data and /backup, beside which there is a file nobody may touch."""
 
     def __init__(self, folder: Path, **limits: int) -> None:
@@ -54,13 +54,13 @@ class RequestTools:
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> RequestTools:
-    return RequestTools(tmp_path)
+def ask(tmp_path: Path) -> Asking:
+    return Asking(tmp_path)
 
 
 @pytest.fixture
-def ask_limited(tmp_path: Path) -> RequestTools:
-    return RequestTools(tmp_path, size=10, tree_size=100, tree_entries=5)
+def ask_limited(tmp_path: Path) -> Asking:
+    return Asking(tmp_path, size=10, tree_size=100, tree_entries=5)
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -79,14 +79,14 @@ def make(folder: Path, **files: str) -> None:
 # Reading and writing
 
 
-async def test_what_is_written_is_read(ask: RequestTools):
+async def test_what_is_written_is_read(ask: Asking):
     """Text comes back as it was written, and the first time the file is new."""
     answers = [await ask("write", path="/data/a.txt", content="grüße\r\n") for _ in range(2)]
     assert [(answer.created, answer.size) for answer in answers] == [(True, 9), (False, 9)]
     assert (await ask("read", path="/data/a.txt")).content == "grüße\r\n"
 
 
-async def test_bytes_go_as_base64(ask: RequestTools):
+async def test_bytes_go_as_base64(ask: Asking):
     """What is no text is written and read as base64."""
     content = base64.b64encode(b"\xff\x00").decode()
     await ask("write", path="/data/a", content=content, encoding="base64")
@@ -96,21 +96,21 @@ async def test_bytes_go_as_base64(ask: RequestTools):
 
 
 @pytest.mark.parametrize(("encoding", "content"), [("base64", "no base64!"), ("base64", "é"), ("base64", "abc"), ("text", "\ud800")])
-async def test_content_that_is_not_what_it_is_said_to_be_is_refused(ask: RequestTools, encoding: str, content: str):
+async def test_content_that_is_not_what_it_is_said_to_be_is_refused(ask: Asking, encoding: str, content: str):
     """By its field, before anything is written."""
     with pytest.raises(InvalidInput) as refused:
         await ask("write", path="/data/a", content=content, encoding=encoding)
     assert (refused.value.field, tree(ask.data)) == ("content", {})
 
 
-async def test_append_adds_at_the_end(ask: RequestTools):
+async def test_append_adds_at_the_end(ask: Asking):
     """Each append comes after what is there, and the first one makes the file."""
     for line in ("one\n", "two\n"):
         await ask("write", path="/data/log", content=line, mode="append")
     assert tree(ask.data) == {"log": "one\ntwo\n"}
 
 
-async def test_a_write_that_fails_leaves_the_old_file(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_a_write_that_fails_leaves_the_old_file(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """When the disk is full, the old content is still there, and nothing else."""
     make(ask.data, a="old")
 
@@ -123,7 +123,7 @@ async def test_a_write_that_fails_leaves_the_old_file(ask: RequestTools, monkeyp
     assert tree(ask.data) == {"a": "old"}
 
 
-async def test_a_reader_never_sees_half_of_a_file(ask: RequestTools):
+async def test_a_reader_never_sees_half_of_a_file(ask: Asking):
     """While a file is replaced again and again, each reading is one of the versions, whole."""
     versions = {letter * 100_000 for letter in "ab"}
     make(ask.data, a="a" * 100_000)
@@ -133,7 +133,7 @@ async def test_a_reader_never_sees_half_of_a_file(ask: RequestTools):
     assert {answer.content for answer in answers[20:]} <= versions
 
 
-async def test_writing_keeps_a_files_mode(ask: RequestTools):
+async def test_writing_keeps_a_files_mode(ask: Asking):
     """A script stays executable when it is replaced."""
     make(ask.data, script="old")
     (ask.data / "script").chmod(0o750)
@@ -142,14 +142,14 @@ async def test_writing_keeps_a_files_mode(ask: RequestTools):
 
 
 @pytest.mark.parametrize("fields", [{"operation": "read"}, {"operation": "write", "content": "x"}])
-async def test_a_folder_is_no_file(ask: RequestTools, fields: dict[str, str]):
+async def test_a_folder_is_no_file(ask: Asking, fields: dict[str, str]):
     """A folder is neither read nor written."""
     (ask.data / "folder").mkdir()
     with pytest.raises(WrongKind):
         await ask(path="/data/folder", **fields)
 
 
-async def test_a_missing_file_is_a_file_not_found_error(ask: RequestTools):
+async def test_a_missing_file_is_a_file_not_found_error(ask: Asking):
     """What is not there is told as Python tells it, with the path that was asked for and no path of the machine."""
     with pytest.raises(FileNotFoundError) as caught:
         await ask("read", path="/data/none/a.txt")
@@ -157,7 +157,7 @@ async def test_a_missing_file_is_a_file_not_found_error(ask: RequestTools):
     assert str(ask.data) not in str(caught.value)
 
 
-async def test_a_root_whose_folder_is_gone_is_told(ask: RequestTools):
+async def test_a_root_whose_folder_is_gone_is_told(ask: Asking):
     """A root that is not mounted is not made, and is told as such."""
     ask.data.rmdir()
     with pytest.raises(PathNotFound, match="root does not exist"):
@@ -167,7 +167,7 @@ async def test_a_root_whose_folder_is_gone_is_told(ask: RequestTools):
 # Copying, moving, deleting
 
 
-async def test_a_file_is_copied_with_its_time_and_mode(ask: RequestTools):
+async def test_a_file_is_copied_with_its_time_and_mode(ask: Asking):
     """A copy is the same in content, time of change and mode."""
     make(ask.data, a="text")
     os.utime(ask.data / "a", (1, 1))
@@ -178,7 +178,7 @@ async def test_a_file_is_copied_with_its_time_and_mode(ask: RequestTools):
     assert (answer.kind, answer.entries, answer.size) == ("file", 1, 4)
 
 
-async def test_a_folder_is_copied_into_what_is_there(ask: RequestTools):
+async def test_a_folder_is_copied_into_what_is_there(ask: Asking):
     """All files arrive, those of the same name are replaced, and others stay."""
     make(ask.data, a="1", sub__deep__b="2")
     make(ask.backup, a="old", own="mine")
@@ -186,7 +186,7 @@ async def test_a_folder_is_copied_into_what_is_there(ask: RequestTools):
     assert tree(ask.backup) == {"a": "1", "own": "mine", "sub/deep/b": "2"}
 
 
-async def test_a_folder_is_copied_to_a_new_place(ask: RequestTools):
+async def test_a_folder_is_copied_to_a_new_place(ask: Asking):
     """The folder to copy to is made, the folder it is to be in is not."""
     make(ask.data, sub__a="1")
     await ask("copy", source="/data/sub", destination="/backup/new")
@@ -195,7 +195,7 @@ async def test_a_folder_is_copied_to_a_new_place(ask: RequestTools):
         await ask("copy", source="/data/sub", destination="/backup/x/y")
 
 
-async def test_copy_without_overwrite_keeps_what_is_there(ask: RequestTools):
+async def test_copy_without_overwrite_keeps_what_is_there(ask: Asking):
     """A file that is there already is a PathTaken."""
     make(ask.data, a="new")
     make(ask.backup, a="old")
@@ -204,7 +204,7 @@ async def test_copy_without_overwrite_keeps_what_is_there(ask: RequestTools):
     assert tree(ask.backup) == {"a": "old"}
 
 
-async def test_links_and_special_files_are_left_out_and_told(ask: RequestTools):
+async def test_links_and_special_files_are_left_out_and_told(ask: Asking):
     """A link and a named pipe in a folder are not copied, and the answer names them."""
     make(ask.data, a="1")
     (ask.data / "link").symlink_to(ask.secret)
@@ -214,7 +214,7 @@ async def test_links_and_special_files_are_left_out_and_told(ask: RequestTools):
 
 
 @pytest.mark.parametrize("destination", ["/data/sub/inner", "/data/sub"])
-async def test_a_folder_is_not_copied_or_moved_into_itself(ask: RequestTools, destination: str):
+async def test_a_folder_is_not_copied_or_moved_into_itself(ask: Asking, destination: str):
     """The source, and what is in it, is no destination."""
     make(ask.data, sub__a="1")
     for operation in ("copy", "move"):
@@ -232,7 +232,7 @@ async def test_roots_inside_each_other_are_known(tmp_path: Path):
         await injector.run("storage_fs", {"operation": "copy", "source": "/all", "destination": "/backup"})
 
 
-async def test_a_file_for_a_folder_is_refused(ask: RequestTools):
+async def test_a_file_for_a_folder_is_refused(ask: Asking):
     """A file is not copied onto a folder, nor a folder onto a file."""
     make(ask.data, file="1", folder__a="2")
     for source, destination in (("/data/file", "/data/folder"), ("/data/folder", "/data/file")):
@@ -241,7 +241,7 @@ async def test_a_file_for_a_folder_is_refused(ask: RequestTools):
     assert tree(ask.data) == {"file": "1", "folder/a": "2"}
 
 
-async def test_files_and_folders_are_moved(ask: RequestTools):
+async def test_files_and_folders_are_moved(ask: Asking):
     """What was moved is there and not here, from root to root too."""
     make(ask.data, a="1", sub__b="2")
     await ask("move", source="/data/a", destination="/data/sub/a")
@@ -258,7 +258,7 @@ async def test_files_and_folders_are_moved(ask: RequestTools):
         ("read", {"path": "/data/a/"}, "path"),
     ],
 )
-async def test_a_path_with_a_slash_at_its_end_is_no_files(ask: RequestTools, operation: str, fields: dict[str, str], field: str):
+async def test_a_path_with_a_slash_at_its_end_is_no_files(ask: Asking, operation: str, fields: dict[str, str], field: str):
     """A file that is put into a folder which is not there would take its name. A folder may have the slash."""
     await ask("write", path="/data/a", content="abc")
     with pytest.raises(WrongKind, match="ends with a slash") as refused:
@@ -269,19 +269,19 @@ async def test_a_path_with_a_slash_at_its_end_is_no_files(ask: RequestTools, ope
     assert [entry.path for entry in (await ask("list", path="/data/")).entries] == ["a", "other"]
 
 
-async def test_a_move_tells_the_size_of_the_file(ask: RequestTools):
+async def test_a_move_tells_the_size_of_the_file(ask: Asking):
     """As a copy does."""
     await ask("write", path="/data/a", content="abcdefg")
     assert (await ask("move", source="/data/a", destination="/data/b")).size == 7
 
 
-async def test_base64_may_be_in_lines(ask: RequestTools):
+async def test_base64_may_be_in_lines(ask: Asking):
     """As programs and mails write it."""
     content = base64.encodebytes(bytes(range(256))).decode().replace("\n", "\r\n ")
     assert (await ask("write", path="/data/a", content=content, encoding="base64")).size == 256
 
 
-async def test_move_replaces_only_when_told_and_only_a_file(ask: RequestTools):
+async def test_move_replaces_only_when_told_and_only_a_file(ask: Asking):
     """By default what is there is kept; with overwrite a file gives way, a folder never."""
     make(ask.data, a="new", b="old", folder__c="3")
     with pytest.raises(PathTaken):
@@ -304,7 +304,7 @@ def two_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Folder, "rename", refuse)
 
 
-async def test_a_move_between_disks_copies_and_deletes(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_a_move_between_disks_copies_and_deletes(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """Where the system cannot rename, the files are copied and then deleted."""
     make(ask.data, sub__a="1")
     two_disks(monkeypatch)
@@ -328,7 +328,7 @@ MEANWHILE = {
 
 
 @pytest.mark.parametrize("happens", MEANWHILE)
-async def test_a_move_between_disks_keeps_what_is_written_meanwhile(ask: RequestTools, monkeypatch: pytest.MonkeyPatch, happens: str):
+async def test_a_move_between_disks_keeps_what_is_written_meanwhile(ask: Asking, monkeypatch: pytest.MonkeyPatch, happens: str):
     """What is written at the source after it was copied stays there, the copy too, and the move says so."""
     make(ask.data, sub__a="1")
     two_disks(monkeypatch)
@@ -354,7 +354,7 @@ async def test_a_move_between_disks_keeps_what_is_written_meanwhile(ask: Request
     )
 
 
-async def test_a_folder_is_deleted_only_when_asked(ask: RequestTools):
+async def test_a_folder_is_deleted_only_when_asked(ask: Asking):
     """A folder with something in it stays, unless recursive is set."""
     make(ask.data, sub__a="1", sub__deep__b="2")
     with pytest.raises(PathTaken, match="recursive"):
@@ -363,7 +363,7 @@ async def test_a_folder_is_deleted_only_when_asked(ask: RequestTools):
     assert list(ask.data.iterdir()) == []
 
 
-async def test_deleting_removes_a_link_not_what_it_leads_to(ask: RequestTools):
+async def test_deleting_removes_a_link_not_what_it_leads_to(ask: Asking):
     """A link is deleted itself, alone or in a folder."""
     (ask.data / "sub").mkdir()
     for place in (ask.data / "link", ask.data / "sub" / "link"):
@@ -376,7 +376,7 @@ async def test_deleting_removes_a_link_not_what_it_leads_to(ask: RequestTools):
 @pytest.mark.parametrize(
     "fields", [{"operation": "delete", "path": "/data"}, {"operation": "move", "source": "/data", "destination": "/backup/x"}]
 )
-async def test_a_root_is_neither_deleted_nor_moved(ask: RequestTools, fields: dict[str, str]):
+async def test_a_root_is_neither_deleted_nor_moved(ask: Asking, fields: dict[str, str]):
     """A root itself stays."""
     with pytest.raises(PathNotAllowed, match="root"):
         await ask(**fields)
@@ -385,7 +385,7 @@ async def test_a_root_is_neither_deleted_nor_moved(ask: RequestTools, fields: di
 # Looking
 
 
-async def test_list_is_in_order_with_kinds_and_sizes(ask: RequestTools):
+async def test_list_is_in_order_with_kinds_and_sizes(ask: Asking):
     """Files, folders and links are told apart, by name."""
     make(ask.data, b="12", a__x="1")
     (ask.data / "link").symlink_to(ask.secret)
@@ -402,21 +402,21 @@ async def test_list_is_in_order_with_kinds_and_sizes(ask: RequestTools):
         ("[", []),
     ],
 )
-async def test_list_by_pattern(ask: RequestTools, pattern: str, expected: list[str]):
+async def test_list_by_pattern(ask: Asking, pattern: str, expected: list[str]):
     """A pattern is about the name; one with a slash is about the path."""
     make(ask.data, **{"a.csv": "", "sub__b.csv": "", "sub__c.txt": ""})
     entries = (await ask("list", path="/data", pattern=pattern, recursive=True)).entries
     assert [entry.path for entry in entries] == expected
 
 
-async def test_list_is_limited(ask: RequestTools):
+async def test_list_is_limited(ask: Asking):
     """Of more than the limit, the first are listed, and the answer says that there are more."""
     make(ask.data, a="", b="", c="")
     answers = [await ask("list", path="/data", limit=limit) for limit in (2, 3)]
     assert [(answer.count, answer.more) for answer in answers] == [(2, True), (3, False)]
 
 
-async def test_info(ask: RequestTools):
+async def test_info(ask: Asking):
     """A file's kind, size and time are told; what is not there is an error."""
     make(ask.data, a="123")
     os.utime(ask.data / "a", (0, 0))
@@ -427,7 +427,7 @@ async def test_info(ask: RequestTools):
         await ask("info", path="/data/b")
 
 
-async def test_make_folder_makes_those_above(ask: RequestTools):
+async def test_make_folder_makes_those_above(ask: Asking):
     """All missing folders are made; a second time changes nothing; a file in the way is told."""
     made = [(await ask("make_folder", path="/data/a/b/c")).created for _ in range(2)]
     assert (made, (ask.data / "a/b/c").is_dir()) == ([True, False], True)
@@ -454,7 +454,7 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("path", OUTSIDE)
-async def test_a_path_outside_of_the_roots_is_refused(ask: RequestTools, path: str):
+async def test_a_path_outside_of_the_roots_is_refused(ask: Asking, path: str):
     """By its text alone a path is refused, when it is scheduled and when it is used."""
     for refuse in (lambda: ask.check("read", path=path), lambda: ask.check("copy", source="/data/a", destination=path)):
         with pytest.raises(PermissionError):
@@ -471,7 +471,7 @@ async def test_without_roots_everything_is_refused():
         await injector.run("storage_fs", {"operation": "list", "path": "/"})
 
 
-def test_references_are_taken_on_trust_until_they_are_resolved(ask: RequestTools):
+def test_references_are_taken_on_trust_until_they_are_resolved(ask: Asking):
     """The precheck lets a reference pass; what it stands for is checked when it is used."""
     ask.check("read", path="!ref:config:path")
 
@@ -495,7 +495,7 @@ THROUGH_A_LINK: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("fields", THROUGH_A_LINK, ids=lambda fields: " ".join(map(str, fields.values())))
-async def test_no_operation_goes_through_a_link(ask: RequestTools, fields: dict[str, Any]):
+async def test_no_operation_goes_through_a_link(ask: Asking, fields: dict[str, Any]):
     """A link to a folder or to a file is not followed, wherever in the path it stands, and nothing outside changes."""
     make(ask.data, a="mine")
     (ask.data / "link").symlink_to(ask.outside)
@@ -505,7 +505,7 @@ async def test_no_operation_goes_through_a_link(ask: RequestTools, fields: dict[
     assert tree(ask.outside) == {"secret.txt": "secret"}
 
 
-async def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(ask: RequestTools):
+async def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(ask: Asking):
     """However often a folder is swapped for a link while it is read through, the file outside is never read."""
     make(ask.data, **{"sub__secret.txt": "mine"})
     done = threading.Event()
@@ -528,7 +528,7 @@ async def test_a_folder_that_becomes_a_link_meanwhile_leads_nowhere(ask: Request
     assert {type(answer) for answer in answers if isinstance(answer, Exception)} <= {PathNotFound, PathNotAllowed, WrongKind}
 
 
-async def test_special_files_are_not_opened(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_special_files_are_not_opened(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """A named pipe, which would wait for its other end, and a socket are refused at once."""
     os.mkfifo(ask.data / "pipe")
     with socket.socket(socket.AF_UNIX) as listening:
@@ -559,7 +559,7 @@ def test_no_text_is_located_outside_of_its_root(path: str):
 # Limits
 
 
-async def test_large_files_are_neither_read_nor_written(ask_limited: RequestTools):
+async def test_large_files_are_neither_read_nor_written(ask_limited: Asking):
     """Beyond the limit nothing is read, written or appended, and the setting is named."""
     make(ask_limited.data, large="x" * 11, small="x" * 10)
     calls: list[dict[str, Any]] = [
@@ -574,14 +574,14 @@ async def test_large_files_are_neither_read_nor_written(ask_limited: RequestTool
 
 
 @pytest.mark.parametrize("files", [{f"f{n}": "" for n in range(6)}, {"large": "x" * 101}])
-async def test_large_trees_are_not_copied(ask_limited: RequestTools, files: dict[str, str]):
+async def test_large_trees_are_not_copied(ask_limited: Asking, files: dict[str, str]):
     """Too many files, or too many bytes, end a copy, and the settings are named."""
     make(ask_limited.data, **files)
     with pytest.raises(FileTooLarge, match="files_tree_size"):
         await ask_limited("copy", source="/data", destination="/backup")
 
 
-async def test_deep_folders_are_refused(ask: RequestTools):
+async def test_deep_folders_are_refused(ask: Asking):
     """Folders nested beyond reason are refused, not a RecursionError."""
     folder = ask.data
     for _ in range(150):
@@ -591,7 +591,7 @@ async def test_deep_folders_are_refused(ask: RequestTools):
         await ask("copy", source="/data", destination="/backup")
 
 
-async def test_a_cancelled_copy_ends(ask: RequestTools):
+async def test_a_cancelled_copy_ends(ask: Asking):
     """When nobody waits for a copy any more, its thread soon stops."""
     make(ask.data, **{f"f{n}": "x" for n in range(500)})
     copying = asyncio.ensure_future(ask("copy", source="/data", destination="/backup"))
@@ -604,7 +604,7 @@ async def test_a_cancelled_copy_ends(ask: RequestTools):
 
 
 @pytest.fixture
-def odd(ask: RequestTools) -> RequestTools:
+def odd(ask: Asking) -> Asking:
     """A folder with a file, and a folder with a link, whose names are no UTF-8."""
     try:
         (ask.data / os.fsdecode(b"\xff.txt")).write_text("odd")
@@ -615,7 +615,7 @@ def odd(ask: RequestTools) -> RequestTools:
     return ask
 
 
-async def test_a_name_that_is_no_text_is_listed_by_its_bytes(odd: RequestTools):
+async def test_a_name_that_is_no_text_is_listed_by_its_bytes(odd: Asking):
     """It is shown with escapes, so that the list can be written down like any other, and the others are listed too."""
     (odd.data / "z").touch()
     answer = await odd("list", path="/data", recursive=True)
@@ -623,14 +623,14 @@ async def test_a_name_that_is_no_text_is_listed_by_its_bytes(odd: RequestTools):
     answer.model_dump_json().encode()
 
 
-async def test_a_name_that_is_no_text_is_copied_as_it_is(odd: RequestTools):
+async def test_a_name_that_is_no_text_is_copied_as_it_is(odd: Asking):
     """The copy has the very name; what is left out is named with escapes."""
     answer = await odd("copy", source="/data", destination="/backup/copy")
     assert b"\xff.txt" in os.listdir(os.fsencode(odd.backup / "copy"))
     assert answer.skipped == ["d\\xfe/l\\xfd"]
 
 
-async def test_an_error_about_a_name_that_is_no_text_is_text(odd: RequestTools):
+async def test_an_error_about_a_name_that_is_no_text_is_text(odd: Asking):
     """What cannot be replaced is named with escapes."""
     (odd.backup / os.fsdecode(b"\xff.txt")).mkdir(parents=True)
     with pytest.raises(WrongKind) as refused:
@@ -648,7 +648,7 @@ async def settled(calls: list[Any]) -> list[Any]:
     return await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def test_concurrent_moves_destroy_no_content(ask: RequestTools):
+async def test_concurrent_moves_destroy_no_content(ask: Asking):
     """Of many that move to one free name one succeeds, and the others keep their files."""
     for round_ in range(ROUNDS):
         for number in range(10):
@@ -660,7 +660,7 @@ async def test_concurrent_moves_destroy_no_content(ask: RequestTools):
     assert len(left) == 10 * ROUNDS
 
 
-async def test_concurrent_copies_destroy_no_content(ask: RequestTools):
+async def test_concurrent_copies_destroy_no_content(ask: Asking):
     """Without overwrite, of many that copy to one free name one succeeds and is what stays."""
     for number in range(10):
         (ask.data / str(number)).write_text(str(number) * 300_000)
@@ -672,7 +672,7 @@ async def test_concurrent_copies_destroy_no_content(ask: RequestTools):
         assert ((ask.backup / str(round_)).read_text()[0], len(list(ask.backup.iterdir()))) == (str(winner), round_ + 1)
 
 
-async def test_a_long_copy_replaces_nothing_that_was_written_meanwhile(ask: RequestTools):
+async def test_a_long_copy_replaces_nothing_that_was_written_meanwhile(ask: Asking):
     """What came to the free name during the copy stays."""
     (ask.data / "long").write_bytes(b"x" * 50_000_000)
     copying = asyncio.ensure_future(ask("copy", source="/data/long", destination="/backup/y", overwrite=False))
@@ -684,7 +684,7 @@ async def test_a_long_copy_replaces_nothing_that_was_written_meanwhile(ask: Requ
     assert [path.read_text() for path in ask.backup.iterdir()] == ["mine"]
 
 
-async def test_folders_moved_at_once_to_one_name_stay_whole(ask: RequestTools):
+async def test_folders_moved_at_once_to_one_name_stay_whole(ask: Asking):
     """One of the folders gets the name, the other stays where it is."""
     for name in "ab":
         (ask.data / name).mkdir()
@@ -692,14 +692,14 @@ async def test_folders_moved_at_once_to_one_name_stay_whole(ask: RequestTools):
     assert sorted(isinstance(answer, PathTaken) for answer in answers) == [False, True]
 
 
-async def test_a_folder_is_made_by_many_at_once(ask: RequestTools):
+async def test_a_folder_is_made_by_many_at_once(ask: Asking):
     """All of them succeed, and one of them made it, its parents too."""
     for round_ in range(20):
         answers = await settled([ask("make_folder", path=f"/data/{round_}/b/c") for _ in range(8)])
         assert sorted(answer.created for answer in answers) == [False] * 7 + [True], answers
 
 
-async def test_a_name_is_claimed_where_the_system_cannot_do_it_in_one_step(ask: RequestTools, monkeypatch: pytest.MonkeyPatch):
+async def test_a_name_is_claimed_where_the_system_cannot_do_it_in_one_step(ask: Asking, monkeypatch: pytest.MonkeyPatch):
     """On other file systems a move to a free name works too, for files and folders, and refuses a taken one."""
     monkeypatch.setattr(rename_new, "_system_call", lambda: None)
     (ask.data / "f").write_text("f")

@@ -68,7 +68,7 @@ def keeps_jobs() -> bool:
 
 
 def has_database() -> bool:
-    """Tell whether the command line's database exists. RequestTools does not create it."""
+    """Tell whether the command line's database exists. Asking does not create it."""
     database = settings_for().database
     return not database or "://" in database or Path(database).exists()
 
