@@ -187,3 +187,13 @@ async def test_retries_that_are_due_together_are_asked_of_the_store_once(kit, sc
         monkeypatch.setattr(store, name, lambda *args, _name=name, _method=method: asked.append(_name) or _method(*args))
     await kit.advance(seconds=60)
     assert (len(probe.calls), asked) == (60, ["queue_retries"])
+
+
+async def test_a_clock_set_back_after_a_job_was_made_takes_no_retry(kit, scheduler, probe):
+    """What fails before the instant at which its job was made is retried as ever."""
+    probe.raises = OSError("busy")
+    await scheduler.add("1 hour", job_id="job", max_retries=1)
+    kit.clock.jump(kit.clock.now() - timedelta(minutes=5))
+    await scheduler("start_run", job_id="job", run_key="one")
+    await kit.advance(minutes=1)
+    assert len(probe.calls) == 2

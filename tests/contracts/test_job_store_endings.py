@@ -58,8 +58,22 @@ async def test_retry_does_not_run_a_job_made_anew(store: JobStore):
     again, ending = await fails(store)
     await store.remove("job", at(2))
     await add(store, description="new", created_at=at(1.5))
-    assert not (await store.retry(again, ending)).waits
+    assert not (await store.retry(again, ending, at(0))).waits
     assert not [found for found in await store.executions("job", 10) if not found.finished]
+
+
+async def test_retry_of_a_job_made_by_a_clock_that_was_ahead_waits(store: JobStore):
+    """A job that counts as created after its attempt began, as the clock was set back in between, is the same job."""
+    again, ending = await fails(store, created_at=at(60))
+    assert (await store.retry(again, ending, at(60))).waits
+
+
+async def test_retry_does_not_run_a_job_made_anew_by_a_clock_that_is_behind(store: JobStore):
+    """Another job under the id is another one, also if it counts as created before the attempt began."""
+    again, ending = await fails(store)
+    await store.remove("job", at(2))
+    await add(store, description="new", created_at=at(-60))
+    assert not (await store.retry(again, ending, at(0))).waits
 
 
 async def test_outcome_of_what_began_meanwhile_is_refused(store: JobStore):

@@ -69,15 +69,16 @@ def _again(execution: Execution, reason: str, at: datetime) -> Execution:
     )
 
 
-def job_is_gone(execution: Execution, created_at: datetime | None) -> bool:
-    """Tell whether the job of a waiting execution is gone: there is none, or it was created after the attempt began.
+def job_is_gone(made_at: datetime | None, created_at: datetime | None) -> bool:
+    """Tell whether the job of an attempt is gone: there is none with its id, or another one.
+
+    The clock is not asked: it may have been set back since the job was created, or another machine's may be ahead.
 
     Args:
-        execution: The record that `plan_retry` returned.
-        created_at: Creation time of the job with its id; None if there is no such job.
+        made_at: Creation time of the job as the attempt began; None if it is unknown, so that any job with the id counts.
+        created_at: Creation time of the job with the id now; None if there is no such job.
     """
-    began = execution.attempts[-1].started_at if execution.attempts else None
-    return created_at is None or (began is not None and created_at > began)
+    return created_at is None or made_at not in (None, created_at)
 
 
 def is_worth_retrying(error: BaseException, policies: Policies) -> bool:

@@ -16,6 +16,7 @@ from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.engine.active_executions import ActiveExecution, Interrupted, Outcome
 from agentoolkit.system.scheduler.event_loops import RECORDING, all_done
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
+from agentoolkit.system.scheduler.jobs import Job
 from agentoolkit.system.scheduler.ports import FINISHED, NOT_FINISHED, Claimed, Ending, Finished, JobStore
 from agentoolkit.time_source import TimeSource
 
@@ -142,7 +143,8 @@ class Recorder:
                 log_failure(logger, "Deciding whether %s is retried failed: it is not", ended.execution_id)
         if again is not None:
             ending, waiting = Ending(ended, outcome_message(active.work, ended)), again
-            answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending), again)
+            made_at = active.work.created_at if isinstance(active.work, Job) else None
+            answer, in_doubt = await self._until_written(lambda: self._store.retry(waiting, ending, made_at), again)
             if answer.finished:  # its job is gone: this was its last attempt
                 return Written(ended, True, ending.message is not None, answer.finished.downstream)
             if not active.cancel_reason:

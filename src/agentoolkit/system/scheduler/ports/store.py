@@ -185,10 +185,11 @@ class JobStore(SharedStore, Protocol):
         """Return one page of the executions that match (see `search.matching.execution_fits`), in the order of `executions`."""
         ...
 
-    async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
+    async def retry(self, execution: Execution, ending: Ending | None = None, made_at: datetime | None = None) -> Retried:
         """Record that our execution waits for its next attempt, with its result so far.
 
-        If its job was removed meanwhile, or replaced by a new one with the same id, write the outcome `ending` instead.
+        If its job was removed meanwhile, or replaced by a new one with the same id, write the outcome `ending` instead
+        (see `decisions.retry.job_is_gone`; `made_at` is when the job was created that the attempt began with).
         """
         ...
 

@@ -148,9 +148,9 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             return [NOT_FINISHED if execution is None else FINISHED for execution in written]
         return [NOT_FINISHED if execution is None else Finished(True, self._start_after(execution)) for execution in written]
 
-    async def retry(self, execution: Execution, ending: Ending | None = None) -> Retried:
+    async def retry(self, execution: Execution, ending: Ending | None = None, made_at: datetime | None = None) -> Retried:
         stored = self._jobs.get(execution.job_id)
-        if job_is_gone(execution, stored.job.created_at if stored else None):
+        if job_is_gone(made_at, stored.job.created_at if stored else None):
             return Retried(False, self._finish(ending) if ending is not None else NOT_FINISHED)
         return Retried(self._change(execution))
 

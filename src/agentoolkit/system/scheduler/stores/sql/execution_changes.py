@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from agentoolkit.database.session import Row, Session
 from agentoolkit.system.scheduler.decisions import recovery
@@ -97,12 +98,12 @@ def finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
 
 
 @writes
-def retry(tx: Transaction, execution: Execution, ending: Ending | None = None) -> Retried:
+def retry(tx: Transaction, execution: Execution, ending: Ending | None = None, made_at: datetime | None = None) -> Retried:
     """See `JobStore.retry`."""
     lock = " FOR SHARE" if tx.session.dialect == "postgres" else ""
     sql = "SELECT created_at FROM agentool_jobs WHERE job_id = :id AND state <> 'removed'" + lock  # noqa: S608  a constant of ours
     row = tx.session.row(sql, {"id": execution.job_id})
-    if job_is_gone(execution, time_or_first(row[0]) if row else None):
+    if job_is_gone(made_at, time_or_first(row[0]) if row else None):
         return Retried(False, _finish(tx, [ending])[0] if ending is not None else NOT_FINISHED)
     return Retried(_postpone(tx.session, execution, tx.owner, tx.deliverer))
 
