@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic_ai import Agent
 
 from agentool.caller import OWN, Caller, acting_as
+from agentoolkit.actions.agent import register_agent
 from agentoolkit.agents.approval_store import Approval, WaitingCall
 from agentoolkit.entrypoints.dashboard.page import Viewer
 from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_tool
@@ -126,6 +128,9 @@ async def test_undelivered(kit: TestToolkit, browse: Browse) -> None:
 
 async def test_an_approval(kit: TestToolkit, browse: Browse) -> None:
     """An agent's run that is parked, with its deadline."""
+    prompt = {"operation": "run", "agent": "assistant", "prompt": "Write to the board"}
+    register_agent("assistant", Agent("test"), approvals="park")
+    await schedule(kit, "weekly", agentool_name="agent", input_data=prompt)
     now = kit.clock.now()
     call = WaitingCall(call_id="c1", tool="send_mail", arguments={"to": "board@example.com", "token": "hunter2-hunter2"})
     asked = {"owner": "maria", "agent": "assistant", "job_id": "weekly", "execution_id": "weekly@1", "conversation_id": "c"}
