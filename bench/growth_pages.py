@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 
 from agentoolkit.database.database import Database
-from agentoolkit.database.dialects import Postgres
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.database.postgres_dialect import Postgres
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 from agentoolkit.testing import ManualTime
 from bench.growth import OPERATIONS, POSTGRES, ROUNDS, START, empty, fill

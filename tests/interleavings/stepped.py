@@ -24,8 +24,9 @@ import pytest
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentoolkit import wiring
 from agentoolkit.database import database as database_module
+from agentoolkit.database.batches import Item
 from agentoolkit.database.session import DatabaseError
-from agentoolkit.database.worker import DatabaseThread, Item
+from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution
 from agentoolkit.system.scheduler.engine import recording

@@ -17,8 +17,9 @@ from itertools import count
 from typing import Any
 
 from agentoolkit.database.database import Database
-from agentoolkit.database.dialects import Postgres, dialect_for
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
+from agentoolkit.database.postgres_dialect import Postgres
 from agentoolkit.database.session import Session
 from agentoolkit.settings import Settings
 from agentoolkit.storage.kv.ports import StoredValue

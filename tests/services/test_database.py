@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from agentoolkit.database import dialects
+from agentoolkit.database import postgres_dialect
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.session import CommitUnknown
@@ -190,14 +190,14 @@ async def test_a_statement_over_rows_sees_them_as_they_were_given(database: Data
 
 async def test_rows_that_are_too_long_for_one_statement_are_divided(database: Database, monkeypatch: pytest.MonkeyPatch):
     """A statement over them returns the rows of all its portions, in order; a row that is too long by itself is one of them."""
-    monkeypatch.setattr(dialects, "LARGEST_TEXT", 100)
+    monkeypatch.setattr(postgres_dialect, "LARGEST_TEXT", 100)
     rows = [(f"{number}" * number,) for number in range(40)] + [("x" * 200,), ("y",)]
     assert await database.read(lambda session: session.from_rows(" SELECT text FROM r", {"text": "TEXT"}, rows)) == rows
 
 
 async def test_rows_are_divided_by_their_bytes(monkeypatch: pytest.MonkeyPatch):
     """PostgreSQL counts bytes: rows of a script with three for each sign are divided before they are too many."""
-    monkeypatch.setattr(dialects, "LARGEST_TEXT", 100)
+    monkeypatch.setattr(postgres_dialect, "LARGEST_TEXT", 100)
     statements = dialect_for("postgresql://nowhere").with_rows({"text": "TEXT"}, [("漢" * 20,), ("字" * 20,)])
     assert [rows["rows"] for _, rows in statements] == [f'[["{"漢" * 20}"]]', f'[["{"字" * 20}"]]']
 

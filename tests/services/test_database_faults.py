@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from agentoolkit.database import database as database_module
-from agentoolkit.database import dialects, postgres_connection
+from agentoolkit.database import postgres_connection, postgres_dialect, sqlite_dialect
 from agentoolkit.database.database import Database, DatabaseError
-from agentoolkit.database.dialects import Sqlite, dialect_for
+from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseUnreachable
+from agentoolkit.database.sqlite_dialect import Sqlite
 
 from .notes import MIGRATIONS, note, note_alone, note_at_once, notes, open_and_close
 from .proxy import Proxy
@@ -85,7 +86,7 @@ async def test_unreachable_server_is_one_clear_error(nothing_left: None):
 _OPEN = """
 import asyncio, concurrent.futures.thread, os, sys
 from agentoolkit.database import database as database_module
-from agentoolkit.database import dialects
+from agentoolkit.database import postgres_dialect
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
 if os.geteuid() == 0:  # root may write everything
@@ -132,7 +133,7 @@ class Counted(Sqlite):
 @pytest.fixture
 def locked(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
     """Let another connection lock the file when it is called; a write waits for it for a tenth of a second only."""
-    monkeypatch.setattr(dialects, "BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(sqlite_dialect, "BUSY_SECONDS", 0.1)
     with closing(sqlite3.connect(sqlite_database, isolation_level=None)) as other:
         yield lambda: other.execute("BEGIN IMMEDIATE") and None
 
@@ -238,8 +239,8 @@ async def test_another_database_in_this_process_keeps_its_locks(sqlite_database:
 
 async def test_log_of_a_large_transaction_does_not_stay(sqlite_database: Path, monkeypatch: pytest.MonkeyPatch):
     """After it was written back to the file, the log is cut to its limit."""
-    monkeypatch.setattr(dialects, "JOURNAL_BYTES", 100_000)
-    monkeypatch.setattr(dialects, "JOURNAL_PAGES", 1_000)
+    monkeypatch.setattr(sqlite_dialect, "JOURNAL_BYTES", 100_000)
+    monkeypatch.setattr(sqlite_dialect, "JOURNAL_PAGES", 1_000)
     database = Database(Sqlite(sqlite_database, "normal"), MIGRATIONS)
     await database.open()
     for number in range(3):
@@ -257,7 +258,7 @@ async def test_log_is_written_back_seldom_and_fits_into_what_is_kept_of_it(sqlit
     with closing(Sqlite(sqlite_database).connect(writes=True)) as connection:
         ((pages,),) = connection.execute("PRAGMA wal_autocheckpoint")
         ((size,),) = connection.execute("PRAGMA page_size")
-    assert 1_000 < pages <= dialects.JOURNAL_BYTES / (size + 24)
+    assert 1_000 < pages <= sqlite_dialect.JOURNAL_BYTES / (size + 24)
 
 
 # Full disks
@@ -445,7 +446,7 @@ async def test_lock_of_another_ends_a_write(postgres_url: str, monkeypatch: pyte
     """A write that meets a row which another transaction keeps locked fails soon with what to do, and others succeed."""
     import psycopg
 
-    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_dialect, "LOCK_SECONDS", 0.2)
     database = Database(dialect_for(postgres_url), MIGRATIONS)
     await database.open()
     await database.write(note_both)
@@ -459,7 +460,7 @@ async def test_lock_of_another_ends_a_write(postgres_url: str, monkeypatch: pyte
 
 async def test_statement_without_an_end_is_ended(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
     """A statement has its limit, and the next write is done."""
-    monkeypatch.setattr(dialects, "STATEMENT_SECONDS", 0.2)
+    monkeypatch.setattr(postgres_dialect, "STATEMENT_SECONDS", 0.2)
     database = Database(dialect_for(postgres_url), MIGRATIONS)
     await database.open()
     with pytest.raises(DatabaseError, match="statement timeout"):
@@ -470,8 +471,8 @@ async def test_statement_without_an_end_is_ended(postgres_url: str, monkeypatch:
 
 async def test_migration_has_no_such_limit(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
     """A migration takes as long as it needs, and waits for another process that migrates."""
-    monkeypatch.setattr(dialects, "STATEMENT_SECONDS", 0.05)
-    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(postgres_dialect, "STATEMENT_SECONDS", 0.05)
+    monkeypatch.setattr(postgres_dialect, "LOCK_SECONDS", 0.05)
     slow = (*MIGRATIONS, ("SELECT pg_sleep(0.3)",))
     databases = [Database(dialect_for(postgres_url), slow) for _ in range(2)]
     await asyncio.gather(*(database.open() for database in databases))
@@ -496,7 +497,7 @@ async def test_opposite_orders_do_no_harm(postgres_url: str, room: LockOrder, ex
 
 async def test_what_a_sleeping_process_has_locked_is_free_again(postgres_url: str, monkeypatch: pytest.MonkeyPatch):
     """A transaction that asks nothing for long is undone; its process, when it wakes, does all of it again."""
-    monkeypatch.setattr(dialects, "IDLE_SECONDS", 0.1)
+    monkeypatch.setattr(postgres_dialect, "IDLE_SECONDS", 0.1)
     database = Database(dialect_for(postgres_url), MIGRATIONS)
     await database.open()
     tries: list[int] = []

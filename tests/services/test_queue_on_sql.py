@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from agentoolkit.database import dialects
+from agentoolkit.database import postgres_dialect
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.dialects import dialect_for
 from agentoolkit.database.migrations import MIGRATIONS
@@ -221,7 +221,7 @@ async def test_a_queue_that_another_keeps_locked_stops_no_other(emptied_postgres
     """A foreign lock on one queue is an error for those who ask for it, all at once, and the others go on."""
     import psycopg
 
-    monkeypatch.setattr(dialects, "LOCK_SECONDS", 0.3)
+    monkeypatch.setattr(postgres_dialect, "LOCK_SECONDS", 0.3)
     async with opened(emptied_postgres_url) as backend:
         for name in ("free", "locked"):
             await backend.add(message(0, queue_name=name), None)

@@ -16,10 +16,11 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
+from agentoolkit.database.batches import BulkWork, Item
 from agentoolkit.database.migrations import Step, migrate
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import DatabaseError, Dialect, Session
-from agentoolkit.database.worker import BulkWork, DatabaseThread, Item, Work
+from agentoolkit.database.worker import DatabaseThread
 
 __all__ = ["Database", "DatabaseError", "Dialect", "Session"]
 
@@ -119,7 +120,7 @@ class Database:
         if not self._is_shared:
             await self.close()
 
-    async def write(self, work: Work[T], *, order: LockOrder = LockOrder.JOBS) -> T:
+    async def write(self, work: Callable[[Session], T], *, order: LockOrder = LockOrder.JOBS) -> T:
         """Run work in a transaction, and return after its commit. For `order` see `write_together`.
 
         The work may run twice, so it must have no effect outside of the session.
@@ -148,7 +149,7 @@ class Database:
                 gathering.thread.undo(gathering.item, [(fact, future.result())])
             raise
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Callable[[Session], T]) -> T:
         """Run work that only reads."""
         return await self._thread(self._reader).do(work, LockOrder.READING)
 

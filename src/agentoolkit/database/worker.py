@@ -8,36 +8,16 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from agentoolkit.database.batches import LEFT_OUT, Item, apart, commits_itself, divided, opposite_of, results_of
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import CommitUnknown, DatabaseError, DatabaseUnreachable, Dialect, DriverCursor, Session
-
-T = TypeVar("T")
 
 MAX_AT_ONCE = 1_000
 """Pieces of work in one transaction."""
 TRIES = 3
 """Tries of work that a temporary error, such as a lost connection or a deadlock, kept from its commit."""
-
-Work = Callable[[Session], T]
-BulkWork = Callable[[Session, Sequence[Any]], Sequence[Any]]
-"""Takes the facts of all callers of the same work, and returns their answers in order."""
-
-
-class Item(NamedTuple):
-    """Waiting work, its facts, and the callers' futures: one for each fact, or none at all."""
-
-    work: BulkWork
-    facts: list[Any]
-    futures: list[asyncio.Future[Any]]
-    order: LockOrder
-    undo: Callable[[Any, Any], Any] | None = None
-    """See `Database.write_together`."""
-
-    def is_unwanted(self, index: int) -> bool:
-        """Tell whether the caller of a fact was cancelled, so that its work can be skipped."""
-        return self.undo is not None and bool(self.futures) and self.futures[index].cancelled()
 
 
 class _NotBegun(Exception):
@@ -64,7 +44,7 @@ class DatabaseThread:
         self._ended: Future[None] = Future()
         threading.Thread(target=self._run, name=f"agentool-{'writer' if writes else 'reader'}", daemon=True).start()
 
-    def do(self, work: Work[Any], order: LockOrder) -> asyncio.Future[Any]:
+    def do(self, work: Callable[[Session], Any], order: LockOrder) -> asyncio.Future[Any]:
         future = asyncio.get_running_loop().create_future()
 
         def alone(session: Session, _: Sequence[Any]) -> Sequence[Any]:
@@ -81,7 +61,7 @@ class DatabaseThread:
 
     def undo(self, item: Item, done: Sequence[tuple[Any, Any]]) -> None:
         """Undo the finished work of cancelled callers."""
-        if opposite := _opposite(item, done):
+        if opposite := opposite_of(item, done):
             self.put(opposite)
 
     def stop(self) -> asyncio.Future[None]:
@@ -97,7 +77,7 @@ class DatabaseThread:
                     batch.append(more)
                 if len(batch) < MAX_AT_ONCE:
                     self._waiting.put(None)  # the end mark was taken with the batch: put it back for the loop
-            for part in _divided(batch):
+            for part in divided(batch):
                 self._do_all(part)
         self._disconnect()
         self._over = True  # from here on `put` itself refuses new work, so that none is left waiting
@@ -118,11 +98,11 @@ class DatabaseThread:
         except _NotBegun as error:  # the work is not at fault, so running each item alone would not help
             self._try_again(batch, error.reason, tries)
         except BaseException as error:
-            apart = [single for item in batch for single in _apart(item)]
-            if len(apart) == 1 or (tries > 1 and self._dialect.may_pass(error)):
+            singles = [single for item in batch for single in apart(item)]
+            if len(singles) == 1 or (tries > 1 and self._dialect.may_pass(error)):
                 self._try_again(batch, error, tries)
                 return
-            for single in apart:
+            for single in singles:
                 self._do_all([single])
         else:
             self._undo_unheard(batch, results)
@@ -133,10 +113,10 @@ class DatabaseThread:
         for item, answers in zip(batch, results, strict=True):
             if item.undo is None:
                 continue
-            unheard = [index for index in range(len(answers)) if answers[index] is not _LEFT_OUT and item.is_unwanted(index)]
-            opposite = _opposite(item, [(item.facts[index], answers[index]) for index in unheard])
+            unheard = [index for index in range(len(answers)) if answers[index] is not LEFT_OUT and item.is_unwanted(index)]
+            opposite = opposite_of(item, [(item.facts[index], answers[index]) for index in unheard])
             for index in unheard:
-                answers[index] = _LEFT_OUT
+                answers[index] = LEFT_OUT
             if opposite:
                 self._do_all([opposite])
 
@@ -149,7 +129,7 @@ class DatabaseThread:
     def _transaction(self, batch: Sequence[Item]) -> list[Any]:
         # The cursor is closed explicitly: an error's traceback would keep it, and its file, open.
         room = min(item.order for item in batch)
-        alone = not self._dialect.reads_in_transactions if room is LockOrder.READING else _commits_itself(batch)
+        alone = not self._dialect.reads_in_transactions if room is LockOrder.READING else commits_itself(batch)
         if alone and self._connection is not None and self._dialect.was_closed(self._connection):
             self._disconnect()  # without a transaction no BEGIN would find the loss before the work
         if self._connection is None:
@@ -160,7 +140,7 @@ class DatabaseThread:
                 return self._without_transaction(session, batch, room)
             self._begin(cursor, room)
             try:
-                results = _results(session, batch, room)
+                results = results_of(session, batch, room)
             except BaseException as error:
                 self._undo(error)
                 raise
@@ -170,7 +150,7 @@ class DatabaseThread:
     def _without_transaction(self, session: Session, batch: Sequence[Item], room: LockOrder) -> list[Any]:
         """Run work that only reads, or whose last statement is its only write: that statement is a transaction by itself."""
         try:
-            return _results(session, batch, room)
+            return results_of(session, batch, room)
         except BaseException as error:
             self._undo(error)
             if session.wrote and self._dialect.is_lost(error):
@@ -218,7 +198,7 @@ class DatabaseThread:
                 loop.call_soon_threadsafe(self._wake, answered)
             except RuntimeError:  # the event loop is closed, so nobody waits
                 for item, answers, _ in answered:
-                    if opposite := _opposite(item, list(zip(item.facts, answers, strict=False))):
+                    if opposite := opposite_of(item, list(zip(item.facts, answers, strict=False))):
                         self._do_all([opposite])
 
     def _wake(self, answered: Sequence[_Answered]) -> None:
@@ -245,51 +225,6 @@ class DatabaseThread:
                 connection.close()
 
 
-_LEFT_OUT = object()
-"""The answer to a fact whose caller was cancelled before its work started."""
-
-
-def _divided(batch: Sequence[Item]) -> list[list[Item]]:
-    """Separate reads from writes, reads first: a failing commit must not fail a read."""
-    reading = [item for item in batch if item.order is LockOrder.READING]
-    writing = [item for item in batch if item.order is not LockOrder.READING]
-    return [part for part in (reading, writing) if part]
-
-
-def _commits_itself(batch: Sequence[Item]) -> bool:
-    """Tell whether a batch is one and the same work that writes by one statement. See `LockOrder.EXECUTIONS`."""
-    return batch[0].order is LockOrder.EXECUTIONS and all(item.work is batch[0].work for item in batch)
-
-
-def _commit_unknown(error: BaseException) -> CommitUnknown:
-    return CommitUnknown(f"The connection was lost during a commit: {error}")
-
-
-def _apart(item: Item) -> list[Item]:
-    """Split work into one item for each fact."""
-    futures = [[future] for future in item.futures] or [[]] * len(item.facts)
-    return [item._replace(facts=[fact], futures=waiting) for fact, waiting in zip(item.facts, futures, strict=True)]
-
-
-def _results(session: Session, batch: Sequence[Item], room: LockOrder) -> list[list[Any]]:
-    """Run a batch in the order of its rooms, each work once for all its facts. Return the answers of each item's facts in order."""
-    results: list[list[Any]] = [[_LEFT_OUT] * len(item.facts) for item in batch]
-    same: dict[BulkWork, list[tuple[int, int]]] = {}
-    for place in sorted(range(len(batch)), key=lambda place: batch[place].order):
-        item = batch[place]
-        wanted = [(place, index) for index in range(len(item.facts)) if not item.is_unwanted(index)]
-        if wanted:
-            same.setdefault(item.work, []).extend(wanted)
-    for work, places in same.items():
-        if (order := batch[places[0][0]].order) is not room:
-            session.enter(order)
-            room = order
-        answers = work(session, [batch[place].facts[index] for place, index in places])
-        for (place, index), answer in zip(places, answers, strict=True):
-            results[place][index] = answer
-    return results
-
-
 class _Answered(NamedTuple):
     """An item and the answers to its facts."""
 
@@ -298,9 +233,5 @@ class _Answered(NamedTuple):
     error: BaseException | None
 
 
-def _opposite(item: Item, done: Sequence[tuple[Any, Any]]) -> Item | None:
-    """Return the work that undoes finished facts, given with their answers; None if there is nothing to undo."""
-    if item.undo is None:
-        return None
-    facts = [fact for asked, answer in done if answer is not _LEFT_OUT and (fact := item.undo(asked, answer)) is not None]
-    return Item(item.work, facts, [], item.order) if facts else None
+def _commit_unknown(error: BaseException) -> CommitUnknown:
+    return CommitUnknown(f"The connection was lost during a commit: {error}")

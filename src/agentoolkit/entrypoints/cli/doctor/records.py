@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from agentool.errors import AgenToolError
 from agentoolkit.database.database import Database
-from agentoolkit.database.dialects import Sqlite
+from agentoolkit.database.sqlite_dialect import Sqlite
 from agentoolkit.entrypoints.cli.doctor.finding import Finding, broken, ok, warning
 from agentoolkit.entrypoints.cli.find_jobs import find_jobs
 from agentoolkit.entrypoints.cli.not_allowed import not_allowed_here

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from agentoolkit.database.batches import BulkWork
 from agentoolkit.database.database import Database, DatabaseError
 from agentoolkit.database.order import LockOrder
 from agentoolkit.database.session import Session
 from agentoolkit.database.times import micros
-from agentoolkit.database.worker import BulkWork
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import AuditEntry, Change, Owner
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH, HISTORY_SIZE, KEPT, RETENTION
