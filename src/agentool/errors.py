@@ -232,9 +232,9 @@ def sentence(problems: Iterable[FieldProblem]) -> str:
 
 
 def excerpt(value: object) -> str:
-    """Show a value in a message: its repr, cut to a readable length."""
+    """Show a value in a message: its repr, cut to a readable length. Of a text that is cut, its own characters are counted."""
     text = _repr_of(value if are_values_shown() else UNSHOWN)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(value if isinstance(value, str) else text):,} characters)"
 
 
 def _repr_of(value: object) -> str:
@@ -267,7 +267,9 @@ def did_you_mean(word: str, known: Iterable[str], *, is_whole: bool = True) -> s
         is_whole: False if there are names besides these; the text then ends in "and more", without a number.
     """
     names = sorted(map(str, known))  # members of an enumeration by their values
-    near = difflib.get_close_matches(word[:_SHOWN], _beside(word, names), n=1)
+    beside = _beside(word, names)
+    other_case = [name for name in beside if name.casefold() == word.casefold()]
+    near = other_case or difflib.get_close_matches(word[:_SHOWN], beside, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     left = len(names) - MOST_NAMED
@@ -286,6 +288,15 @@ def _beside(word: str, names: Sequence[str]) -> Sequence[str]:
     return [name for name, length in zip(found, lengths, strict=True) if length <= _COMPARED]
 
 
+_OBJECT_KINDS = frozenset({"dict_type", "model_type", "model_attributes_type", "dataclass_type", "mapping_type"})
+"""Pydantic's kinds of error for a value that is no object. Its messages name Python's classes."""
+
+
+def _no_object(value: object) -> str:
+    is_quoted = isinstance(value, str) and value.lstrip().startswith("{")
+    return f"input should be an object{', without quotes around it' if is_quoted else ''}"
+
+
 def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
     found: dict[str, object] = dict(detail)  # type: ignore[call-overload]
     location: tuple[object, ...] = found["loc"]  # type: ignore[assignment]
@@ -300,7 +311,7 @@ def _field_problem(detail: object, known: Iterable[str]) -> FieldProblem:
     if not are_values_shown():
         # Not pydantic's own message: some messages quote the value.
         return FieldProblem(field, value, f"is not accepted ({kind}); its value is {_WHY_UNSHOWN}")
-    said = str(found["msg"]).removeprefix("Value error, ")
+    said = str(found["msg"]).removeprefix("Value error, ") if kind not in _OBJECT_KINDS else _no_object(value)
     if not location:  # the whole input is no excerpt
         return FieldProblem(field, value, said)
     near = did_you_mean(value, re.findall("'([^']+)'", said)) if kind == "literal_error" and isinstance(value, str) else ""

@@ -235,7 +235,7 @@ def test_a_short_value_is_shown_whole() -> None:
 
 def test_a_cut_value_tells_its_length() -> None:
     """A cut excerpt says how long the whole was."""
-    assert excerpt("x" * 998).endswith("… (1000 characters)")
+    assert excerpt("x" * 1_000).endswith("… (1,000 characters)")
 
 
 @given(st.text(max_size=2000) | st.lists(st.integers(), max_size=500) | st.binary(max_size=500))

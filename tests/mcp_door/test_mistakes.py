@@ -119,3 +119,60 @@ async def test_a_wrong_zone_is_told_once(connect: Connect) -> None:
         wrong = {"when": "every dya", "until": "someday", "timezone": "Mars"}
         refused = text_of(await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "edit", **wrong}))
     assert [refused.count(fault) for fault in ("timezone: ", "when: 'dya'", "until: 'someday'")] == [1, 1, 1], refused
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "told"),
+    [
+        ("add_task", {**STAND_UP, "priority": "HIGH"}, "got 'HIGH'. Did you mean 'high'?"),
+        ("list_tasks", {"status": "ACTIVE"}, "got 'ACTIVE'. Did you mean 'active'?"),
+        ("change_task", {"task_id": "x", "action": "RUN_NOW"}, "got 'RUN_NOW'. Did you mean 'run_now'?"),
+        ("add_task", {"task_id": "x", "config": {**STAND_UP["config"], "input_data": {"operation": "SEND"}}}, "Did you mean 'send'?"),
+        ("add_task", {**STAND_UP, "Task_Id": "x"}, "Did you mean 'task_id'?"),
+    ],
+)
+async def test_another_case_is_a_near_miss(connect: Connect, tool: str, arguments: dict[str, Any], told: str) -> None:
+    """Letters in capitals are the same word to a model."""
+    async with connect() as client:
+        refused = text_of(await client.call_tool(f"scheduler_{tool}", arguments))
+    assert told in refused
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ('{"command": "cleanup.sh"}', 'config: input should be an object, without quotes around it, got \'{"command"'),
+        ("cleanup", "config: input should be an object, got 'cleanup'"),
+        (["cleanup"], "config: input should be an object, got ['cleanup']"),
+        ({**STAND_UP["config"], "input_data": '{"message": "Up"}'}, "config.input_data: It must be an object"),
+    ],
+)
+async def test_what_is_no_object_is_told_in_words_of_json(connect: Connect, config: object, told: str) -> None:
+    """Models write an object as a text often; a "dictionary" is a word of Python."""
+    async with connect() as client:
+        refused = text_of(await client.call_tool("scheduler_add_task", {"task_id": "x", "config": config}))
+    assert refused.startswith(told), refused
+    assert "dictionary" not in refused
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"command": "cleanup.sh"}, "allowed are none. Add it to the setting `programs` (AGENTOOL_PROGRAMS)."),
+        ({"agentool_name": "function", "input_data": {"operation": "call", "function": "os:getcwd"}}, "AGENTOOL_FUNCTIONS"),
+        ({**STAND_UP["config"], "input_data": {"operation": "send", "message": "x" * 1_100_000}}, "Use at most 1,000,000"),
+    ],
+)
+async def test_an_input_that_is_refused_keeps_its_way_out(connect: Connect, config: dict[str, Any], told: str) -> None:
+    """How to call the tool in Python is left out; a setting that a person may change is not."""
+    async with connect() as client:
+        refused = text_of(await client.call_tool("scheduler_add_task", {"task_id": "x", "config": config}))
+    assert told in refused, refused
+    assert "injector.run" not in refused
+
+
+async def test_a_long_text_is_counted_without_its_quotes(connect: Connect) -> None:
+    """The number is that of what was given."""
+    async with connect() as client:
+        refused = text_of(await client.call_tool("scheduler_add_task", {**STAND_UP, "description": "x" * 100_000}))
+    assert "… (100,000 characters)" in refused

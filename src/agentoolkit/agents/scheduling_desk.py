@@ -20,6 +20,7 @@ from agentoolkit.system.scheduler.paging import PAGE, cursor_after
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.system.scheduler.service import SchedulerService
+from agentoolkit.text import name_call
 
 _CANDIDATES = 3
 _ASKS = 10
@@ -73,8 +74,8 @@ class ToolWords:
         """Put advice for callers of tools in the place of what is written for code."""
         if isinstance(error, JobExists):
             error.remedy = f"Choose another {self.name}, or change that one with {self.change}."
-        elif isinstance(error, InvalidJob) and (error.field or "").startswith("input_data"):
-            error.remedy = None  # what is wrong names the field, and how to call its AgenTool in Python is of no use
+        elif error.remedy:
+            error.remedy = name_call(error.remedy, "") or None  # how to call an AgenTool in Python is of no use
         for other in error.also:
             self.advise(other)
 
