@@ -365,6 +365,39 @@ async def test_a_server_that_was_away_ends_nobody(postgres_url: str):
         await store.close()
 
 
+async def test_a_machine_that_slept_ends_nobody(sqlite_database, clock: ManualTime):
+    """Who wakes up first takes nothing from a process whose heartbeat slept too, until that stays silent."""
+    runs, judges = (SqlJobStore(Database(dialect_for(str(sqlite_database), "normal"), MIGRATIONS), clock) for _ in range(2))
+    for store in (runs, judges):
+        await store.open()
+        store._heartbeat.stop()
+    assert await runs.lead(clock.now())
+    await add(runs)
+    assert await begin(runs, await claim_one(runs))
+    clock.jump(clock.now() + timedelta(hours=1))
+    assert await judges.lead(clock.now())
+    assert await judges.take_over(clock.now(), none_held) == []
+    for _ in range(8):
+        clock.jump(clock.now() + timedelta(seconds=3))
+        await judges._database.write(judges._ownership.beat)
+    assert [taken.execution.owner for taken in await judges.take_over(clock.now(), none_held)] == [judges.owner]
+    for store in (runs, judges):
+        await store.close()
+
+
+async def test_a_machine_that_slept_forgets_no_process(sqlite_database, clock: ManualTime):
+    """Tidying up right after the sleep leaves all processes listed: who is not listed counts as ended."""
+    first, second = (SqlJobStore(Database(dialect_for(str(sqlite_database), "normal"), MIGRATIONS), clock) for _ in range(2))
+    for store in (first, second):
+        await store.open()
+        store._heartbeat.stop()
+    clock.jump(clock.now() + timedelta(hours=1))
+    await first.purge(clock.now())
+    assert len(await second.owners()) == 2
+    for store in (first, second):
+        await store.close()
+
+
 async def test_who_reads_and_does_not_beat_notices_a_silence_once(postgres_url: str):
     """Where its own heartbeat rests, each look at the others is no new contact: who ended elsewhere still counts as ended in time."""
     ended, judges = (SqlJobStore(Database(dialect_for(postgres_url), MIGRATIONS), ManualTime(START)) for _ in range(2))

@@ -58,7 +58,7 @@ class Ownership:
         self._beaten_at = 0
         """Time of this process's latest heartbeat."""
         self._heard_since = 0
-        """Time at which the server was reached again after an outage; 0 if there was none."""
+        """Time at which the others could be heard again, after a time in which nobody could; 0 if there was none."""
 
     def now(self, session: Session) -> int:
         """Return the current instant by the clock that all processes of the database share."""
@@ -70,7 +70,7 @@ class Ownership:
     def beat(self, session: Session) -> None:
         """Write a heartbeat, and renew the lease if this process leads."""
         now = self.now(session)
-        if self._was_away(session, now):
+        if self._was_away(now):
             self._heard_since = now
         self._beaten_at = now
         me = {"owner": self.owner, "host": self.place, "pid": self.pid, "now": now}
@@ -138,7 +138,7 @@ class Ownership:
         """Return the ids of the processes that have not ended, this one included."""
         now = self.now(session)
         # Once in an outage: a process that only reads, without heartbeats, would otherwise renew it with each look.
-        if self._was_away(session, now) and self._heard_since <= self._beaten_at:
+        if self._was_away(now) and self._heard_since <= self._beaten_at:
             self._heard_since = now
         rows = session.rows("SELECT owner, host, pid, heartbeat_at FROM agentool_owners")
         return {owner for owner, host, pid, heartbeat_at in rows if not self._has_ended(host, pid, heartbeat_at, now)} | {self.owner}
@@ -174,9 +174,12 @@ class Ownership:
         host, pid, heartbeat_at = row
         return self._has_ended(host, pid, heartbeat_at, self.now(session))
 
-    def _was_away(self, session: Session, now: int) -> bool:
-        """Tell whether the server was unreachable since our latest heartbeat. Then silence is no sign that a process ended."""
-        return session.dialect == "postgres" and 0 < self._beaten_at < now - _micros(3 * HEARTBEAT_SECONDS)
+    def _was_away(self, now: int) -> bool:
+        """Tell whether we ourselves missed our heartbeats: the server was unreachable, the machine slept, or the clock was set.
+
+        Then the others may have missed theirs for the same reason, and silence is no sign that a process ended.
+        """
+        return 0 < self._beaten_at < now - _micros(3 * HEARTBEAT_SECONDS)
 
     def _has_ended(self, host: str, pid: object, heartbeat_at: object, now: int) -> bool:
         if now - max(_whole(heartbeat_at), self._heard_since) > _micros(OWNER_SECONDS):
