@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from agentoolkit.entrypoints import guess_limit
+from agentoolkit.entrypoints import guess_limit, slow_bodies
 from agentoolkit.entrypoints.guess_limit import Guesses
 from agentoolkit.entrypoints.rest import access, create_app
 from agentoolkit.entrypoints.rest.access import AccessRules
@@ -226,7 +226,7 @@ async def test_an_origin_of_any_form_is_refused(client: httpx2.AsyncClient, kit:
 
 async def test_a_body_that_does_not_end_is_refused(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """With 408 after a while: a slow client holds no connection for ever."""
-    monkeypatch.setattr(access, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(slow_bodies, "BODY_SECONDS", 0.01)
     answers = await _called(create_app(kit), {"type": "http", "method": "POST", "path": "/api/scheduler/tasks"})
     assert [answer["status"] for answer in answers if "status" in answer] == [408]
 

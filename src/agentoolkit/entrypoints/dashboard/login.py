@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from agentoolkit.entrypoints.dashboard.page import answer, form_of, go_to
+from agentoolkit.entrypoints.dashboard.page import PublicRoute, answer, form_of, go_to
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.problems import ApiError
@@ -18,7 +18,7 @@ from agentoolkit.entrypoints.rest.session_cookie import forget_session, keep_ses
 LOGIN = "/login"
 LOGOUT = "/logout"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=PublicRoute, include_in_schema=False)
 """Routes that need no session. `access.Access` still checks the source of each request."""
 
 

@@ -178,6 +178,21 @@ class PageRoute(NamingRoute):
         return guarded
 
 
+class PublicRoute(NamingRoute):
+    """A route that needs no session, and answers every error with a page: else the server would log each as its own."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def answered(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except Exception as error:
+                return refusal(request, error)
+
+        return answered
+
+
 def refusal(request: Request, error: Exception) -> Response:
     """Return the page that tells an error. A query that was refused stands in a field, to be corrected."""
     problem = problem_of(error)

@@ -121,6 +121,8 @@ async def _serve_stdio(server: Server) -> None:
 async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None:
     import uvicorn
 
+    from agentoolkit.entrypoints.slow_clients import BoundedClients
+
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     # Opened first, so that a port in use is an error of one line.
     with socket.create_server((options.host, options.port), family=family, backlog=128) as listening:
@@ -128,21 +130,28 @@ async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None
         sys.stderr.write(f"agentool: MCP at {served.url}\n")
         app = http_app(server, host, served)
         config = uvicorn.Config(
-            app, log_level="warning", timeout_graceful_shutdown=_GRACE_SECONDS, forwarded_allow_ips=list(options.proxies)
+            app,
+            http=BoundedClients,
+            log_level="warning",
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            forwarded_allow_ips=list(options.proxies),
         )
         await uvicorn.Server(config).serve([listening])
 
 
 def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     """Return the application that serves the protocol over HTTP at ``/mcp``."""
+    from agentoolkit.entrypoints.mcp_server.tokens_over_http import BodiesInTime, FoundToken, GuessLimit, KeptTokens
+
     security = None if options.host in _LOOPBACK_NAMES else _allow_own_names(options)  # the SDK guards loopback names itself
     if not options.needs_token:
-        return server.streamable_http_app(host=options.host, transport_security=security)
+        app = server.streamable_http_app(host=options.host, transport_security=security)
+        app.add_middleware(BodiesInTime)
+        return app
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)
-    from agentoolkit.entrypoints.mcp_server.tokens_over_http import FoundToken, GuessLimit, KeptTokens
-
     app = server.streamable_http_app(host=options.host, transport_security=security, auth=auth, token_verifier=FoundToken())
     app.add_middleware(GuessLimit, tokens=KeptTokens(host))
+    app.add_middleware(BodiesInTime)
     return app
 
 

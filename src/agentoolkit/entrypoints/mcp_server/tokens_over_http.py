@@ -1,4 +1,4 @@
-"""Check the tokens of requests over HTTP, and refuse addresses that guess tokens."""
+"""Check the tokens of requests over HTTP, and refuse addresses that guess tokens, and bodies that come slowly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from agentool.caller import Caller
 from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
 from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.slow_bodies import SlowBody, in_time
 from agentoolkit.wiring import Toolkit
 
 
@@ -76,3 +77,23 @@ class GuessLimit:
                 app = PlainTextResponse(TOO_MANY, 429, {"Retry-After": str(error)})
         _found.set(found)
         await app(scope, receive, send)
+
+
+class BodiesInTime:
+    """ASGI middleware that refuses bodies that come slowly.
+
+    Args:
+        app: The guarded application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, in_time(receive), send)
+        except SlowBody as error:
+            await PlainTextResponse(str(error), 408)(scope, receive, send)

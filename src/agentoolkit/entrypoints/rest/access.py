@@ -7,9 +7,8 @@ refused on loopback too.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
 
 from starlette.requests import Request
@@ -22,12 +21,13 @@ from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
 from agentoolkit.entrypoints.rest.foreign_pages import check_host, check_origin
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
 from agentoolkit.entrypoints.rest.session_cookie import forgetting, session_of
+from agentoolkit.entrypoints.slow_bodies import SlowBody, in_time
 from agentoolkit.sessions import Sessions
 
 MAX_BODY = 2_000_000
 """Bytes of a request's body, unless set otherwise."""
-BODY_SECONDS = 30.0
-"""Longest wait for the next part of a body."""
+MAX_PUBLIC_BODY = 10_000
+"""Bytes of the body of a request that needs no token, such as the login."""
 LOCAL = Caller("local", door="rest")
 """The caller on a loopback address without a token."""
 _STATE = "agentool_caller"
@@ -73,16 +73,18 @@ class Access:
                 await send({"type": "websocket.close", "code": 1008})
             return
         pages: Pages | None = getattr(scope["app"].state, "pages", None)
+        rules = self._rules
         try:
             if pages is not None and pages.are_public(scope):
-                check_source(Request(scope), self._rules)
+                rules = replace(rules, max_body=min(rules.max_body, MAX_PUBLIC_BODY))
+                check_source(Request(scope), rules)
             else:
-                await admit(scope, self._rules)
+                await admit(scope, rules)
         except ApiError as error:
             refused = pages.refusal(scope, error) if pages is not None else None
             await (refused or problem_response(error))(scope, receive, send)
             return
-        await self._app(scope, limited(receive, self._rules.max_body), send)
+        await self._app(scope, limited(receive, rules.max_body), send)
 
 
 class Pages(Protocol):
@@ -123,28 +125,22 @@ def too_large(most: int) -> ApiError:
 
 
 def limited(receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body of more bytes, and a body that stalls."""
-    size, is_whole = 0, False
+    """Return a `receive` that refuses a body of more bytes, and a body that comes slowly."""
+    size, timed = 0, in_time(receive)
 
     async def limited_receive() -> Message:
-        nonlocal size, is_whole
-        message = await (receive() if is_whole else _in_time(receive))
+        nonlocal size
+        try:
+            message = await timed()
+        except SlowBody as error:
+            raise ApiError(408, "body-too-slow", str(error), remedy="Send it again.") from error
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
-            is_whole = not message.get("more_body", False)
             if size > most:
                 raise too_large(most)
         return message
 
     return limited_receive
-
-
-async def _in_time(receive: Receive) -> Message:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await receive()
-    except TimeoutError as error:
-        raise ApiError(408, "body-too-slow", f"Nothing more of the body came in {BODY_SECONDS:g} s.", remedy="Send it again.") from error
 
 
 async def _caller(request: Request, rules: AccessRules) -> Caller:

@@ -14,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agentool.errors import (
@@ -80,6 +81,8 @@ def problem_of(error: Exception) -> Problem:
         return error.problem
     if isinstance(error, HTTPException):
         return _problem(error.status_code, HTTPStatus(error.status_code).phrase, f"{str(error.detail).rstrip('.')}.")
+    if isinstance(error, ClientDisconnect):  # nobody reads the answer, and the log is not for clients to fill
+        return _problem(400, "body-cut-short", "The client left before its body was whole.")
     if not isinstance(error, AgenToolError):
         logger.error("A request failed", exc_info=error)
         return _problem(500, "internal-error", "The server failed; its log says why.")

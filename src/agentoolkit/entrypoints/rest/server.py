@@ -7,11 +7,9 @@ import contextlib
 import socket
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager
-from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from agentool.errors import ConfigurationError, excerpt
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
@@ -19,48 +17,11 @@ from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.app import create_app
 from agentoolkit.entrypoints.rest.events import end_streams
 from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
+from agentoolkit.entrypoints.slow_clients import BoundedClients
 from agentoolkit.wiring import Toolkit
 
 GRACE_SECONDS = 3
 """Time for running requests to end after the server was asked to stop."""
-HEAD_SECONDS = 10.0
-"""Time for the first line and the headers of a request to arrive."""
-
-
-class BoundedHeads(H11Protocol):
-    """HTTP/1.1 with a limit on the time of a request's head. h11 limits only its size, and uvicorn nothing."""
-
-    _deadline: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  as the class above has it
-        super().connection_made(transport)
-        self._watch()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._unwatch()
-
-    def _watch(self) -> None:
-        """Start the timer while no request is handled. Further bytes do not restart it, so a slow sender gets no more time."""
-        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
-        if cycle is not None and not cycle.response_complete:
-            self._unwatch()
-        elif self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_SECONDS, self._cut)
-
-    def _unwatch(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _cut(self) -> None:
-        self._deadline = None
-        if not self.transport.is_closing():
-            self.send_400_response(f"The head of the request did not come within {HEAD_SECONDS:g} s.")
 
 
 class _Server(uvicorn.Server):
@@ -140,7 +101,7 @@ async def serving(app: ASGIApp, host: str, port: int, proxies: Sequence[str] = (
     listening = _listen(host, port)
     config = uvicorn.Config(
         app,
-        http=BoundedHeads,
+        http=BoundedClients,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
