@@ -176,3 +176,33 @@ async def test_a_long_text_is_counted_without_its_quotes(connect: Connect) -> No
     async with connect() as client:
         refused = text_of(await client.call_tool("scheduler_add_task", {**STAND_UP, "description": "x" * 100_000}))
     assert "… (100,000 characters)" in refused
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("add_task", {**STAND_UP, "task_id": "second"}),
+        ("change_task", {"task_id": "stand up", "action": "edit", "when": "in 5 minutes"}),
+        ("change_task", {"task_id": "stand up", "action": "resume"}),
+        ("list_tasks", {}),
+    ],
+)
+async def test_a_stopped_scheduler_is_told_where_something_is_to_run(connect: Connect, tool: str, arguments: dict[str, Any]) -> None:
+    """Else the user is promised a run that does not come. Started again, nothing is said of it."""
+    note = "note: the scheduler is stopped: nothing runs until scheduler_start_daemon starts it"
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        await client.call_tool("scheduler_stop_daemon", {})
+        stopped = text_of(await client.call_tool(f"scheduler_{tool}", arguments))
+        await client.call_tool("scheduler_start_daemon", {})
+        started = text_of(await client.call_tool(f"scheduler_{tool}", arguments))
+    assert (note in stopped, note in started) == (True, False), stopped
+
+
+async def test_a_run_at_once_of_a_stopped_scheduler_names_the_tool_that_starts_it(connect: Connect) -> None:
+    """And no operation, of which this door knows nothing."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        await client.call_tool("scheduler_stop_daemon", {})
+        refused = text_of(await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "run_now"}))
+    assert refused == "The scheduler is stopped. Nothing runs until scheduler_start_daemon starts it."

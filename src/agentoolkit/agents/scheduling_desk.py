@@ -14,7 +14,7 @@ from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, excerpt
 from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, JobExists, JobNotFound
+from agentoolkit.system.scheduler.errors import InvalidJob, InvalidSchedule, JobExists, JobNotFound, SchedulerStopped
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.paging import PAGE, cursor_after
 from agentoolkit.system.scheduler.ports import DamagedJob
@@ -63,6 +63,8 @@ class ToolWords:
     """The tool that lists jobs."""
     change: str
     """The tool that changes one."""
+    start: str = "`agentool start`, by the user,"
+    """What starts a scheduler that was stopped."""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -74,6 +76,8 @@ class ToolWords:
         """Put advice for callers of tools in the place of what is written for code."""
         if isinstance(error, JobExists):
             error.remedy = f"Choose another {self.name}, or change that one with {self.change}."
+        elif isinstance(error, SchedulerStopped):
+            error.remedy = f"Nothing runs until {self.start} starts it."
         elif error.remedy:
             error.remedy = name_call(error.remedy, "") or None  # how to call an AgenTool in Python is of no use
         for other in error.also:
@@ -162,6 +166,13 @@ async def find_twin(desk: Desk, name: str, when: str, zone: str | None, target: 
     return None
 
 
+async def describe_stop(desk: Desk) -> list[str]:
+    """Return a remark if the scheduler was stopped, so that nothing of what is scheduled runs; empty if it was not."""
+    if not (await desk.scheduler("status"))["stopped"]:
+        return []
+    return [f"the scheduler is stopped: nothing runs until {desk.words.start} starts it"]
+
+
 async def show_job(desk: Desk, name: str) -> dict[str, Any]:
     """Return what there is to know of a job by its name or id, also of one that was cancelled. Raises `InvalidInput`, with what is near."""
     with suppress(JobNotFound, DamagedJob):
@@ -243,6 +254,7 @@ async def list_page(desk: Desk, state: str | None, limit: int, cursor: str | Non
     """Tell one page of the caller's jobs, as many as fit into an answer; return it too."""
     page = await read_jobs(desk, limit, cursor, job_status=state)
     jobs, head = page["jobs"], f"now: {answers.day_and_time(desk.now(), desk.zone())} ({desk.zone()})"
+    head = "\n".join([head, *(f"note: {remark}" for remark in await describe_stop(desk))])
     cursors = [cursor_after(job["created_at"], job["job_id"]) for job in jobs]
     lines = answers.told_jobs(jobs, detailed=detailed)
     text, told, left = answers.told_page(head, lines, cursors, page["cursor"], none=f"no {desk.words.noun}s", narrow=desk.words.state)

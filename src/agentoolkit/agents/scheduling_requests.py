@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from agentool.errors import ConfigurationError, InvalidInput, Refusals
 from agentool.flat_calls import fields_called
 from agentoolkit.agents import scheduling_answers as answers
-from agentoolkit.agents.scheduling_desk import Desk, find_job, find_twin
+from agentoolkit.agents.scheduling_desk import Desk, describe_stop, find_job, find_twin
 from agentoolkit.system.scheduler.checks import checked_input
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.jobs import JobStatus
@@ -74,6 +74,7 @@ async def create_job(
         end_at=end,
         **policies,
     )
+    done["remarks"][:0] = await describe_stop(desk)
     return answers.told_creation(done, twin), done
 
 
@@ -112,6 +113,7 @@ async def edit_job(
         **end,
         **changes,
     )
+    done["remarks"][:0] = await describe_stop(desk)
     return "Changed" if done["changed"] else "Unchanged:", done
 
 
@@ -149,6 +151,7 @@ async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: 
         return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
     end = None if _is_never(until) else await read_end(desk, until, zone)
     done = await desk.scheduler(action, job_id=job_id, until=end)
+    done["remarks"][:0] = await describe_stop(desk)
     return answers.told_state(_stands(action, name, done, zone), zone, desk.now(), done["next_run"], done["remarks"]), done
 
 

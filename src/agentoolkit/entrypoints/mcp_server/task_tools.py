@@ -31,7 +31,9 @@ from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
-TASK_TOOLS = ToolWords("task", "task_id", "config.agentool_name", "status", "scheduler_list_tasks", "scheduler_change_task")
+TASK_TOOLS = ToolWords(
+    "task", "task_id", "config.agentool_name", "status", "scheduler_list_tasks", "scheduler_change_task", "scheduler_start_daemon"
+)
 MAX_QUESTION = 2_000
 """Characters of a question. A longer question is not asked: a person must see the whole task to approve it."""
 
