@@ -49,7 +49,7 @@ class SharedStore(MemoryJobStore):
     async def acknowledge_cancel(self, execution_id: str) -> None:
         self.cancels = [asked for asked in self.cancels if asked.execution_id != execution_id]
 
-    async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
+    async def request_cancel(self, execution_id: str, reason: str = "", *, is_carried_out: bool = False) -> bool:
         self.asked.append(execution_id)
         return True
 

@@ -243,6 +243,18 @@ async def test_cancellation_is_asked_of_the_owner_until_it_acted(first: SqlJobSt
     assert not await second.request_cancel(running.execution_id)
 
 
+async def test_a_cancellation_by_the_owner_is_not_asked_of_it_again(first: SqlJobStore, second: SqlJobStore):
+    """It is kept for who takes the execution over if the owner ends before its handler does."""
+    await add(first)
+    running = await begin(first, await claim_one(first))
+    assert await first.request_cancel(running.execution_id, "too slow", is_carried_out=True)
+    asked = list(await first.cancel_requests())
+    await dies(first)
+    assert await second.lead(START)
+    (taken,) = await second.take_over(at(2), none_held)
+    assert (asked, taken.execution.status, taken.execution.reason) == ([], ExecutionStatus.CANCELLED, "too slow")
+
+
 # Processes that come while a leader looks who is alive: on SQLite one transaction sees one moment
 
 

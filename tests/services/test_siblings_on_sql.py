@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 
 import pytest
@@ -93,3 +93,30 @@ async def test_a_replacement_whose_caller_leaves_loses_no_job(lives: tuple[Life,
         await owner.quiet()
         found = await owner.ask("get_job", job_id="job")
         assert found["next_run"][:4] in ("2031", "2032")
+
+
+@pytest.mark.parametrize("asks", ["owner", "other"])
+async def test_a_handler_that_cleans_up_after_its_cancellation_is_not_cancelled_again(lives: tuple[Life, Life], asks: str):
+    """It is cancelled once, whichever process it was asked of: what it awaits while it cleans up is not cut short."""
+    owner, other = lives
+    owner.naps = owner.stays = True
+    await owner.kit.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "now", "timeout": 3600, **RUN})
+    await waits_for(owner, lambda: bool(owner.starts))
+    await cancel(owner if asks == "owner" else other, "cancel_execution")
+    for _ in range(8):
+        await owner.clock.advance(seconds=0.5)
+        await asyncio.sleep(0.05)
+    cleans_up = await status(owner)
+    owner.may_end.set()
+    await owner.advance(seconds=2)
+    assert (cleans_up, await status(owner)) == (["running"], ["success"])
+
+
+async def waits_for(life: Life, holds: Callable[[], bool]) -> None:
+    """Let time pass until something holds, five seconds at most."""
+    for _ in range(100):
+        await life.clock.advance(seconds=0.05)
+        await asyncio.sleep(0.05)
+        if holds():
+            return
+    raise AssertionError("it does not come to hold")

@@ -72,7 +72,7 @@ class Cancelling:
         execution_id = execution.execution_id
         if self.cancel(execution_id, reason):
             try:  # so that a process that takes over a stuck execution does not start it again
-                await self._store.request_cancel(execution_id, reason)
+                await self._store.request_cancel(execution_id, reason, is_carried_out=True)
             except Exception:
                 log_failure(logger, "Writing the cancel request of %s failed", execution_id)
             return True

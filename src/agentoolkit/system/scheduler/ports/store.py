@@ -214,8 +214,11 @@ class JobStore(SharedStore, Protocol):
         """Create the executions downstream of an event that has no record, such as the scheduler's start, if we lead."""
         ...
 
-    async def request_cancel(self, execution_id: str, reason: str = "") -> bool:
-        """Request that the owner of an execution cancels it. Return True if it is unfinished."""
+    async def request_cancel(self, execution_id: str, reason: str = "", *, is_carried_out: bool = False) -> bool:
+        """Request that the owner of an execution cancels it. Return True if it is unfinished.
+
+        With `is_carried_out` we are the owner, and have cancelled it: only a process that takes it over is told.
+        """
         ...
 
     async def cancel_requests(self) -> Sequence[PendingCancel]:

@@ -59,8 +59,9 @@ _POSTPONE = f"""
 """  # noqa: S608  a condition of ours
 _RELEASE = "UPDATE agentool_executions SET owner = '' WHERE owner = :owner AND finished_at IS NULL AND status IN ('queued', 'retrying')"
 _REQUEST_CANCEL = f"""
-    UPDATE agentool_executions SET cancel_requested = 1, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
+    UPDATE agentool_executions SET cancel_requested = :state, cancel_reason = :reason WHERE execution_id = :id AND {UNFINISHED}
 """  # noqa: S608  a condition of ours
+_PENDING, _CARRIED_OUT = 1, 2
 # It was sent by the leader or, if a caller waits for it, by the caller's process. Any other owner is a worker that claimed it.
 _NOTE_WAITING = f"""
     UPDATE agentool_executions SET reason = r.reason FROM r
@@ -129,9 +130,10 @@ def note_waiting(tx: Transaction, reasons: Mapping[str, str]) -> list[str]:
 
 
 @writes
-def request_cancel(tx: Transaction, execution_id: str, reason: str = "") -> bool:
+def request_cancel(tx: Transaction, execution_id: str, reason: str = "", *, is_carried_out: bool = False) -> bool:
     """See `JobStore.request_cancel`."""
-    return tx.session.run(_REQUEST_CANCEL, {"id": execution_id, "reason": reason}) == 1
+    state = _CARRIED_OUT if is_carried_out else _PENDING
+    return tx.session.run(_REQUEST_CANCEL, {"id": execution_id, "reason": reason, "state": state}) == 1
 
 
 @reads
@@ -143,7 +145,8 @@ def cancel_requests(tx: Transaction) -> list[PendingCancel]:
 @writes
 def acknowledge_cancel(tx: Transaction, execution_id: str) -> None:
     """See `JobStore.acknowledge_cancel`."""
-    tx.session.run("UPDATE agentool_executions SET cancel_requested = 2 WHERE execution_id = :id", {"id": execution_id})
+    sql = "UPDATE agentool_executions SET cancel_requested = :state WHERE execution_id = :id"
+    tx.session.run(sql, {"id": execution_id, "state": _CARRIED_OUT})
 
 
 def _finish(tx: Transaction, endings: Sequence[Ending]) -> list[Finished]:
