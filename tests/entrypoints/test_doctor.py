@@ -12,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from agentoolkit.entrypoints.cli.not_allowed import not_allowed_here
+from agentoolkit.entrypoints.cli.session import call
 from agentoolkit.settings import Settings
+from agentoolkit.system.scheduler.answer_schemas import JobList
 from agentoolkit.system.scheduler.decisions.unclaimed_reasons import waits_for_any, waits_for_tool
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
 from agentoolkit.system.scheduler.ports import Message
@@ -223,6 +226,22 @@ def test_jobs_that_do_not_run_here_need_not_be_allowed(cli: Cli, monkeypatch: py
     else:
         monkeypatch.setenv("AGENTOOL_EXECUTOR", "celery")
     assert states(cli)["allowed"] == "ok"
+
+
+LOST = {"cancelled": "DELETE FROM agentool_jobs", "damaged": "UPDATE agentool_jobs SET definition = '{'"}
+
+
+@pytest.mark.parametrize("statement", LOST.values(), ids=LOST)
+async def test_a_job_that_goes_away_while_jobs_are_looked_at_is_passed_over(tmp_path: Path, statement: str) -> None:
+    """Another process has cancelled it since it was listed: neither `serve` nor the doctor ends by that."""
+    database = tmp_path / "jobs.db"
+    async with Toolkit(Settings.from_values({"database": str(database)}), runs_jobs=False) as kit:
+        job = {"job_name": "a", "schedule": "every hour", "agentool_name": "metrics", "input_data": {"operation": "list"}}
+        await kit.injector.run("scheduler", {"operation": "schedule", **job})
+        listed = await call(kit, JobList, "list")
+        with closing(sqlite3.connect(database)) as other, other:
+            other.execute(statement)
+        assert await not_allowed_here(kit, listed.jobs) == ([], [])
 
 
 def test_an_impossible_setting_is_broken(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from agentool.base import BaseOperationInput
 from agentool.errors import InvalidInput, excerpt, sentence
 from agentoolkit.json_values import NotJson, json_copy
 from agentoolkit.system.scheduler.checks import check_fields as check_job_fields
-from agentoolkit.system.scheduler.checks import checked_id, checked_json
+from agentoolkit.system.scheduler.checks import checked_id, json_input
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.execution_records import ErrorRecord
 from agentoolkit.system.scheduler.jobs import Job
@@ -101,7 +101,7 @@ def check_job(job: Job) -> None:
     """Refuse a job whose id, input, texts or numbers ``schedule`` would refuse."""
     try:
         checked_id(job.job_id)
-        checked_json(job.input_data)
+        json_input(job.input_data)
         texts = {name: getattr(job, name) for name in ("job_name", "agentool_name", "result_queue", "error_queue", "description")}
         check_job_fields({**texts, **asdict(job.policies), "tags": list(job.tags), "retry_on": list(job.policies.retry_on)})
     except InvalidJob as error:

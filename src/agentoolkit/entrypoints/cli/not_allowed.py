@@ -10,6 +10,8 @@ from agentool.errors import AgenToolError
 from agentoolkit.entrypoints.cli.missing_settings import missing_settings
 from agentoolkit.system.scheduler.answer_schemas import JobSummary
 from agentoolkit.system.scheduler.checks import checked_input
+from agentoolkit.system.scheduler.errors import JobNotFound
+from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.wiring import Toolkit
 
 MAX_CHECKED = 100
@@ -27,7 +29,10 @@ async def not_allowed_here(kit: Toolkit, jobs: Iterable[JobSummary]) -> NotAllow
     """Check the calls of the first `MAX_CHECKED` active jobs against the settings of this process. Jobs for workers do not count."""
     refused: list[tuple[str, AgenToolError]] = []
     for job in islice((job for job in jobs if job.state == "active" and job.agentool_name in kit.injector), MAX_CHECKED):
-        stored = (await kit.scheduler.lookup.job(job.job_id)).job
+        try:
+            stored = (await kit.scheduler.lookup.job(job.job_id)).job
+        except (JobNotFound, DamagedJob):  # it went away, or was damaged, since it was listed
+            continue
         if kit.scheduler.parts.executor_of(stored.policies) == "local":
             try:
                 checked_input(stored.agentool_name, stored.input_data, kit.injector)

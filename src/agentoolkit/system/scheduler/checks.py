@@ -50,7 +50,7 @@ def checked_input(agentool_name: str, input_data: dict[str, Any], injector: Inje
         agentool = injector.get(agentool_name)
     except UnknownAgenTool as error:
         raise UnknownTarget(error.problem, field="agentool_name", value=agentool_name, remedy=error.remedy) from None
-    checked = checked_json(input_data)
+    checked = json_input(input_data)
     copy = checked.values
     try:
         agentool.check(copy)
@@ -74,7 +74,7 @@ def _refused_by(agentool_name: str, error: Exception, *, is_first: bool = True) 
     return refused
 
 
-def checked_json(input_data: dict[str, Any]) -> CheckedInput:
+def json_input(input_data: dict[str, Any]) -> CheckedInput:
     """Return a copy of an input that is JSON, neither nested too deeply nor too large. Raises `InvalidJob`."""
     try:
         copy = json_copy(input_data, "input_data")
