@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules import Schedule, read_schedule
-from agentoolkit.system.scheduler.schedules.words import grammar, program_text, tokens
+from agentoolkit.system.scheduler.schedules.words import program_text, text_words, tokens
 
 from .said import READ, REFUSED
 
@@ -38,7 +38,7 @@ def nothing_decided() -> Iterator[None]:
 
 
 def _forget() -> None:
-    for decided in (program_text._form_of, grammar._words, tokens._tokens):
+    for decided in (program_text._form_of, text_words.words_of, tokens._tokens):
         decided.cache_clear()
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from agentool.errors import InvalidInput, excerpt
+from agentool.errors import InvalidInput
 from agentoolkit.json_values import is_json
 from agentoolkit.portions import done_in_portions, in_portions
-from agentoolkit.storage.kv.ports import KeptValue, KeyValueStore
+from agentoolkit.storage.kv.ports import KeyValueStore
 from agentoolkit.system.queue import messages as queued
 from agentoolkit.system.queue.decisions import waiting
 from agentoolkit.system.queue.errors import QueueNotFound
@@ -26,13 +25,9 @@ from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
 from agentoolkit.system.scheduler.decisions.recovery import recover
 from agentoolkit.system.scheduler.errors import InvalidSchedule, JobExists
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.jobs import JobStatus
-from agentoolkit.system.scheduler.ports import Ending, JobStore, Message, Position, StoredJob
+from agentoolkit.system.scheduler.ports import Ending, JobStore, Position, StoredJob
 from agentoolkit.transfer import checks, records
-
-FORMAT = "agentool"
-VERSION = 3
-"""Version 1 has no queues and no values. Version 2 has no remembered ids, and its dead letters have no order."""
+from agentoolkit.transfer.file_contents import FORMAT, VERSION, FileContents, record_in
 
 _ALL = 1_000_000_000
 _PAGE = 500
@@ -136,110 +131,20 @@ async def import_lines(held: Everything, lines: Iterable[str], now: datetime) ->
         InvalidInput: A line is damaged, or of another format; two jobs have one id or name, or one would come after itself.
             Nothing was added.
     """
-    contents = _Contents()
+    contents = FileContents()
     async for portion in in_portions(enumerate(lines, 1), AT_ONCE):
         for number, line in portion:
             if line.strip():
-                contents.take(number, _record_in(number, line))
+                contents.take(number, record_in(number, line))
     if not contents.version:
         raise InvalidInput("The file is empty.", field="file", remedy="Give a file that `agentool export` wrote.")
     return await _Importer(held, contents, now).add()
 
 
-def _record_in(number: int, line: str) -> dict[str, Any]:
-    """Read a line. Raises `InvalidInput` with its number."""
-    try:
-        record = checks.json_in(f"Line {number}", line)
-    except InvalidInput as error:
-        remedy = "Correct the line, or leave it out; nothing was added."
-        raise InvalidInput(f"Line {number} is not JSON: {error.__cause__}.", field="file", value=line, remedy=remedy) from error
-    if not isinstance(record, dict):
-        remedy = "Give a file that `agentool export` wrote."
-        raise InvalidInput(f"Line {number} is not a JSON object.", field="file", value=line, remedy=remedy)
-    return cast("dict[str, Any]", record)
-
-
-@dataclass(slots=True)
-class _Contents:
-    """The records of a file."""
-
-    version: int = 0
-    jobs: list[StoredJob] = field(default_factory=list[StoredJob])
-    executions: list[Execution] = field(default_factory=list[Execution])
-    outcomes: dict[str, Message] = field(default_factory=dict[str, Message])
-    queues: list[QueueContents] = field(default_factory=list[QueueContents])
-    messages: list[queued.QueueMessage] = field(default_factory=list[queued.QueueMessage])
-    remembered: list[records.Remembered] = field(default_factory=list[records.Remembered])
-    values: list[KeptValue] = field(default_factory=list[KeptValue])
-    _line_of: dict[str, int] = field(default_factory=dict[str, int])
-    """Line of each job, by its id and, unless the job is done, by its name."""
-
-    def take(self, number: int, record: Mapping[str, Any]) -> None:
-        if not self.version:
-            if record.get("format") != FORMAT:
-                raise InvalidInput(
-                    "The first line is not the header of an export.", field="file", remedy="Give a file that `agentool export` wrote."
-                )
-            version = record.get("version")
-            if version not in range(1, VERSION + 1):
-                problem = f"The file has version {version!r}, and this program reads up to {VERSION}."
-                raise InvalidInput(problem, field="file", remedy="Use the program's newer version.")
-            self.version = cast("int", version)
-            return
-        try:
-            self._take(number, record)
-        except InvalidInput as error:
-            remedy = "Correct the line, or leave it out; nothing was added."
-            raise InvalidInput(f"Line {number}: {error}", field="file", value=error.value, remedy=remedy) from error
-
-    def _take(self, number: int, record: Mapping[str, Any]) -> None:
-        if "job" in record:
-            self._take_job(number, records.job_from(record))
-        elif "execution" in record:
-            self.executions.append(records.execution_from(record))
-        elif "message" in record:
-            message = records.message_from(record)
-            self.outcomes[message.execution_id] = message
-        elif "queue" in record:
-            self.queues.append(records.queue_from(record))
-        elif "queued" in record:
-            self.messages.append(records.queued_from(record))
-        elif "remembered" in record:
-            self.remembered.append(records.remembered_from(record))
-        elif "value" in record:
-            self.values.append(records.value_from(record))
-        else:
-            raise InvalidInput(f"There is no record such as {excerpt(dict(record))}.")
-
-    def _take_job(self, number: int, stored: StoredJob) -> None:
-        job = stored.job
-        keys = {job.job_id} if stored.state.status is JobStatus.DONE else {job.job_id, job.job_name}
-        for key in keys & self._line_of.keys():
-            raise InvalidInput(f"the job on line {self._line_of[key]} has the id or name {key!r} too.", value=key)
-        self._line_of |= dict.fromkeys(keys, number)
-        self.jobs.append(stored)
-
-    def queue_contents(self, now: datetime) -> list[QueueContents]:
-        """Return every queue that a record names, with its messages and remembered ids."""
-        found = {each.queue.queue_name: each for each in self.queues}
-        for name in [*(message.queue_name for message in self.messages), *(each.queue_name for each in self.remembered)]:
-            found.setdefault(name, QueueContents(queued.Queue(name, queued.QueueSettings(), now), (), ()))
-        for name, contents in found.items():
-            messages = [message for message in self.messages if message.queue_name == name]
-            dead = [message for message in messages if message.state is queued.State.DEAD]
-            alive = [waiting(message, now) for message in messages if message.state is not queued.State.DEAD]
-            remembered = [(each.message_id, each.until) for each in self.remembered if each.queue_name == name and each.until > now]
-            if self.version < 3:
-                dead.sort(key=lambda message: message.died_at or now)
-                remembered = [(message.message_id, now + timedelta(seconds=queued.DEDUP_WINDOW)) for message in messages]
-            found[name] = contents._replace(messages=(*alive, *dead), remembered=remembered)
-        return list(found.values())
-
-
 class _Importer:
     """Adds the records of a file to the stores, and counts the new ones."""
 
-    def __init__(self, held: Everything, contents: _Contents, now: datetime) -> None:
+    def __init__(self, held: Everything, contents: FileContents, now: datetime) -> None:
         self._held = held
         self._contents = contents
         self._now = now

@@ -8,11 +8,9 @@ zone    = IANA-name | "UTC" | "GMT" | "Z" | ±HH:MM
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from fractions import Fraction
-from functools import lru_cache
-from typing import NamedTuple
 
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import REBOOT, required_upstream, upstream_in
@@ -23,7 +21,7 @@ from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.several import SEPARATOR
 from agentoolkit.system.scheduler.schedules.words.after_job import after_phrase
 from agentoolkit.system.scheduler.schedules.words.calendar_days import Day
-from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment, with_limit_last
+from agentoolkit.system.scheduler.schedules.words.cycle_clauses import limit_moment
 from agentoolkit.system.scheduler.schedules.words.cycle_times import Cycle, crontab_of_length
 from agentoolkit.system.scheduler.schedules.words.cycles import cycle, starts_cycle
 from agentoolkit.system.scheduler.schedules.words.days import day
@@ -42,10 +40,11 @@ from agentoolkit.system.scheduler.schedules.words.periods import period
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase, once_phrase
 from agentoolkit.system.scheduler.schedules.words.program_text import iso_moment, program_phrase
 from agentoolkit.system.scheduler.schedules.words.suggestions import as_list, fixed_answer, nearest_text, with_at
+from agentoolkit.system.scheduler.schedules.words.text_words import words_of
 from agentoolkit.system.scheduler.schedules.words.times_of_day import clocks, starts_clock
-from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, TextToken, tokenise
-from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, EXACT, PARTS_AGAIN, VAGUE
-from agentoolkit.system.scheduler.schedules.zones import instead_of_offset, is_abbreviation, load_zone, zone_named
+from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, Cursor, DayParts, tokenise
+from agentoolkit.system.scheduler.schedules.words.vocabulary import DAY_PARTS, PARTS_AGAIN
+from agentoolkit.system.scheduler.schedules.zones import instead_of_offset, load_zone
 
 _ARTICLES = {
     "cron": "a cron schedule",
@@ -141,7 +140,7 @@ def _is_phrase(text: str, now: datetime, timezone: str) -> bool:
 
 
 def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, parts: DayParts) -> Phrase:
-    tokens, left_aside, zone, offset = _words(text)
+    tokens, left_aside, zone, offset = words_of(text)
     name = zone or offset or timezone
     remarks = list(left_aside)
     cursor = Cursor(text, now.astimezone(load_zone(name)), list(tokens), remarks, parts, zone=zone or offset or "")
@@ -160,68 +159,12 @@ def _worded_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, p
     return _cycle_phrase(meaning, cursor, kind, zone)
 
 
-class _Words(NamedTuple):
-    """The words of a text, and what they say before they are understood."""
-
-    tokens: Sequence[TextToken]
-    """The words that count."""
-    left_aside: Sequence[str]
-    """Remarks on those that do not."""
-    zone: str | None
-    offset: str | None
-    """``UTC±HH:MM``, if the text ends with an offset in place of a zone."""
-
-
-@lru_cache(maxsize=1024)
-def _words(text: str) -> _Words:
-    """Return the words of a text. Cached, because most texts come again."""
-    tokens = tokenise(text.strip().rstrip("."))
-    vague = [token.text for token in tokens if token.text in VAGUE]
-    if len(vague) < len(tokens):
-        tokens[:] = [token for token in tokens if token.text not in VAGUE and token.text not in EXACT]
-    left_aside = tuple(f"'{word}' is left aside: a due time is exact" for word in dict.fromkeys(vague))
-    zone, offset = _take_zone(tokens, text)
-    return _Words(tuple(with_limit_last(tokens)), left_aside, zone, offset)
-
-
 def _refuse_parts_again(cursor: Cursor) -> None:
     """Refuse ``tomorrow mornings``: one day has one morning."""
     part = next((token.text for token in cursor.tokens if token.text in PARTS_AGAIN), None)
     if part is not None:
         one = part.removesuffix("s")
         raise cursor.either(f"{part!r} come again, and that day does not", cursor.words().replace(part, one), f"every {one}")
-
-
-def _take_zone(tokens: list[TextToken], text: str) -> tuple[str | None, str | None]:
-    """Remove a zone, or an offset at the end. Return the zone's name, and ``UTC±HH:MM`` for an offset."""
-    last = tokens[-1] if len(tokens) > 1 else TextToken("end", "")
-    if last.kind == "offset":
-        _refuse_span_of_hours(tokens[-2], last, text)
-        tokens.pop()
-        return None, f"UTC{last.text[:3]}:{last.text[-2:]}"
-    named = [
-        place for place, token in enumerate(tokens) if token.kind == "zone" or token.text in ("utc", "gmt") or is_abbreviation(token.text)
-    ]
-    place = named[-1] if named else len(tokens) - 1
-    if len(tokens) < 2 or (not named and last.text != "z"):
-        return None, None
-    name = tokens.pop(place).text
-    if tokens[place - 1].text == "in" and place > 1:
-        tokens.pop(place - 1)
-    return zone_named(name, "schedule"), None
-
-
-def _refuse_span_of_hours(clock: TextToken, offset: TextToken, text: str) -> None:
-    """Refuse ``9:00-10:00``, which may be a span of hours or a time ten hours behind UTC."""
-    if (
-        clock.kind == "clock"
-        and offset.text.startswith("-")
-        and clock.text.zfill(5) < offset.text[1:]
-        and f"{clock.text}{offset.text}" in text
-    ):
-        problem = f"'{clock.text}{offset.text}' may be a span of hours, or a time with its offset from UTC."
-        remedy = f"Write '{clock.text}' alone, or '{clock.text} UTC{offset.text}'."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy=remedy)
 
 
 def _meaning(cursor: Cursor, timezone: str) -> datetime | Cycle:
