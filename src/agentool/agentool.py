@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, cast
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pydantic_ai import Agent
 
 logger = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[\w.-]+")
+"""Names that references, the command line and tools of language models can all write."""
 
 Precheck = Callable[[Any, Any], None]
 """Called with an AgenTool's deps and validated input. Raises an `AgenToolError` if the input must be refused."""
@@ -183,7 +187,7 @@ def create_agentool(
     """Create an AgenTool and register it.
 
     Args:
-        name: Its name, unique in the injector.
+        name: Its name, unique in the injector: letters, digits, ``_``, ``-`` and ``.``.
         input_type: Its input model, with ``operation: Literal[...]``.
         handlers: An async function for each operation.
         deps: State that the handlers share; they read it as ``ctx.deps``.
@@ -199,13 +203,22 @@ def create_agentool(
         ConfigurationError: Model and handlers do not fit each other, or another AgenTool has this name.
         InvalidInput: An example does not work.
     """
+    _check_name(name)
     operations = read_operations(input_type, handlers, refusal)
     if unknown := sorted((hints or {}).keys() - operations.keys()):
         raise ConfigurationError(f"Hints are given for unknown operations {unknown}.", remedy=did_you_mean(unknown[0], operations))
     agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {}, trial)
+    if isinstance(examples, (Mapping, str)):
+        raise ConfigurationError("The examples must be a list of inputs, not one.", field="examples", remedy="Write examples=[{…}].")
     for example in examples:
         agentool.operation(validated := agentool.validate(example)).arguments(validated)
     return (injector or get_injector()).register(agentool)
+
+
+def _check_name(name: object) -> None:
+    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+        problem = f"An AgenTool's name has letters, digits, '_', '-' and '.', and is not {excerpt(name)}."
+        raise ConfigurationError(problem, field="name", value=name, remedy="Choose a noun in snake_case, such as 'stock'.")
 
 
 __all__ = ["AgenTool", "create_agentool"]

@@ -24,7 +24,7 @@ from typing_extensions import Unpack
 
 from agentool.annotations import classes, fits
 from agentool.base import BaseOperationInput
-from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, sentence
+from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_you_mean, excerpt, sentence
 
 Handler = Callable[..., Awaitable[Any]]
 
@@ -128,8 +128,9 @@ def read_operations(
 
     Raises:
         ConfigurationError: An operation has no handler, or a handler no operation; a handler is not
-            ``async``; a parameter fits no field; or a field is given by another name than its own.
+            ``async``; a parameter fits no field; a field is given by another name than its own; or no call could be right.
     """
+    _check_kinds(input_type, handlers)
     _check_names(input_type)
     accepted = accepted_operations(input_type)
     if without := accepted - handlers.keys():
@@ -137,6 +138,19 @@ def read_operations(
     if unknown := handlers.keys() - accepted:
         raise ConfigurationError(f"Handlers {sorted(unknown)} belong to no operation that {input_type.__name__} accepts.")
     return {name: _read_operation(name, handler, input_type, refusal) for name, handler in handlers.items()}
+
+
+def _is_input_model(given: object) -> bool:
+    return isinstance(given, type) and issubclass(given, BaseOperationInput)
+
+
+def _check_kinds(input_type: object, handlers: object) -> None:
+    if not _is_input_model(input_type):
+        problem = f"The input model must be a subclass of BaseOperationInput, not {excerpt(input_type)}."
+        raise ConfigurationError(problem, field="input_type", value=input_type, remedy="Write `class StockInput(BaseOperationInput):`.")
+    if not isinstance(handlers, Mapping):
+        problem = f"The handlers must be a dict by operation, not {excerpt(handlers)}."
+        raise ConfigurationError(problem, field="handlers", value=handlers, remedy='Write {"add": stock_add, "count": stock_count}.')
 
 
 def _check_names(input_type: type[BaseOperationInput]) -> None:
@@ -151,7 +165,8 @@ def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:
     """Return the values of ``operation`` that this model accepts."""
     annotation = input_type.model_fields["operation"].annotation
     if get_origin(annotation) is not Literal:
-        raise ConfigurationError(f"{input_type.__name__}.operation must be a Literal of its operations, not {annotation!r}.")
+        problem = f"{input_type.__name__}.operation must be a Literal of its operations, not {annotation!r}."
+        raise ConfigurationError(problem, field="operation", remedy='Write `operation: Literal["add", "count"]`.')
     return frozenset(get_args(annotation))
 
 
@@ -161,7 +176,7 @@ class _Parameter:
 
     name: str
     annotation: Any
-    default: Any = None
+    default: Any = PydanticUndefined
     required: bool = False
     base: tuple[str, type[BaseModel]] | None = None
     """The handler's parameter and the base of the input model that has the field."""
@@ -183,7 +198,8 @@ _readings: WeakKeyDictionary[FunctionType, WeakKeyDictionary[type[BaseOperationI
 
 def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationInput], refusal: type[InvalidInput]) -> Operation:
     if not inspect.iscoroutinefunction(handler):
-        raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.")
+        remedy = "Write `async def`, and let it return its output; what blocks is awaited in a thread: `await asyncio.to_thread(…)`."
+        raise ConfigurationError(f"The handler of operation {name!r} must be an async function, not {handler!r}.", remedy=remedy)
     described, _ = _unwrapped(handler)
     return Operation(
         name=name,
@@ -208,11 +224,14 @@ def _read_once(name: str, handler: Handler, input_type: type[BaseOperationInput]
 def _read_signature(name: str, handler: Handler, input_type: type[BaseOperationInput]) -> _Reading:
     signature = inspect.signature(handler)
     function, fixed = _unwrapped(handler)
+    if not (inspect.ismethod(handler) and hasattr(handler, "__wrapped__")):  # its signature is that of what it wraps, less one parameter
+        _check_context(signature, name, input_type)
     given = [parameter for parameter in _after_context(signature, name) if parameter.name not in fixed]
     parameters = [field for parameter in given for field in _read_parameter(parameter, function, input_type)]
     for parameter in parameters:
         _check_parameter(parameter, name, input_type)
     names = [parameter.name for parameter in parameters]
+    _check_required(names, name, input_type)
     if twice := sorted({parameter.name for parameter in parameters if parameter.base and names.count(parameter.name) > 1}):
         raise ConfigurationError(f"The handler of operation {name!r} takes {', '.join(map(repr, twice))} by two parameters.")
     output_type = _evaluated(signature.return_annotation, function)
@@ -244,6 +263,25 @@ def _after_context(signature: inspect.Signature, operation: str) -> Sequence[ins
     return parameters[1:]
 
 
+def _check_context(signature: inspect.Signature, operation: str, input_type: type[BaseOperationInput]) -> None:
+    """Refuse a first parameter that is named as a field: the context was forgotten, and the field would never arrive."""
+    first = next(iter(signature.parameters.values()), None)
+    if first is not None and first.name in input_type.model_fields and "RunContext" not in str(first.annotation):
+        problem = f"The handler of operation {operation!r} takes {first.name!r} first, which is a field of {input_type.__name__}."
+        raise ConfigurationError(problem, field=first.name, remedy=f"Begin with the context: (ctx: RunContext, {first.name}, …).")
+
+
+def _check_required(taken: Sequence[str], operation: str, input_type: type[BaseOperationInput]) -> None:
+    """Refuse a field that every call must give and the operation does not take: then no call could be right."""
+    for name, about in input_type.model_fields.items():
+        if about.is_required() and name not in (*taken, "operation"):
+            problem = (
+                f"Every input of {input_type.__name__} must have {name!r}, and the handler of operation {operation!r} does not take it."
+            )
+            remedy = f"Write `{name}: … | None = None`; a parameter without a default makes it required where it is needed."
+            raise ConfigurationError(problem, field=name, remedy=remedy)
+
+
 def _read_parameter(parameter: inspect.Parameter, handler: Handler, input_type: type[BaseOperationInput]) -> list[_Parameter]:
     """Return the fields that one parameter of a handler takes."""
     annotation = _evaluated(parameter.annotation, handler)
@@ -251,7 +289,7 @@ def _read_parameter(parameter: inspect.Parameter, handler: Handler, input_type: 
         return _fields_of(parameter.name, base, annotation)
     if parameter.kind is not parameter.VAR_KEYWORD:
         required = parameter.default is parameter.empty
-        return [_Parameter(parameter.name, annotation, None if required else parameter.default, required)]
+        return [_Parameter(parameter.name, annotation, PydanticUndefined if required else parameter.default, required)]
     if get_origin(annotation) not in _UNPACKS:
         raise ConfigurationError(f"{handler.__qualname__}: **{parameter.name} must be annotated Unpack[SomeTypedDict].")
     return [_Parameter(name, hint) for name, hint in get_type_hints(get_args(annotation)[0]).items()]
@@ -275,6 +313,11 @@ def _fields_of(parameter: str, base: type[BaseModel], annotation: Any) -> list[_
 
 
 def _check_parameter(parameter: _Parameter, operation: str, input_type: type[BaseOperationInput]) -> None:
+    if parameter.name == "operation":
+        problem = f"The handler of operation {operation!r} takes 'operation', which chooses the handler and is not handed to it."
+        raise ConfigurationError(
+            problem, field="operation", remedy="Leave it out; `functools.partial` gives a shared function what differs."
+        )
     field = input_type.model_fields.get(parameter.name)
     where = f"Parameter {parameter.name!r} of the handler of operation {operation!r}"
     if field is None:
@@ -284,7 +327,7 @@ def _check_parameter(parameter: _Parameter, operation: str, input_type: type[Bas
     if not fits(field.annotation, parameter.annotation):
         raise ConfigurationError(f"{where} is declared {parameter.annotation!r}, and the field is {field.annotation!r}.")
     has_default = field.default is not None and field.default is not PydanticUndefined
-    if parameter.default is not None and has_default and field.default != parameter.default:
+    if parameter.default is not PydanticUndefined and has_default and field.default != parameter.default:
         raise ConfigurationError(f"{where} defaults to {parameter.default!r}, and the field to {field.default!r}.")
 
 

@@ -221,7 +221,7 @@ class Called(BaseOperationInput):
 def test_an_input_without_a_schema_is_named(injector: Injector, input_type: type[BaseOperationInput]) -> None:
     """Of many AgenTools it is told which one cannot be described."""
 
-    async def run(ctx: object, where: Any = None) -> None: ...
+    async def run(ctx: object, where: Any) -> None: ...
 
     made = create_agentool("odd", input_type, {"run": run}, injector=injector)
     with pytest.raises(ConfigurationError, match="The input of AgenTool 'odd' has no JSON schema"):
