@@ -221,7 +221,7 @@ def run_in_turn(policies: Policies, times: Sequence[datetime], now: datetime) ->
     return policies.catch_up is None and not policies.coalesce and len(times) > 1
 
 
-def replacing(claimed: Iterable[Claimed], now: datetime) -> Sequence[str]:
+def replacing(claimed: Iterable[Claimed], now: datetime) -> frozenset[str]:
     """Return the jobs whose executions of one claim replace older ones (``overlap: cancel_running``): they are not caught up."""
     times: defaultdict[str, list[datetime]] = defaultdict(list)
     policies: dict[str, Policies] = {}
@@ -229,4 +229,4 @@ def replacing(claimed: Iterable[Claimed], now: datetime) -> Sequence[str]:
         if job is not None and job.policies.overlap == "cancel_running" and not execution.finished:
             policies[job.job_id] = job.policies
             times[job.job_id].append(execution.scheduled_at)
-    return [job_id for job_id, due in times.items() if not run_in_turn(policies[job_id], due, now)]
+    return frozenset(job_id for job_id, due in times.items() if not run_in_turn(policies[job_id], due, now))
