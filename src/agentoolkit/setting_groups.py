@@ -184,7 +184,7 @@ class AgentsSettings(SettingsGroup):
     )
     jobs: int = Field(default=50, ge=1, description="Jobs that one owner may have")
     min_interval: float = Field(default=60.0, ge=0, description="Shortest time between two runs of a job, in seconds")
-    runs_per_day: int = Field(default=500, ge=1, description="Runs per day of all jobs of one owner")
+    runs_per_day: int = Field(default=500, ge=1, description="Runs per day of all jobs of one owner, and runs that it may ask for besides")
     max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
     expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, unless it sets an earlier end")
     frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -173,3 +173,49 @@ async def test_runs_that_are_asked_for_are_counted(monkeypatch: pytest.MonkeyPat
             await kit.advance(days=1, seconds=1)
             await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": "4"})
         await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "mine", "run_key": "5"})
+
+
+ON = {"agentool_name": "lamp", "input_data": {"operation": "on"}}
+
+
+def numbered(asked: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return a call with a number in its texts."""
+    return {name: value.replace("#", str(number)) if isinstance(value, str) else value for name, value in asked.items()}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"operation": "start_run", "job_id": "mine", "run_key": "#"},
+        {"operation": "run_now", "job_id": "mine"},
+        {"operation": "run_now", **ON},
+        {"operation": "backfill", "job_id": "mine", "start_at": "2029-01-#", "end_at": "2029-01-#T12:00"},
+    ],
+    ids=["start_run", "run_now of a job", "run_now", "backfill"],
+)
+async def test_runs_that_histories_do_not_keep_are_counted_too(asked: dict[str, Any]):
+    """A history has the newest hundred of one job: whoever asks for more of one, or for runs without a job, is refused too."""
+    settings = Settings.from_values({"timezone": "UTC", "history": 2, "agents": {"runs_per_day": 6}})
+    async with toolkit(settings=settings) as kit:
+        await job(kit, "on")
+        with acting_as(Caller("maria", "rest", OWN)):
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "mine", "schedule": "every day at 9:00", **ON})
+            for number in range(10, 16):
+                await kit.injector.run("scheduler", numbered(asked, number))
+                await kit.clock.let_run()
+                await kit.scheduler.lifecycle.wait_idle()
+            with pytest.raises(LimitExceeded, match="6 runs in a day"):
+                await kit.injector.run("scheduler", numbered(asked, 17))
+        await kit.injector.run("scheduler", numbered(asked, 17))
+
+
+async def test_the_progress_of_a_backfill_is_asked_for_without_limit():
+    """Due times that have a record are not run again, and count once."""
+    settings = Settings.from_values({"timezone": "UTC", "agents": {"runs_per_day": 6}})
+    async with toolkit(settings=settings) as kit:
+        await job(kit, "on")
+        with acting_as(Caller("maria", "rest", OWN)):
+            await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "mine", "schedule": "every day at 9:00", **ON})
+            past = {"operation": "backfill", "job_id": "mine", "start_at": "2029-01-01", "end_at": "2029-01-05"}
+            created = [(await kit.injector.run("scheduler", past)).data["created"] for _ in range(3)]
+    assert created == [4, 0, 0]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 from uuid import uuid4
 
 from agentool.caller import get_caller
+from agentoolkit.system.scheduler.asked_runs import AskedRuns
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_new_references, check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
-from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob, LimitExceeded
+from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
 from agentoolkit.system.scheduler.execution_ids import (
     APPROVED,
     asked_execution_id,
@@ -30,9 +31,7 @@ from agentoolkit.system.scheduler.lookup import JobLookup, with_gone_marked
 from agentoolkit.system.scheduler.ports import Claimed, FoundExecutions, Position, StoredJob
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import firings
-from agentoolkit.system.scheduler.search import Search
 
-_ASKED_FOR = ("requested", "run_now")
 MAX_BACKFILLED = HISTORY_LENGTH
 """Maximum due times of one backfill: a repeated call would run those again that the history no longer keeps."""
 
@@ -63,6 +62,7 @@ class ExecutionService:
         self._lifecycle = lifecycle
         self._lookup = lookup
         self._audit = audit
+        self._asked = AskedRuns(parts.store, parts.time, parts.admission.runs_per_day)
 
     async def work_of(self, job_id: str) -> Work:
         """Return the work of a job. Raises `JobNotFound`."""
@@ -76,6 +76,7 @@ class ExecutionService:
         Raises:
             ExecutionFailed: It did not succeed; the cause is its exception.
             UnknownTarget, InvalidJob: Nothing was run.
+            LimitExceeded: The caller has asked for the maximum number of runs in a day.
         """
         await self._lifecycle.ready()
         stored = await self._may_run(work, job_id)
@@ -84,6 +85,7 @@ class ExecutionService:
         work = work._replace(input_data=checked_input(work.agentool_name, work.input_data, self._parts.injector).values)
         check_new_references("input_data", work.input_data, stored and stored.job.input_data)
         check_queues(self._parts.injector, result_queue=work.result_queue, error_queue=work.error_queue)
+        await self._asked.count()
         now = self._parts.time.now()
         name = stored.job.job_id if stored else f"run-{uuid4().hex[:12]}" if job_id is None else checked_id(job_id)
         asked = Execution(
@@ -147,8 +149,8 @@ class ExecutionService:
         job, engine = stored.job, self._lifecycle.running_engine()
         owner = self._store.owner if self._parts.claims else ""  # a visitor leaves it to the leader
         name = await self._started_name(job.job_id, key, origin)
-        if not get_caller().is_admin and await self._store.execution(name) is None:
-            await self._check_asked_runs()
+        if await self._store.execution(name) is None:
+            await self._asked.count()
         asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
         is_new = await self._store.insert([asked], note=self._audit.entry("started", stored, stored, name))
         if is_new and owner == self._store.owner:
@@ -168,20 +170,6 @@ class ExecutionService:
             remedy = f"Name the job {repeated.job_id!r}, or an execution of this one."
             raise InvalidJob(f"It is no execution of the job {job_id!r}.", field="execution_id", value=origin, remedy=remedy)
         return retry_execution_id(job_id, repeated.execution_id)
-
-    async def _check_asked_runs(self) -> None:
-        """Refuse a caller that has requested the maximum number of runs in a day. Raises `LimitExceeded`."""
-        caller, most = get_caller(), self._parts.admission.runs_per_day
-        asked = Search("executions", owner=caller.name).with_term("trigger", *_ASKED_FOR)
-        today = asked.with_term("since", self._parts.time.now() - timedelta(days=1))
-        page = await self._store.search_executions(today, most, with_results=False)
-        number = len(page.executions)
-        while number < most and page.following is not None:
-            page = await self._store.search_executions(today, most - number, page.following, with_results=False)
-            number += len(page.executions)
-        if number >= most:
-            problem = f"{caller.name!r} has asked for {most} runs in a day, as many as one owner's jobs may have."
-            raise LimitExceeded(problem, field="job_id", remedy="Wait, or ask an administrator.")
 
     async def _runnable(self, job_id: str) -> StoredJob:
         check_write(get_caller(), self._parts.admission)
@@ -277,6 +265,7 @@ class ExecutionService:
         Raises:
             JobNotFound: There is no such job.
             InvalidJob: The range is not in the past, is empty, or has more than `MAX_BACKFILLED` due times.
+            LimitExceeded: They are more than the caller may ask for in a day.
         """
         stored = await self._runnable(job_id)
         job, engine = stored.job, self._lifecycle.running_engine()
@@ -294,6 +283,8 @@ class ExecutionService:
             Execution(execution_id(job.job_id, moment), job.job_id, job.agentool_name, moment, trigger="backfill", owner=owner)
             for moment in due
         ]
+        known = await self._store.statuses([execution.execution_id for execution in wanted])
+        await self._asked.count(len(wanted) - len(known))
         new = set(await self._store.insert(wanted, note=self._audit.entry("backfilled", stored, stored)))
         for execution in wanted:
             if owner == self._store.owner and execution.execution_id in new:
