@@ -70,6 +70,18 @@ async def test_resumed_job_begins_a_new_row(store: JobStore):
     assert (await stands(store)).status is JobStatus.PAUSED
 
 
+async def test_failures_of_an_earlier_job_with_the_id_do_not_count(store: JobStore):
+    """A job that is made anew is paused by its own failures only."""
+    await add(store, pause_after_failures=2)
+    await end(store, 1, FAILED)
+    await store.remove("job", at(1.2))
+    await add(store, pause_after_failures=2, created_at=at(1.5))
+    await end(store, 2, FAILED)
+    assert (await stands(store)).status is JobStatus.ACTIVE
+    await end(store, 3, FAILED)
+    assert (await stands(store)).status is JobStatus.PAUSED
+
+
 async def test_job_without_the_policy_goes_on(store: JobStore):
     """By default no number of failures pauses a job."""
     await add(store)

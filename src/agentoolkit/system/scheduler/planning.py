@@ -143,12 +143,14 @@ def redefine(stored: StoredJob, asked: JobFields, injector: Injector, now: datet
     wanted = plan(asked, job.job_id, injector, job.created_at, habits, job).job
     if wanted.same_as(job):
         return None
-    reading, made_at = _unchanged(job), job.created_at
+    reading, made_at, before = _unchanged(job), job.created_at, stored
     if not wanted.schedule.same_times(job.schedule):
         reading = _read_over(job.schedule, asked.given(), job.job_id, now, habits)
         made_at = job.created_at if reading.schedule.same_times(wanted.schedule) else now
+        if stored.state.status is JobStatus.DONE:  # it begins anew: the runs of the one that is over are not its own
+            before = StoredJob(job, stored.state._replace(runs=0))
     changed = replace(wanted, schedule=reading.schedule, created_at=made_at, created_by=job.created_by)
-    return Plan(changed, _state_after(stored, changed, None, now), reading)
+    return Plan(changed, _state_after(before, changed, None, now), reading)
 
 
 def id_from_name(job_name: str | None) -> str:

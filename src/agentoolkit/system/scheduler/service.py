@@ -140,6 +140,8 @@ class SchedulerService:
                 return None
             self.lookup.check_owner(stored.job, job_id or asked.job_name or "")
             check_owner_meant(stored.job)
+            if not dry_run:
+                stored = await self._with_late_claimed(stored)
             planned = redefine(stored, asked, self.parts.injector, self.now(), self.habits)
             if planned is None:
                 return Added(*stored, Reading(stored.job.schedule, describe(stored.job.schedule), ()), created=False)
@@ -284,10 +286,12 @@ class SchedulerService:
         raise changed_meanwhile(job_id, version)
 
     async def _caught_up(self, job_id: str) -> StoredJob:
-        """Claim a job's past due times, and return the job: a change applies from now on, even if the store was slow."""
-        stored = await self.lookup.job(job_id)
+        """Return a job whose past due times are claimed: a change applies from now on, even if the store was slow."""
+        return await self._with_late_claimed(await self.lookup.job(job_id))
+
+    async def _with_late_claimed(self, stored: StoredJob) -> StoredJob:
         due, engine = stored.state.due_at, self.lifecycle.engine
         if due is None or due >= self.now() or engine is None or not engine.leading:
             return stored
         await engine.claiming.claim([stored.job.job_id])
-        return await self.lookup.job(job_id)
+        return await self.lookup.job(stored.job.job_id)

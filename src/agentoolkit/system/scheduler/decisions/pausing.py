@@ -23,7 +23,7 @@ def pause_if_failing(job: Job, state: JobState, newest: Iterable[ExecutionStatus
     Args:
         job: The definition, with its policies.
         state: The job's state.
-        newest: Statuses of its executions that count (see `COUNTED`) since `failures_from`, the latest first.
+        newest: Statuses of its executions that count (see `COUNTED`) since `failures_since`, the latest first.
     """
     most = job.policies.pause_after_failures
     if most is None or state.status is not JobStatus.ACTIVE:
@@ -33,6 +33,11 @@ def pause_if_failing(job: Job, state: JobState, newest: Iterable[ExecutionStatus
         return None
     said = "1 failure" if most == 1 else f"{most} failures in a row"
     return state.paused(reason=f"paused after {said} (pause_after_failures)")
+
+
+def failures_since(job: Job, state: JobState) -> datetime:
+    """Return the time from which a job's failures count: when it was last resumed, else created. An earlier job may have had its id."""
+    return job.created_at if state.failures_from is None else state.failures_from
 
 
 def end_pause(job: Job, state: JobState, now: datetime) -> JobState:

@@ -11,7 +11,7 @@ from agentoolkit.system.scheduler.decisions.decision_records import Decision
 from agentoolkit.system.scheduler.decisions.downstream import decide_downstream
 from agentoolkit.system.scheduler.decisions.due_or_late import begin_some, decide, recount
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message
-from agentoolkit.system.scheduler.decisions.pausing import FAILURES, pause_if_failing
+from agentoolkit.system.scheduler.decisions.pausing import FAILURES, failures_since, pause_if_failing
 from agentoolkit.system.scheduler.decisions.recovery import recover, release
 from agentoolkit.system.scheduler.decisions.retry import job_is_gone
 from agentoolkit.system.scheduler.execution_records import UNFINISHED, DeliveryStatus, Execution, ExecutionStatus
@@ -212,7 +212,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             execution = execution._replace(delivery=DeliveryStatus.PENDING)
         self._history.finish(execution)
         if execution.status in FAILURES and (stored := self._jobs.get(execution.job_id)) is not None:
-            outcomes = self._history.newest_outcomes(execution.job_id, stored.state.failures_from)
+            outcomes = self._history.newest_outcomes(execution.job_id, failures_since(*stored))
             if (paused := pause_if_failing(*stored, outcomes)) is not None:
                 self._jobs.move(stored, paused)
         self._retire_if_over(execution.job_id)

@@ -96,10 +96,10 @@ class MemoryHistory:
         """Return the execution of a job that finished last."""
         return next(reversed(self._finished.get(job_id, {}).values()), None)
 
-    def newest_outcomes(self, job_id: str, since: datetime | None) -> Iterator[ExecutionStatus]:
+    def newest_outcomes(self, job_id: str, since: datetime) -> Iterator[ExecutionStatus]:
         """Yield the statuses of a job's executions that extend or end a series of failures, the latest first."""
         for execution in reversed(self._finished.get(job_id, {}).values()):
-            if since is not None and (execution.finished_at is None or execution.finished_at < since):
+            if execution.finished_at is None or execution.finished_at < since:
                 return
             if execution.status in COUNTED:
                 yield execution.status

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection
 
 from agentoolkit.database.times import micros
-from agentoolkit.system.scheduler.decisions.pausing import COUNTED, pause_if_failing
+from agentoolkit.system.scheduler.decisions.pausing import COUNTED, failures_since, pause_if_failing
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 from agentoolkit.system.scheduler.stores.sql.records import STATE, state_of
@@ -35,8 +35,8 @@ def pause_failing(tx: Transaction, job_ids: Collection[str]) -> None:
             continue
         if job.policies.pause_after_failures is None:
             continue
-        since = micros(state.failures_from) if state.failures_from else 0
-        ended = session.rows(_OUTCOMES, {"job_id": job_id, "since": since, "most": tx.history_length})
+        since = failures_since(job, state)
+        ended = session.rows(_OUTCOMES, {"job_id": job_id, "since": micros(since), "most": tx.history_length})
         newest = (ExecutionStatus(status) for (status,) in ended if status in _COUNTED)
         if (paused := pause_if_failing(job, state, newest)) is not None:
             session.run(_PAUSE, {"job_id": job_id, "state": paused.status.value, "reason": paused.reason})
