@@ -22,6 +22,7 @@ from agentoolkit.agents import scheduling_desk
 from agentoolkit.agents.scheduling import INSTRUCTIONS, Scheduling, five_tools
 from agentoolkit.agents.scheduling_answers import MAX_LIST, told_page
 from agentoolkit.agents.tool_costs import MAX_FIVE_TOOLS, MAX_INSTRUCTIONS, sizes, tokens
+from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import scheduler_cancel, scheduler_list
 from agentoolkit.system.scheduler.ports import FoundJobs, Position
 from agentoolkit.system.scheduler.search import Search
@@ -507,6 +508,34 @@ async def test_a_bare_duration_is_refused_with_both_corrections(kit: Toolkit, wh
     )
     assert f"Say '{once}' for once, or '{repeating}' for repeating." in refused
     assert all(answer.startswith("Scheduled") for answer in accepted)
+
+
+@pytest.mark.parametrize(
+    "when", ["until friday, every hour", "starting tomorrow, every 10 minutes", "once an hour", "every hour until friday", "each hour"]
+)
+async def test_what_says_that_it_repeats_is_no_bare_duration(kit: Toolkit, when: str) -> None:
+    """Wherever in the text it says so."""
+    (answer,) = await talk(("schedule", {**STAND_UP, "when": when}))
+    assert answer.startswith("Scheduled"), answer
+
+
+@pytest.mark.parametrize(
+    ("when", "is_bare"),
+    [
+        ("alle 10 Minuten", False),
+        ("cada 10 minutos", False),
+        ("toutes les 10 minutes", False),
+        ("10 Minuten", True),
+        ("10 minutos", True),
+        ("10 minutes", True),
+    ],
+)
+async def test_a_bare_duration_is_one_in_each_language(when: str, is_bare: bool) -> None:
+    """What repeats in German, Spanish or French is taken, and a length of time is refused in them too."""
+    settings = Settings.from_values({"timezone": "Europe/Berlin", "languages": ["de", "es", "fr"]})
+    async with TestToolkit(settings, ManualTime("2026-11-29T13:02:00+00:00"), Injector()):
+        (answer,) = await talk(("schedule", {**STAND_UP, "when": when}))
+    assert ("once or again and again" in answer) is is_bare, answer
 
 
 async def test_a_bare_duration_is_refused_in_an_edit_too(kit: Toolkit) -> None:

@@ -310,3 +310,20 @@ def test_the_time_of_the_start_is_that_of_each_day() -> None:
     """`daily starting tomorrow at 9` is daily at 9; where a time is named, that one holds."""
     assert "at 09:00, the time of its start" in said("daily starting tomorrow at 9:00").remarks
     assert said("daily at 8:00 starting tomorrow at 9:00").schedule.text == "0 8 * * *"
+
+
+@pytest.mark.parametrize("text", ["every day at 9:00", "0 9 * * 1-5", "tomorrow at 9:00"])
+@pytest.mark.parametrize("marked", ["**{}**", "*{}*", "_{}_", "`{}`", '"{}"', "'{}'", "# {}", "- {}", "> {}", "- **{}**"])
+def test_marks_are_refused_with_the_words_without_them(marked: str, text: str) -> None:
+    """Markdown and quotes, as a model copies them: the way out is the text itself."""
+    with pytest.raises(InvalidSchedule, match="has marks around its words") as refusal:
+        said(marked.format(text))
+    assert (refusal.value.value, refusal.value.remedy) == (marked.format(text), f"Write {text!r}.")
+
+
+@pytest.mark.parametrize("text", ["-5 minutes", "* 0 9 * * *", "* 0 0 9 * * *", "**", '""', "**every day at 25:00**", "* * 32 * *"])
+def test_what_is_wrong_without_its_marks_too_is_not_blamed_on_them(text: str) -> None:
+    """A sign, a field too many or an hour too late is what is told."""
+    with pytest.raises(InvalidSchedule) as refusal:
+        said(text)
+    assert "marks" not in refusal.value.problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, time
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,7 +20,9 @@ from agentoolkit.system.scheduler.jobs import JobStatus
 Answer = tuple[str, dict[str, Any]]
 """What to tell the model, and the scheduler's data."""
 
-_SAYS_REPEATING = re.compile(r"\s*(every|each|hourly|minutely|daily|weekly|monthly|yearly|@)", re.IGNORECASE)
+_ISO_LENGTH = re.compile(r"\s*P[T\d]", re.IGNORECASE)
+_IN = ("in", "en", "dans")
+"""What makes a moment of a length of time, in each language that schedules are read in."""
 _NO_TIME_OF_DAY = "no time of day given"
 NEVER = "never"
 """As `until`: the job has no last moment any more, or the pause no end."""
@@ -165,12 +168,23 @@ def _stands(action: str, name: str, done: Mapping[str, Any], zone: str) -> str:
 async def check_when(desk: Desk, when: str, zone: str | None) -> None:
     """Refuse what cannot be read, and a bare duration: nobody can tell whether '30m' is meant once or again and again."""
     read = await desk.scheduler("preview", schedule=when, timezone=zone, count=1)
-    if read["schedule_type"] == "interval" and not _SAYS_REPEATING.match(when):
+    if read["schedule_type"] == "interval" and await _is_length(desk, when, zone):
         problem = f"{when!r} does not say whether it is meant once or again and again."
         length = read["words"].removeprefix("every ")
         counted = length if length[:1].isdigit() else f"1 {length}"
         remedy = f"Say 'in {counted}' for once, or 'every {length}' for repeating."
         raise InvalidInput(problem, field="when", value=when, remedy=remedy)
+
+
+async def _is_length(desk: Desk, text: str, zone: str | None) -> bool:
+    """Tell whether a text is a length of time and no more: "in 30m" is a moment, "in every 30m" is not."""
+    if _ISO_LENGTH.match(text):
+        return True
+    for word in _IN:
+        with suppress(InvalidSchedule):
+            await desk.scheduler("preview", schedule=f"{word} {text}", schedule_type="once", timezone=zone, count=1)
+            return True
+    return False
 
 
 async def read_end(desk: Desk, until: str | None, zone: str | None) -> str | None:

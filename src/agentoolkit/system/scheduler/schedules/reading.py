@@ -18,6 +18,7 @@ from agentoolkit.system.scheduler.schedules.describe import describe
 from agentoolkit.system.scheduler.schedules.interval import interval_step, is_interval
 from agentoolkit.system.scheduler.schedules.kinds import Kind, part_kind
 from agentoolkit.system.scheduler.schedules.machine_zone import machine_zone, machine_zone_doubt
+from agentoolkit.system.scheduler.schedules.marks import refuse_marks, without_marks
 from agentoolkit.system.scheduler.schedules.moments import MAX_TEXT_LENGTH, moment_of
 from agentoolkit.system.scheduler.schedules.rules import TICK
 from agentoolkit.system.scheduler.schedules.schedule import Schedule
@@ -103,7 +104,13 @@ def read_schedule(
         refused.also = _faults_in_every_zone(read, now, kind, jitter_key, habits)
         raise
     assumed = given or machine_zone()
-    phrase = _phrase(read, now, kind, assumed, jitter_key, habits)
+    try:
+        phrase = _phrase(read, now, kind, assumed, jitter_key, habits)
+    except InvalidSchedule as refused:
+        bare = without_marks(read)
+        if bare in ("", read) or _faults_in_every_zone(bare, now, kind, jitter_key, habits):
+            raise
+        raise refuse_marks(text, bare) from refused
     zone, zone_remarks = _settle_zone(phrase, given, assumed)
     schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
     _check_it_fires(schedule, now, text)
