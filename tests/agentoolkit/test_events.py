@@ -456,3 +456,20 @@ def test_bus_and_scheduler_that_are_made_alone_are_of_one_toolkit(tmp_path: Path
         first()
         assert create_scheduler_agent().deps is injector.get("scheduler").deps
         assert {"events", "scheduler", "metrics"} <= set(injector.names())
+
+
+@pytest.mark.parametrize("first", ["bus", "scheduler"])
+async def test_a_bus_in_memory_hears_of_a_scheduler_in_memory(first: str) -> None:
+    """Both are made alone, in any order, and no setting says anything: the events of the jobs come all the same."""
+    with Injector().activate() as injector:
+        if first == "scheduler":
+            create_scheduler_agent()
+        heard = EventBus().subscribe("scheduler.task.scheduled")
+        create_scheduler_agent()
+        job = {"schedule": "every hour", "agentool_name": "events", "input_data": {"operation": "publish", "event_type": "a.b"}}
+        await injector.run("scheduler", {"operation": "schedule", "job_name": "a", **job})
+        event = await heard.next(5)
+        await injector.get("scheduler").deps.lifecycle.close()
+        await injector.get("events").deps.close()
+    assert event is not None
+    assert event.payload["job_id"] == "a"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from agentool.agentool import AgenTool, create_agentool
 from agentool.core.injector import Injector, get_injector
+from agentool.errors import UnknownAgenTool
 from agentoolkit.settings import Settings
 from agentoolkit.system.events.backends.memory import MemoryEventStore
 from agentoolkit.system.events.operations import HANDLERS, check_event
@@ -23,8 +26,8 @@ def create_events_agent(service: EventService | None = None, *, injector: Inject
     """Make the AgenTool ``events`` and register it; where there is one already, return that.
 
     Args:
-        service: What it works with. By default the bus of the database or of Redis, with the rest of a `Toolkit`, if a setting
-            names one; else events that live in memory.
+        service: What it works with. By default the bus of a `Toolkit` if a setting names a database or Redis, or if a scheduler
+            is there: its events come there too. Else events that live in memory.
         injector: Where to register; the current one by default.
 
     Raises:
@@ -33,8 +36,9 @@ def create_events_agent(service: EventService | None = None, *, injector: Inject
     injector = injector or get_injector()
     if service is None and NAME not in injector and _are_shared(Settings()):
         register_toolkit(injector)
-    if service is None and NAME in injector:
-        return injector.get(NAME)
+    if service is None:
+        with suppress(UnknownAgenTool):
+            return injector.get(NAME)
     service = service or EventService(MemoryEventStore(), SystemTime(), injector)
     return create_agentool(
         NAME, EventsInput, HANDLERS, deps=service, description=DESCRIPTION, precheck=check_event, examples=EXAMPLES, injector=injector

@@ -23,6 +23,8 @@ from agentoolkit.time_source import SystemTime
 from agentoolkit.toolkit_by_name import register_toolkit
 
 NAME = "scheduler"
+_BUS = "events"
+"""The AgenTool that hears of the scheduler's events."""
 _GROUPS = (None, "agents")
 """Groups of the scheduler's settings: its own, and the limits of what agents may schedule."""
 
@@ -36,8 +38,8 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
 
     Args:
         service: The scheduler's service. By default a new one, which starts at first use: a `Toolkit`'s where a setting of the
-            scheduler is given, such as its database, its zone or a limit for agents; else one in memory. The other AgenTools of
-            this package are then registered too, at the latest when a job or a call names one.
+            scheduler is given, such as its database, its zone or a limit for agents, or a bus is there for its events; else one in
+            memory. The other AgenTools of this package are then registered too, at the latest when a job or a call names one.
         injector: Where to register it and to find AgenTools to run; the current one by default.
 
     Raises:
@@ -46,7 +48,7 @@ def create_scheduler_agent(service: SchedulerService | None = None, *, injector:
     injector = injector or get_injector()
     if service is None and NAME in injector:
         return injector.get(NAME)
-    if service is None and any(setting.group in _GROUPS for setting in Settings().given):
+    if service is None and (_BUS in injector or any(setting.group in _GROUPS for setting in Settings().given)):
         register_toolkit(injector)
         return injector.get(NAME)
     if service is None:
