@@ -225,6 +225,20 @@ class TestSmallCaps:
         with pytest.raises(LimitExceeded, match="30 times a day"):
             await job(kit, "b", MARIA, schedule="every 2 hours")
 
+    @pytest.mark.parametrize("again", [{"operation": "resume"}, {"operation": "pause", "until": "in 5 minutes"}], ids=["resumed", "later"])
+    async def test_runs_a_day_are_counted_when_a_job_goes_on(self, kit: TestToolkit, again: dict[str, Any]) -> None:
+        """Whoever pauses jobs to schedule others has no more of them at once: neither resumed nor at the end of a pause."""
+        await job(kit, "a", MARIA, schedule="every 1 hour")
+        await call(kit, "pause", MARIA, job_id="a")
+        await job(kit, "b", MARIA, schedule="every 2 hours")
+        with pytest.raises(LimitExceeded, match="30 times a day"):
+            await call(kit, caller=MARIA, job_id="a", **again)
+        await call(kit, "pause", MARIA, job_id="b")
+        await call(kit, caller=MARIA, job_id="a", **again)
+        with pytest.raises(LimitExceeded, match="30 times a day"):
+            await call(kit, "resume", MARIA, job_id="b")
+        await call(kit, "resume", job_id="b")
+
     async def test_a_depth_can_be_allowed(self, kit: TestToolkit) -> None:
         """As deep as the setting says a scheduled run may schedule, and no deeper."""
         await job(kit, "a", MARIA.inside("x@1"))

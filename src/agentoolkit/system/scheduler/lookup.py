@@ -176,15 +176,15 @@ class JobLookup:
             return ids
         return [stored.job.job_id for stored in await self._own(ids)]
 
-    async def unfinished(self) -> list[StoredJob]:
-        """Return the caller's jobs that can fire or be repaired, except those that it created with the scope ``admin``."""
+    async def unfinished(self, besides: str) -> list[StoredJob]:
+        """Return the caller's jobs besides one that can fire or be repaired, except those that it created with the scope ``admin``."""
         search = Search("jobs", owner=get_caller().name)
         page = await self._store.search_jobs(search, _PAGE)
         jobs = [*page.jobs]
         while page.following is not None:
             page = await self._store.search_jobs(search, _PAGE, page.following)
             jobs += page.jobs
-        return [stored for stored in jobs if not stored.job.created_by.is_admin]
+        return [stored for stored in jobs if not stored.job.created_by.is_admin and stored.job.job_id != besides]
 
     async def _own(self, names: Iterable[str]) -> list[StoredJob]:
         """Return the caller's jobs among those named, without damaged ones."""

@@ -10,7 +10,16 @@ from datetime import datetime
 from agentool.caller import get_caller
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_executor
-from agentoolkit.system.scheduler.decisions.admission import admit, check_not_waiting, check_write, ends_soon, is_waiting, narrowed
+from agentoolkit.system.scheduler.decisions.admission import (
+    admit,
+    check_not_waiting,
+    check_pace,
+    check_write,
+    ends_soon,
+    fires,
+    is_waiting,
+    narrowed,
+)
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import InvalidJob, JobExists, NotPermitted, changed_meanwhile
@@ -196,7 +205,7 @@ class SchedulerService:
             raise NotPermitted(problem, field="schedule", value=job.schedule.text, remedy="Name one job, as in 'after extract failed'.")
         if (upstream := job.schedule.after) is not None and upstream.names_job:
             await self.lookup.job(upstream.job_id)  # another owner's job counts as missing
-        mine = [each for each in await self.lookup.unfinished() if each.job.job_id != job.job_id]
+        mine = await self.lookup.unfinished(job.job_id)
         job, state, remarks = admit(caller, job, state, mine, self.parts.admission, self.now(), before)
         return Plan(job, state, Reading(job.schedule, reading.words, (*reading.remarks, *remarks)))
 
@@ -243,6 +252,8 @@ class SchedulerService:
             reason: The reason, for later readers.
         """
         self.check_write()
+        if until is not None:
+            await self._check_pace(job_id)
         return await self._change_state(job_id, lambda job, state: state if is_waiting(state) else state.paused(until, reason))
 
     async def resume(self, job_id: str, version: int | None = None) -> StoredJob:
@@ -256,7 +267,14 @@ class SchedulerService:
             return state.resumed()._replace(next_run_at=job.schedule.first_from(now), failures_from=now)
 
         self.check_write()
+        await self._check_pace(job_id)
         return await self._change_state(job_id, resume, version)
+
+    async def _check_pace(self, job_id: str) -> None:
+        """Refuse that a job fires again where the owner's jobs would run too often then. Raises `LimitExceeded`."""
+        job, state = await self.lookup.job(job_id)
+        if not (get_caller().is_admin or fires(state)):
+            check_pace(job, await self.lookup.unfinished(job.job_id), self.parts.admission, self.now())
 
     async def preview(self, asked: JobFields) -> Reading:
         """Read a schedule, with its bounds, without scheduling anything."""

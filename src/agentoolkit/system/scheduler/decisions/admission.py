@@ -115,7 +115,7 @@ def admit(
     if before is not None and job.schedule.end_at != before.job.schedule.end_at:
         job = replace(job, is_bounded=False)  # the caller sets the end now
     bounded, remarks = _bounded(job, rules, now)
-    _check_pace(bounded, others, rules, now)
+    check_pace(bounded, others, rules, now)
     if bounded is not job and state.next_run_at is not None:  # a spread moves the first due time too
         state = state._replace(next_run_at=bounded.schedule.first_from(now))
     return _with_approval(caller, bounded, state, rules, before)._replace(remarks=remarks)
@@ -148,18 +148,24 @@ def ends_soon(job: Job, state: JobState) -> str:
     return f"ends on {end:%Y-%m-%d}, as repeating jobs do that are given no end; schedule it again and it goes on"
 
 
-def _check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, now: datetime) -> None:
+def fires(state: JobState) -> bool:
+    """Tell whether a job in this state fires, or will by itself after a pause."""
+    return state.status is JobStatus.ACTIVE or state.due_at is not None
+
+
+def check_pace(job: Job, others: Sequence[StoredJob], rules: AdmissionRules, now: datetime) -> None:
+    """Refuse a job that fires too often, or too often together with the owner's others. Raises `LimitExceeded`."""
     shortest = _shortest(job, now)
     least = timedelta(seconds=rules.min_interval)
     if shortest < least:
         problem = f"It would run every {shortest.total_seconds():g} s, and {rules.min_interval:g} s are the least."
         raise LimitExceeded(problem, field="schedule", value=job.schedule.text, remedy="Say 'every 5 minutes'.")
-    jobs = [job, *(stored.job for stored in others if stored.state.status is JobStatus.ACTIVE)]
+    jobs = [job, *(stored.job for stored in others if fires(stored.state))]
     runs = islice((due for each in jobs for due in firings(each.schedule, now, now + _DAY)), rules.runs_per_day + 1)
     if sum(1 for _ in runs) > rules.runs_per_day:
         problem = f"With it the owner's jobs would run more than {rules.runs_per_day} times a day."
         raise LimitExceeded(
-            problem, field="schedule", value=job.schedule.text, remedy="Run it less often, as 'every hour', or pause another."
+            problem, field="schedule", value=job.schedule.text, remedy="Run it less often, as 'every hour', or pause another for good."
         )
 
 
