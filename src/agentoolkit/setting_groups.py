@@ -7,7 +7,17 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from agentoolkit.agent_settings import AgentSource
-from agentoolkit.setting_values import LocalPath, Network, ProgramName, checked_broker, checked_redis, checked_web_address
+from agentoolkit.setting_values import (
+    Count,
+    Days,
+    LocalPath,
+    Network,
+    ProgramName,
+    Seconds,
+    checked_broker,
+    checked_redis,
+    checked_web_address,
+)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -34,8 +44,8 @@ class ShellSettings(SettingsGroup):
     variables: tuple[str, ...] = Field(
         default=(), description="Names of variables that commands inherit and calls may set", examples=["GIT_SSH_COMMAND"]
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that a command may take")
-    output_limit: int = Field(default=1_000_000, ge=0, description="Bytes kept of each of a command's outputs")
+    timeout: Seconds = Field(default=60.0, gt=0, description="Seconds that a command may take")
+    output_limit: Count = Field(default=1_000_000, ge=0, description="Bytes kept of each of a command's outputs")
 
 
 class NotificationSettings(SettingsGroup):
@@ -49,7 +59,7 @@ class NotificationSettings(SettingsGroup):
 class SequenceSettings(SettingsGroup):
     """What sequences may do."""
 
-    concurrency: int = Field(default=10, ge=1, description="Steps of one sequence that run at once")
+    concurrency: Count = Field(default=10, ge=1, description="Steps of one sequence that run at once")
 
 
 class HttpSettings(SettingsGroup):
@@ -63,9 +73,9 @@ class HttpSettings(SettingsGroup):
         description="Host → secret with which requests to it are signed (HMAC-SHA256)",
         examples=['{"hooks.example.org": "SECRET"}'],
     )
-    timeout: float = Field(default=30.0, gt=0, description="Seconds that a request may take, redirects included")
-    response_limit: int = Field(default=1_000_000, ge=0, description="Bytes of a response that are read")
-    redirects: int = Field(default=5, ge=0, description="Redirects that are followed")
+    timeout: Seconds = Field(default=30.0, gt=0, description="Seconds that a request may take, redirects included")
+    response_limit: Count = Field(default=1_000_000, ge=0, description="Bytes of a response that are read")
+    redirects: Count = Field(default=5, ge=0, description="Redirects that are followed")
 
 
 class McpServer(BaseModel):
@@ -96,8 +106,8 @@ class McpSettings(SettingsGroup):
         examples=['{"time": {"command": "uvx", "args": ["mcp-server-time"]}}'],
         json_schema_extra={"secret": True},
     )
-    timeout: float = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")
-    answer_size: int = Field(
+    timeout: Seconds = Field(default=60.0, gt=0, description="Seconds that a call of an MCP tool may take")
+    answer_size: Count = Field(
         default=10_000_000, ge=1_000, description="Bytes of a message of an MCP server, and characters of a tool's result"
     )
 
@@ -109,16 +119,16 @@ class LogSettings(SettingsGroup):
     console: bool = Field(default=True, description="Whether the log is written to standard error")
     format: LogFormat = Field(default="text", description="Format on the console: text or json; a file always has JSON lines")
     file: LocalPath | None = Field(default=None, description="File that the log is written to as well", examples=["~/agentool.log"])
-    file_size: int = Field(default=10_000_000, ge=1_000, description="Bytes after which a new log file begins")
-    files: int = Field(default=5, ge=1, description="Old log files that are kept")
-    memory: int = Field(default=1_000, ge=0, description="Records that are kept in memory")
+    file_size: Count = Field(default=10_000_000, ge=1_000, description="Bytes after which a new log file begins")
+    files: Count = Field(default=5, ge=1, description="Old log files that are kept")
+    memory: Count = Field(default=1_000, ge=0, description="Records that are kept in memory")
 
 
 class MetricsSettings(SettingsGroup):
     """Limits of metrics."""
 
-    series: int = Field(default=1_000, ge=1, description="Combinations of labels that one metric may have")
-    count: int = Field(default=1_000, ge=1, description="Largest number of metrics")
+    series: Count = Field(default=1_000, ge=1, description="Combinations of labels that one metric may have")
+    count: Count = Field(default=1_000, ge=1, description="Largest number of metrics")
 
 
 class ConfigSettings(SettingsGroup):
@@ -136,13 +146,13 @@ class MessageSettings(SettingsGroup):
         default="database",
         description="Where queues are kept: the database, or memory if none is set; or Redis, see AGENTOOL_REDIS_URL",
     )
-    message_size: int = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
+    message_size: Count = Field(default=10_000_000, ge=1, description="Characters of a message in a queue, as JSON")
 
 
 class KvSettings(SettingsGroup):
     """Limits of values in storage_kv."""
 
-    value_size: int = Field(default=1_000_000, ge=1, description="Characters of a value in storage_kv, as JSON")
+    value_size: Count = Field(default=1_000_000, ge=1, description="Characters of a value in storage_kv, as JSON")
 
 
 class FileSettings(SettingsGroup):
@@ -154,9 +164,9 @@ class FileSettings(SettingsGroup):
         examples=['{"/data": "/srv/data"}'],
         json_schema_extra={"variable": "FILES"},
     )
-    size: int = Field(default=10_000_000, ge=1, description="Bytes of a file that are read or written by one call")
-    tree_size: int = Field(default=10_000_000_000, ge=1, description="Bytes that are copied by one call")
-    tree_entries: int = Field(default=100_000, ge=1, description="Entries copied, deleted or looked at by one call")
+    size: Count = Field(default=10_000_000, ge=1, description="Bytes of a file that are read or written by one call")
+    tree_size: Count = Field(default=10_000_000_000, ge=1, description="Bytes that are copied by one call")
+    tree_entries: Count = Field(default=100_000, ge=1, description="Entries copied, deleted or looked at by one call")
 
 
 class TemplateSettings(SettingsGroup):
@@ -165,12 +175,12 @@ class TemplateSettings(SettingsGroup):
     folder: LocalPath | None = Field(
         default=None, description="Folder of templates; without it they live in memory", examples=["~/templates"]
     )
-    size: int = Field(default=100_000, ge=1, description="Characters of a template")
-    output_size: int = Field(default=1_000_000, ge=1, description="Characters of a rendered template")
-    variables_size: int = Field(default=10_000_000, ge=2, description="Characters of variables, as JSON")
-    seconds: float = Field(default=2.0, gt=0, description="Seconds that rendering may take")
-    memory: int = Field(default=256_000_000, ge=64_000_000, description="Bytes that rendering may take, on Linux")
-    processes: int = Field(default=2, ge=1, description="Templates rendered at once")
+    size: Count = Field(default=100_000, ge=1, description="Characters of a template")
+    output_size: Count = Field(default=1_000_000, ge=1, description="Characters of a rendered template")
+    variables_size: Count = Field(default=10_000_000, ge=2, description="Characters of variables, as JSON")
+    seconds: Seconds = Field(default=2.0, gt=0, description="Seconds that rendering may take")
+    memory: Count = Field(default=256_000_000, ge=64_000_000, description="Bytes that rendering may take, on Linux")
+    processes: Count = Field(default=2, ge=1, description="Templates rendered at once")
 
 
 class AgentsSettings(SettingsGroup):
@@ -182,13 +192,15 @@ class AgentsSettings(SettingsGroup):
         examples=['{"claude": {"command": ["claude", "-p", "{prompt}"], "per_day": {"runs": 10}}}'],
         json_schema_extra={"variable": "AGENTS"},
     )
-    jobs: int = Field(default=50, ge=1, description="Jobs that one owner may have")
-    min_interval: float = Field(default=60.0, ge=0, description="Shortest time between two runs of a job, in seconds")
-    runs_per_day: int = Field(default=500, ge=1, description="Runs per day of all jobs of one owner, and runs that it may ask for besides")
-    max_depth: int = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
-    expiry_days: float = Field(default=90.0, gt=0, description="Days after which a repeating job ends, unless it sets an earlier end")
-    frequent_expiry_days: float = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
-    spread: float = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
+    jobs: Count = Field(default=50, ge=1, description="Jobs that one owner may have")
+    min_interval: Seconds = Field(default=60.0, ge=0, description="Shortest time between two runs of a job, in seconds")
+    runs_per_day: Count = Field(
+        default=500, ge=1, description="Runs per day of all jobs of one owner, and runs that it may ask for besides"
+    )
+    max_depth: Count = Field(default=0, ge=0, description="How deep scheduled runs may schedule further jobs; 0: not at all")
+    expiry_days: Days = Field(default=90.0, gt=0, description="Days after which a repeating job ends, unless it sets an earlier end")
+    frequent_expiry_days: Days = Field(default=7.0, gt=0, description="The same for a job that runs more often than hourly")
+    spread: Seconds = Field(default=50.0, ge=0, description="Seconds over which jobs on round minutes are spread; 0: not at all")
     approve: tuple[str, ...] = Field(
         default=("shell", "http", "mcp", "function", "celery_task", "storage_fs", "config"),
         description="AgenTools whose jobs wait for a person's approval if a language model creates them",
@@ -203,7 +215,7 @@ class EventSettings(SettingsGroup):
         default="database",
         description="Where events are kept: the database, or memory if none is set; or Redis, see AGENTOOL_REDIS_URL",
     )
-    keep: int = Field(default=10_000, ge=1, description="Newest events that are kept for subscribers that were away")
+    keep: Count = Field(default=10_000, ge=1, description="Newest events that are kept for subscribers that were away")
 
 
 class RestSettings(SettingsGroup):
@@ -223,8 +235,8 @@ class RestSettings(SettingsGroup):
         description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto headers are trusted",
         examples=["10.0.0.0/8"],
     )
-    session_days: float = Field(default=7.0, gt=0, le=365, description="Days after which a person must sign in to the pages again")
-    body_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
+    session_days: Days = Field(default=7.0, gt=0, le=365, description="Days after which a person must sign in to the pages again")
+    body_size: Count = Field(default=10_000_000, ge=1_000, description="Bytes of a request's body")
 
 
 CELERY_TASK = "agentool.run_executions"
@@ -261,7 +273,7 @@ class CelerySettings(SettingsGroup):
         examples=["reports.*,greet"],
     )
     queue_type: Literal["classic", "quorum"] = Field(default="quorum", description="Kind of queues on RabbitMQ")
-    visibility_timeout: float = Field(
+    visibility_timeout: Seconds = Field(
         default=7_200.0, ge=60, description="Seconds after which Redis delivers an unacknowledged message again"
     )
 
@@ -292,4 +304,4 @@ class PingSettings(SettingsGroup):
         description="Address to request while this process leads and claiming works",
         examples=["https://pings.example.org/TOKEN"],
     )
-    every: float = Field(default=60.0, ge=0.01, description="Seconds between two pings")
+    every: Seconds = Field(default=60.0, ge=0.01, description="Seconds between two pings")

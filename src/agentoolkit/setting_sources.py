@@ -80,7 +80,7 @@ def read_variables(known: Sequence[Setting]) -> dict[str, Any]:
     """Return the values of variables and the ``.env`` file, by setting name. An empty variable is not set.
 
     Raises:
-        InvalidSettings: An object is not written as JSON.
+        InvalidSettings: An object is not written as JSON, or the ``.env`` file cannot be read.
     """
     given = {**_read_env_file(), **os.environ}
     values: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def nested(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]
     """Put values by name into their groups. A later value overrides an earlier one.
 
     Raises:
-        ConfigurationError: A name is no setting.
+        ConfigurationError: A name is no setting, or a group has another value than its fields.
     """
     by_name = {setting.name: setting for setting in known}
     groups: dict[str, set[str]] = {}
@@ -105,6 +105,10 @@ def nested(known: Sequence[Setting], given: Mapping[str, Any]) -> dict[str, Any]
     values: dict[str, Any] = {}
     for name, value in given.items():
         setting = by_name.get(name)
+        if name in groups and setting is None and not _has_fields(value):
+            problem = f"It is a group of settings, and no {type(value).__name__} has its fields."  # the value may hold a password
+            remedy = f"Give a dict of its fields, or one of them by its own name, such as '{name}_{min(groups[name])}'."
+            raise ConfigurationError(problem, field=name, remedy=remedy)
         if name in groups and (setting is None or _is_group(value, groups[name])):
             values.setdefault(name, {}).update(_group_values(value))
         elif setting is None:
@@ -142,6 +146,10 @@ def _problem(detail: Any, setting: Setting) -> str:
     return f"{said}, got {excerpt(detail.get('input'))}" if quotable else said
 
 
+def _has_fields(value: object) -> bool:
+    return isinstance(value, (BaseModel, Mapping))
+
+
 def _is_group(value: object, fields: set[str]) -> bool:
     """Tell whether this value is a whole group. Needed if a group and one of its settings have the same name."""
     return isinstance(value, BaseModel) or (isinstance(value, Mapping) and bool(fields.intersection(cast("Mapping[str, Any]", value))))
@@ -176,7 +184,15 @@ def _read_env_file() -> dict[str, str]:
         return {}
     from dotenv import dotenv_values
 
-    return {name: value for name, value in dotenv_values(ENV_FILE, encoding="utf-8").items() if value is not None}
+    try:
+        values = dotenv_values(ENV_FILE, encoding="utf-8")
+    except UnicodeDecodeError as error:  # not chained: it holds the whole file, and so its secrets
+        problem = f"The file {ENV_FILE} is not UTF-8: its byte {error.start} cannot be read."
+        raise InvalidSettings(problem, remedy="Save it as UTF-8.") from None
+    except OSError as error:
+        problem = f"The file {ENV_FILE} of the working directory cannot be read: {error.strerror}."
+        raise InvalidSettings(problem, remedy="Let this process read it, or start in another folder.") from error
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _variable(about: FieldInfo) -> str | None:

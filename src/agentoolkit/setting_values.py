@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):(?=/|[^/]*@)")
@@ -86,6 +86,12 @@ def _with_port(url: SecretStr) -> SecretStr:
     return url
 
 
+Count = Annotated[int, Field(le=2**53)]
+"""A number of things, bytes or characters. Databases, JSON and Python's iterators take no more."""
+Seconds = Annotated[float, Field(le=10 * 366 * 86_400)]
+"""At most ten years, as the times of a job: clocks and dates overflow with more."""
+Days = Annotated[float, Field(le=36_500)]
+"""At most a century."""
 LocalPath = Annotated[Path, AfterValidator(absolute)]
 Network = Annotated[str, AfterValidator(checked_network)]
 ProgramName = Annotated[str, AfterValidator(checked_program)]

@@ -39,7 +39,7 @@ from agentoolkit.setting_groups import (
     TemplateSettings,
 )
 from agentoolkit.setting_sources import InvalidSettings, Setting, invalid_settings, nested, read_variables, settings_of
-from agentoolkit.setting_values import checked_database
+from agentoolkit.setting_values import Count, Seconds, checked_database
 
 __all__ = [
     "AgentsSettings",
@@ -86,6 +86,7 @@ class Settings(BaseModel):
 
     database: Annotated[str, AfterValidator(checked_database)] | None = Field(
         default=None,
+        repr=False,  # it may hold a password
         description="A SQLite file or a postgresql:// URL; without it all data is lost when the process ends",
         examples=["~/jobs.db", "postgresql://user@host/jobs"],
     )
@@ -106,28 +107,30 @@ class Settings(BaseModel):
         description="Calendars for 'exclude' and 'only', by name; entries are dates, 'holidays:DE-BY', 'weekends' or 'ics:PATH'",
         examples=['{"closed": ["holidays:DE", "2026-12-24"]}'],
     )
-    concurrency: int = Field(default=100, ge=1, description="Executions that run at once in this process")
+    concurrency: Count = Field(default=100, ge=1, description="Executions that run at once in this process")
     executor: Literal["local", "celery", "rq"] = Field(
         default="local", description="Executor of jobs that name none: 'local' for this process, or Celery's or RQ's workers"
     )
     queues: tuple[str, ...] = Field(
         default=("agentool",), description="Queues that a worker takes jobs from; jobs that name no queue use 'agentool'"
     )
-    sent_at_once: int = Field(
+    sent_at_once: Count = Field(
         default=2_000, ge=1, description="Executions that workers hold at once for one engine; further ones wait here, by priority"
     )
-    timeout: float | None = Field(default=300.0, gt=0, description="Seconds that a handler may take if its job sets no timeout")
+    timeout: Seconds | None = Field(default=300.0, gt=0, description="Seconds that a handler may take if its job sets no timeout")
     error_queue: str | None = Field(
         default=None, description="Queue, or https:// address, for failures of new jobs that name none", examples=["failures"]
     )
     pause_after_failures: int | None = Field(
         default=None, ge=1, le=100, description="Failures in a row that pause a new job, if the job sets no number", examples=["5"]
     )
-    history: int = Field(default=100, ge=1, le=100_000, description="Finished executions that are kept of each job")
-    history_size: int = Field(
+    history: Count = Field(default=100, ge=1, le=100_000, description="Finished executions that are kept of each job")
+    history_size: Count = Field(
         default=50_000_000, ge=1_000, description="Bytes of JSON that all results of a job may have together; the oldest ones are dropped"
     )
-    result_size: int = Field(default=10_000_000, ge=1_000, description="Bytes of JSON that a result may have; a larger result is a failure")
+    result_size: Count = Field(
+        default=10_000_000, ge=1_000, description="Bytes of JSON that a result may have; a larger result is a failure"
+    )
     freeze: bool = Field(
         default=False,
         description="Exclude long-lived objects from garbage collection, which otherwise pauses a busy process for "

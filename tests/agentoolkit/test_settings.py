@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from agentool import ConfigurationError
+from agentool.caller import OWN, Caller, acting_as
 from agentoolkit.settings import InvalidSettings, Setting, Settings, ShellSettings, all_settings, home
+from agentoolkit.testing import toolkit
 
 from .settings_page import example_of, page
 
@@ -213,3 +216,64 @@ def test_a_password_that_is_not_written_for_an_address_is_not_shown(name: str, s
     with pytest.raises(ValueError, match="%2F") as refused:
         Settings.from_values({name: f"{scheme}://maria:{password}@127.0.0.1:6379/0"})
     assert "hunter" not in str(refused.value)
+
+
+NUMBERS = [setting for setting in all_settings() if setting.kind in ("number", "whole number")]
+
+
+@pytest.mark.parametrize("text", ["inf", "1e300", "9" * 40, "nan"])
+@pytest.mark.parametrize("setting", NUMBERS, ids=lambda setting: setting.variable)
+def test_a_number_without_bounds_is_refused(setting: Setting, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told by its variable at the start; later it would overflow a date, a timer or a database, at each use."""
+    monkeypatch.setenv(setting.variable, text)
+    with pytest.raises(InvalidSettings, match=setting.variable):
+        Settings()
+
+
+async def test_the_largest_limits_of_agents_work() -> None:
+    """A job of a model has an end as late as may be, and its caps are counted."""
+    limits = {
+        "agents_expiry_days": 36_500,
+        "agents_runs_per_day": 2**53,
+        "agents_jobs": 2**53,
+        "agents_spread": 0,
+        "agents_min_interval": 0,
+    }
+    async with toolkit(settings=Settings(timezone="UTC", **limits)) as kit:
+        with acting_as(Caller("model", "agent", OWN)):
+            call = {"schedule": "1 day", "agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+            scheduled = await kit.injector.run("scheduler", {"operation": "schedule", **call})
+    assert "ends on" in " ".join(scheduled.data["remarks"])
+
+
+@pytest.mark.parametrize(("group", "value"), [("shell", None), ("shell", 5), ("celery", "redis://:S3CRET@host"), ("mcp", ["a"])])
+def test_a_group_of_settings_is_not_one_value(group: str, value: object) -> None:
+    """The way out is named, and the value is not: it may be an address with a password."""
+    with pytest.raises(ConfigurationError, match=rf"{group}: It is a group of settings.*such as '{group}_") as refused:
+        Settings(**{group: value})
+    assert "S3CRET" not in str(refused.value)
+
+
+def test_an_env_file_in_another_encoding_is_refused(folder: Path) -> None:
+    """With the place, and without a part of the file."""
+    (folder / ".env").write_bytes(b"AGENTOOL_TIMEOUT=5\nAGENTOOL_REDIS_URL=redis://:S3CRET\xe9@host\n")
+    with pytest.raises(InvalidSettings, match=r"The file .env is not UTF-8: its byte 53 cannot be read. Save it as UTF-8.") as refused:
+        Settings()
+    assert "S3CRET" not in "".join(traceback.format_exception(refused.value))
+
+
+def test_an_env_file_that_cannot_be_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one of another user."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    (folder / ".env").write_text("AGENTOOL_TIMEOUT=5\n")
+    monkeypatch.setattr("dotenv.dotenv_values", refuse)
+    with pytest.raises(InvalidSettings, match=r"The file .env of the working directory cannot be read: Permission denied"):
+        Settings()
+
+
+def test_the_database_is_not_shown_with_the_settings() -> None:
+    """Its address may hold a password."""
+    assert "S3CRET" not in repr(Settings(database="postgresql://maria:S3CRET@host/jobs"))
