@@ -331,6 +331,22 @@ async def test_listeners_are_told_what_workers_did(kit: Any, courier: Courier):
     assert 'agentool_executions_total{agentool="queue",status="success"} 1' in shown.text
 
 
+async def test_how_late_a_first_attempt_began_elsewhere_is_told_though_it_is_retried(kit: Any, courier: Courier):
+    """It is in the status and in the metrics, once: the retry is no start of its due time."""
+    asked = {"agentool_name": "queue", "input_data": {"operation": "peek", "queue_name": "missing"}}
+    fails = {"schedule": "now", "max_retries": 1, "retry_backoff": 0.01, **asked}
+    await kit.injector.run("scheduler", {"operation": "schedule", "job_id": "fails", **fails})
+    async with Toolkit(Settings(database=kit.settings.database, timezone="UTC", executor="celery"), runs_jobs=False) as worker:
+        for attempt in (1, 2):
+            await until(lambda number=attempt: len(courier.sent) == number)
+            await worker.scheduler.executions.run_claimed(courier.sent[-1:])
+    await until(lambda: "fails@" not in " ".join(kit.scheduler.lifecycle.engine.dispatch.active))
+    await until(lambda: not kit.scheduler.lifecycle.engine.dispatch.tasks)
+    lateness = kit.scheduler.lifecycle.engine.dispatch.active.lateness
+    shown = await kit.injector.run("metrics", {"operation": "export", "format": "prometheus"})
+    assert (len(lateness._starts), "agentool_execution_lateness_seconds_count 1" in shown.text) == (1, True)
+
+
 async def test_a_worker_leaves_alone_what_it_has_no_tool_for(kit: Any, courier: Courier):
     """It owns nothing of it afterwards, so the next leader finds it, and another worker can claim it."""
     await kit.injector.run("scheduler", {"operation": "start_run", "job_id": "job", "run_key": "once"})

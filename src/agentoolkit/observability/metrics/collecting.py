@@ -51,7 +51,7 @@ class SchedulerFigures:
                     logger.exception("%s is not counted", event.execution.execution_id)
 
     def _count(self, execution: Execution, *, elsewhere: bool) -> None:
-        status, name, started_at = execution.status, execution.agentool_name, execution.started_at
+        status, name = execution.status, execution.agentool_name
         if execution.finished_at is not None:
             counter = self._counters.get((status, name)) or self._counter(status, name)
             counter.value += 1
@@ -61,9 +61,9 @@ class SchedulerFigures:
         elif status is _RETRYING and not only_waits(execution):
             labels = {"agentool": self._label(name)}
             self._registry.counter(RETRIES, labels, "Failed attempts that another one follows").value += 1
-        has_begun = status is _RUNNING or elsewhere
-        if has_begun and started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
-            self._lateness.observe((started_at - execution.scheduled_at).total_seconds())
+        tells_start = status is _RUNNING or elsewhere  # of what runs elsewhere only the end is told
+        if tells_start and execution.trigger == "schedule" and (began := execution.first_start) is not None:
+            self._lateness.observe((began - execution.scheduled_at).total_seconds())
 
     def _forget(self) -> None:
         """Look all series up again, because the cached ones are no longer in the registry."""

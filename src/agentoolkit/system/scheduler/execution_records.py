@@ -94,6 +94,14 @@ class Execution(NamedTuple):
     def finished(self) -> bool:
         return self.status not in UNFINISHED
 
+    @property
+    def first_start(self) -> datetime | None:
+        """When its first attempt began; None if that has not begun, or if another one has begun since."""
+        if self.attempt == 1:
+            return self.started_at
+        latest = self.attempts[-1] if self.attempts and self.started_at is None else None
+        return latest.started_at if latest is not None and latest.attempt == 1 else None
+
     def begun(self, at: datetime) -> Execution:  # every firing creates these two copies: `_replace` takes three times as long
         """Return it as running since `at`."""
         fields = list(self)

@@ -115,9 +115,9 @@ class Lateness:
         """Pairs of due time and start."""
 
     def note(self, execution: Execution) -> None:
-        """Keep the due time and start of an execution that a schedule triggered."""
-        if execution.started_at is not None and execution.trigger == "schedule" and execution.attempt == 1:
-            self._starts.append((execution.scheduled_at, execution.started_at))
+        """Keep the due time and first start of an execution that a schedule triggered."""
+        if execution.trigger == "schedule" and (began := execution.first_start) is not None:
+            self._starts.append((execution.scheduled_at, began))
 
     @property
     def worst(self) -> float | None:
