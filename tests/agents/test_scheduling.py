@@ -466,6 +466,12 @@ async def test_a_list_by_state(kit: Toolkit) -> None:
     assert active.endswith("no jobs")
 
 
+async def test_a_list_by_the_state_that_people_say(kit: Toolkit) -> None:
+    """What is active is scheduled to people."""
+    _, listed = await talk(("schedule", STAND_UP), ("list_jobs", {"state": "scheduled"}))
+    assert "'stand up': active" in listed
+
+
 async def test_a_cancelled_job_is_remembered(kit: Toolkit) -> None:
     """get_job shows it with who cancelled it and when, and list_jobs lists it by its state."""
     await talk(("schedule", STAND_UP), ("cancel_job", {"name": "stand up"}))

@@ -158,3 +158,19 @@ async def test_a_stopped_scheduler_is_unavailable(client: httpx2.AsyncClient, ki
     answer = await client.post("/tasks/daily/run")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:agentool:scheduler-stopped")
     assert "POST /start" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("status", ["active", "scheduled"])
+async def test_both_words_for_a_scheduled_task_are_taken(api: Api, status: str) -> None:
+    """Records and models say active; the API answers with its own word."""
+    await api("POST", "/tasks", status=201, json=DAILY)
+    listed = await api("GET", f"/tasks?status={status}")
+    assert [task["status"] for task in listed["tasks"]] == ["scheduled"]
+
+
+@pytest.mark.parametrize("status", ["active", "scheduled"])
+async def test_the_scheduler_takes_both_words_too(kit: TestToolkit, api: Api, status: str) -> None:
+    """By Python, as at its doors."""
+    await api("POST", "/tasks", status=201, json=DAILY)
+    listed = await kit.injector.run("scheduler", {"operation": "list", "job_status": status})
+    assert [job["state"] for job in listed.data["jobs"]] == ["active"]

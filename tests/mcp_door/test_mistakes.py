@@ -206,3 +206,12 @@ async def test_a_run_at_once_of_a_stopped_scheduler_names_the_tool_that_starts_i
         await client.call_tool("scheduler_stop_daemon", {})
         refused = text_of(await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "run_now"}))
     assert refused == "The scheduler is stopped. Nothing runs until scheduler_start_daemon starts it."
+
+
+@pytest.mark.parametrize("status", ["active", "scheduled"])
+async def test_both_words_for_an_active_task_are_taken(connect: Connect, status: str) -> None:
+    """People, the pages and the API say scheduled: a model that heard that from them finds its tasks."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        listed = await client.call_tool("scheduler_list_tasks", {"status": status})
+    assert [task["job_name"] for task in listed.structured_content["tasks"]] == ["stand up"]

@@ -5,14 +5,15 @@ Nothing in here names an owner, a model, a price, a budget or an approval. Those
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from agentool.base import BaseOperationInput, ReadableOutput
+from agentoolkit.system.scheduler.search import status_value
 
 Action = Literal["edit", "pause", "resume", "run_now"]
-State = Literal["active", "paused", "broken", "done", "cancelled"]
+State = Annotated[Literal["active", "paused", "broken", "done", "cancelled"], BeforeValidator(status_value)]
 Detail = Literal["concise", "detailed"]
 
 LIST_LENGTH = 20

@@ -5,11 +5,12 @@ The tools' names and the arguments ``task_id task_type priority cron_expression 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from agentool.base import BaseOperationInput, ReadableOutput
+from agentoolkit.system.scheduler.search import status_value
 
 Operation = Literal[
     "add_task",
@@ -27,7 +28,7 @@ Operation = Literal[
 ]
 Action = Literal["edit", "pause", "resume", "run_now"]
 Priority = Literal["critical", "high", "medium", "low"]
-State = Literal["active", "paused", "broken", "done", "cancelled"]
+State = Annotated[Literal["active", "paused", "broken", "done", "cancelled"], BeforeValidator(status_value)]
 ExecutionState = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]
 Detail = Literal["concise", "detailed"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agentoolkit.entrypoints.rest.models import (
     Body,
@@ -14,6 +14,7 @@ from agentoolkit.entrypoints.rest.models import (
     TaskChanges,
     TaskPage,
     TaskReading,
+    TaskStatus,
     reading_of,
     task_of_details,
     task_of_summary,
@@ -22,10 +23,15 @@ from agentoolkit.entrypoints.rest.problems import ApiError
 from agentoolkit.entrypoints.rest.request_tools import RequestTools, Tools
 from agentoolkit.entrypoints.rest.routing import Named, guarded_router, links
 from agentoolkit.system.scheduler.paging import UPCOMING
+from agentoolkit.system.scheduler.search import status_word
 
 PAGE = 100
 
 router = guarded_router("tasks")
+
+
+def _in_words_of_people(status: object) -> object:
+    return status_word(status) if isinstance(status, str) else status
 
 
 class TaskQuery(BaseModel):
@@ -34,7 +40,7 @@ class TaskQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     agent_name: str | None = Field(default=None, max_length=200, description="Only this agent's")
-    status: Literal["scheduled", "paused", "done", "broken", "cancelled"] | None = None
+    status: Annotated[TaskStatus, BeforeValidator(_in_words_of_people)] | None = None
     limit: int = Field(default=PAGE, ge=1, le=1_000)
     cursor: str | None = Field(default=None, max_length=1_000, description="The cursor of the page before")
     query: str | None = Field(default=None, max_length=500, description="Only matching tasks", examples=["tag:nightly owner:me"])
@@ -102,9 +108,8 @@ async def schedule_task(tools: Tools, task: NewTask) -> TaskReading:
 @router.get("/tasks")
 async def list_tasks(query: Annotated[TaskQuery, Query()], tools: RequestTools) -> TaskPage:
     """List tasks, the oldest first: all that can run again, or all with one status."""
-    status = "active" if query.status == "scheduled" else query.status
     data = await tools.scheduler(
-        "list", job_status=status, owner=query.agent_name, limit=query.limit, cursor=query.cursor, query=query.query
+        "list", job_status=query.status, owner=query.agent_name, limit=query.limit, cursor=query.cursor, query=query.query
     )
     return TaskPage(tasks=[task_of_summary(job) for job in data["jobs"]], cursor=data["cursor"])
 

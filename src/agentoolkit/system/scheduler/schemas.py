@@ -6,15 +6,16 @@ Names and defaults of the first twelve fields, the eleven first operations and t
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from agentool.base import BaseOperationInput
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
 from agentoolkit.system.scheduler.job_fields import JobChanges, MaybeText, Text
 from agentoolkit.system.scheduler.jobs import JobStatus
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
+from agentoolkit.system.scheduler.search import status_value
 
 SchedulerOperation = Literal[
     "schedule",
@@ -61,7 +62,9 @@ class SchedulerInput(JobChanges, BaseOperationInput):
         None, ge=1, le=10_000, description=f"For lists and get_history: how many, {HISTORY_LENGTH} executions or 1,000 jobs by default"
     )
     cursor: str | None = Field(None, description="For lists: the cursor of the previous page; without it, the first page")
-    job_status: JobStatus | None = Field(None, description="For list: only jobs with this status, such as 'done' or 'cancelled'")
+    job_status: Annotated[JobStatus, BeforeValidator(status_value)] | None = Field(
+        None, description="For list: only jobs with this status, such as 'done' or 'cancelled'"
+    )
     with_results: bool | None = Field(None, description="For list_executions: false leaves out the results, which may be large")
     query: MaybeText = Field(
         None, max_length=500, description="For list and list_executions: only matches", examples=["status:failed tag:nightly since:24h"]

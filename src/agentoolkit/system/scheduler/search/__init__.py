@@ -12,7 +12,8 @@ from agentoolkit.system.scheduler.search.grammar import (
     TermValue,
     check_narrows,
     read_search,
+    status_value,
     status_word,
 )
 
-__all__ = ["KEYS", "Bound", "Search", "Subject", "Term", "TermValue", "check_narrows", "read_search", "status_word"]
+__all__ = ["KEYS", "Bound", "Search", "Subject", "Term", "TermValue", "check_narrows", "read_search", "status_value", "status_word"]

@@ -121,6 +121,11 @@ def status_word(status: str) -> str:
     return next((word for word, value in _JOB_STATUSES.items() if value == status), status)
 
 
+def status_value(word: object) -> object:
+    """Return the status that a word of people stands for; anything else as it is. A door that takes statuses takes both words."""
+    return _JOB_STATUSES.get(word, word) if isinstance(word, str) else word
+
+
 def read_search(text: str, subject: Subject, *, me: str, now: datetime) -> Search:
     """Read a query.
 
