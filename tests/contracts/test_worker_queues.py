@@ -39,15 +39,16 @@ def taken(asked: str | None, monkeypatch: pytest.MonkeyPatch) -> set[str]:
         app.tasks.unregister(name)
     monkeypatch.setattr(celery_app, "app", app)
     app.amqp.queues.select(asked.split(",") if asked else [])
-    celery_app.choose_queues(app.amqp.queues)
+    celery_app.choose_queues(app.amqp.queues, are_named=asked is not None)
     return set(app.amqp.queues.consume_from)
 
 
-def test_what_other_applications_send_is_left_to_their_workers(broker: str, tmp_path: Path):
+@pytest.mark.parametrize("options", [[], ["-X", "agentool.3-low"]], ids=["usual", "without one"])
+def test_what_other_applications_send_is_left_to_their_workers(broker: str, tmp_path: Path, options: list[str]):
     """Their default queue is Celery's own. A worker that took from it would throw away each message, whose task it does not know."""
     environment, output = environment_of(str(tmp_path / "jobs.db"), tmp_path / "log", CELERY_BROKER_URL=broker), tmp_path / "output"
     with (
-        running(CELERY, environment, output, " ready.") as process,
+        running([*CELERY, *options], environment, output, " ready.") as process,
         Celery("other", broker=broker) as other,
         redis.Redis.from_url(broker) as client,
     ):
@@ -98,7 +99,7 @@ def test_a_queue_that_is_named_in_full_is_declared_as_the_scheduler_does(monkeyp
     monkeypatch.setattr(celery_app, "app", app)
     monkeypatch.setattr(celery_app, "settings", Settings(celery_broker="amqp://127.0.0.1:1//"))
     app.amqp.queues.select(["gpu.1-high"])
-    celery_app.choose_queues(app.amqp.queues)
+    celery_app.choose_queues(app.amqp.queues, are_named=True)
     assert app.amqp.queues["gpu.1-high"].queue_arguments == {"x-queue-type": "quorum", "x-delivery-limit": 20}
 
 
@@ -110,7 +111,7 @@ def test_without_a_broker_a_queue_is_declared_as_one_of_redis(monkeypatch: pytes
     monkeypatch.setattr(celery_app, "app", app)
     monkeypatch.setattr(celery_app, "settings", settings)
     app.amqp.queues.select([asked])
-    celery_app.choose_queues(app.amqp.queues)
+    celery_app.choose_queues(app.amqp.queues, are_named=True)
     assert not app.amqp.queues["gpu.1-high"].queue_arguments
 
 

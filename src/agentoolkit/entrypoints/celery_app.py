@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
@@ -94,6 +95,12 @@ def run_worker(asked: list[str]) -> WorkerEnd:
 
 
 @signals.celeryd_init.connect
+def note_queues(instance: Any, options: Mapping[str, Any], **_: object) -> None:
+    """Note whether the option ``-Q`` names the worker's queues: later only those are known that it takes from."""
+    instance.names_queues = bool(options.get("queues"))
+
+
+@signals.celeryd_init.connect
 def check_broker(**_: object) -> None:
     """End a worker that lacks the client of its broker, before Celery fails with a traceback."""
     broker = settings.celery.broker.get_secret_value() if settings.celery.broker else ""
@@ -106,21 +113,21 @@ def check_before_start(instance: Any, **_: object) -> None:
     """End a worker that could not do its work, with a sentence that says why. Else choose its queues."""
     if (why := unable(instance.pool_cls.__module__.rpartition(".")[2])) is not None:
         raise SystemExit(f"agentool: {why}")
-    choose_queues(app.amqp.queues)
+    choose_queues(app.amqp.queues, are_named=instance.names_queues)
 
 
-def choose_queues(queues: Queues) -> None:
+def choose_queues(queues: Queues, *, are_named: bool) -> None:
     """Choose the queues that this worker takes from.
 
-    A name given by Celery's own option ``-Q`` is that of a job's queue too, so its queues of all priorities are added. Without
-    the option, Celery's default queue is left alone unless the worker has tasks of the user's own: it is also the queue of other
-    applications on this broker, and a worker throws away tasks that it does not know.
+    A name given by Celery's own option ``-Q`` (`are_named`) is that of a job's queue too, so its queues of all priorities are added.
+    Without the option, Celery's default queue is left alone unless the worker has tasks of the user's own: it is also the queue of
+    other applications on this broker, and a worker throws away tasks that it does not know.
     """
     taken, usual = set(queues.consume_from), {queue.name for queue in app.conf.task_queues}
     for name in taken - usual:
         for queue in create_queues(settings.celery, name):
             queues.select_add(queue)
-    if taken == usual and not any(_is_of_user(task) for task in app.tasks):
+    if not are_named and not any(_is_of_user(task) for task in app.tasks):
         queues.deselect([CELERY_QUEUE])
 
 
