@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import types
+import typing
 from typing import Annotated, Any, Literal, NewType, Union, cast, get_args, get_origin
 
-from typing_extensions import is_typeddict
+from typing_extensions import TypeAliasType, is_typeddict
+
+_ALIASES = (TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType))
+"""From Python 3.12 to 3.13 they are two different classes."""
 
 
 def fits(field: Any, parameter: Any) -> bool:
@@ -43,7 +47,9 @@ def _arguments_fit(given: tuple[Any, ...], accepted: tuple[Any, ...]) -> bool:
 
 
 def _members(annotation: Any) -> frozenset[Any]:
-    """Return the members of a union or Literal, without the metadata of `Annotated`."""
+    """Return the members of a union or Literal, without the metadata of `Annotated`; of ``type Name = …`` those of its value."""
+    if isinstance(annotation, _ALIASES):
+        return _members(annotation.__value__)
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _members(inside[0])

@@ -10,6 +10,7 @@ that holds the given fields. ``Annotated[Base, Needs("name")]`` makes some of th
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from types import FunctionType
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 from weakref import WeakKeyDictionary
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUndefinedAnnotation
 from pydantic_core import PydanticUndefined
 from typing_extensions import Unpack
 
@@ -28,6 +29,8 @@ from agentool.errors import ConfigurationError, FieldProblem, InvalidInput, did_
 
 Handler = Callable[..., Awaitable[Any]]
 
+_SECTION = re.compile(r"^(?:(?:Args|Arguments|Parameters|Returns|Yields|Raises):|[:@]\w+|\w+\n-{3,}$)", re.MULTILINE)
+"""Begins a section of a docstring, as Google, Sphinx and NumPy write it, where no blank line parts it from the description."""
 _UNPACKS = (Unpack, typing.Unpack)
 """On Python 3.11 they are two different objects."""
 
@@ -131,6 +134,7 @@ def read_operations(
             ``async``; a parameter fits no field; a field is given by another name than its own; or no call could be right.
     """
     _check_kinds(input_type, handlers)
+    _complete(input_type)
     _check_names(input_type)
     accepted = accepted_operations(input_type)
     if without := accepted - handlers.keys():
@@ -151,6 +155,17 @@ def _check_kinds(input_type: object, handlers: object) -> None:
     if not isinstance(handlers, Mapping):
         problem = f"The handlers must be a dict by operation, not {excerpt(handlers)}."
         raise ConfigurationError(problem, field="handlers", value=handlers, remedy='Write {"add": stock_add, "count": stock_count}.')
+
+
+def _complete(input_type: type[BaseOperationInput]) -> None:
+    """Let pydantic resolve the types of a model that was defined before them. One that stays unknown would fail at every call."""
+    if not input_type.__pydantic_complete__:
+        try:
+            input_type.model_rebuild(_types_namespace={})  # not the names that happen to be known here
+        except PydanticUndefinedAnnotation as error:
+            problem = f"{input_type.__name__} has a field whose type {error.name!r} is not known."
+            remedy = "Import it outside of `if TYPE_CHECKING`, or define it at the top level of the model's module."
+            raise ConfigurationError(problem, field="input_type", value=error.name, remedy=remedy) from error
 
 
 def _check_names(input_type: type[BaseOperationInput]) -> None:
@@ -204,7 +219,7 @@ def _read_operation(name: str, handler: Handler, input_type: type[BaseOperationI
     return Operation(
         name=name,
         handler=handler,
-        description=inspect.cleandoc(described.__doc__ or "").partition("\n\n")[0],
+        description=_SECTION.split(inspect.cleandoc(described.__doc__ or "").partition("\n\n")[0], maxsplit=1)[0].strip(),
         refusal=refusal,
         **_read_once(name, handler, input_type)._asdict(),
     )

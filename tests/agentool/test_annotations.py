@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NewType, Protocol
 
 import pytest
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from agentool.annotations import classes, fits
 
@@ -21,6 +21,7 @@ class Size(TypedDict):
 
 
 UserId = NewType("UserId", str)
+Names = TypeAliasType("Names", list[str])
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -37,6 +38,9 @@ Positive = Annotated[int, Field(gt=0)]
         (dict[str, Any], Mapping[str, Any]),
         (dict[str, Any], dict),
         (list[str], Sized),
+        (Names, list[str]),
+        (Names | None, Names),
+        (list[str], Sequence[str] | Names),
         (Literal["a", "b"], Literal["b", "a", "c"]),
         (Literal["a", "b"], str),
         (Literal["a", 1], str | int),

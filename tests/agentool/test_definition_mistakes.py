@@ -126,3 +126,33 @@ def test_what_is_like_an_async_function_is_refused_with_the_way_out(kind: str) -
     said = complaint(look=handler)
     assert "must be an async function" in said
     assert "Write `async def`, and let it return its output" in said
+
+
+class Unfinished(BaseOperationInput):
+    operation: Literal["weigh"]
+    weight: Later | None = None
+
+
+class Lost(BaseOperationInput):
+    operation: Literal["weigh"]
+    weight: NowhereDefined | None = None  # type: ignore[name-defined]  # noqa: F821
+
+
+Later = int
+
+
+async def weigh(ctx: RunContext, weight: Any) -> Any:
+    return weight
+
+
+async def test_a_type_that_is_defined_after_the_model_is_found() -> None:
+    """Pydantic looks for it again when the AgenTool is made."""
+    injector = Injector()
+    create_agentool("scales", Unfinished, {"weigh": weigh}, injector=injector)
+    assert await injector.run("scales", {"operation": "weigh", "weight": "7"}) == 7
+
+
+def test_a_type_that_is_not_known_is_refused() -> None:
+    """As one that is imported under `if TYPE_CHECKING`: it was pydantic's error, at every call."""
+    said = made(Lost, {"weigh": weigh})
+    assert "Lost has a field whose type 'NowhereDefined' is not known. Import it outside of `if TYPE_CHECKING`" in said

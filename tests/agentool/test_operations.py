@@ -310,6 +310,20 @@ def test_the_description_is_the_first_paragraph() -> None:
     assert read()["put"].description == "Put a title on the shelf."
 
 
+@pytest.mark.parametrize(
+    "section",
+    ["Args:\n    kind: What.", "Returns: a list", ":param kind: what", "@param kind what", "Parameters\n----------\nkind : str", ""],
+    ids=["google", "returns", "sphinx", "epydoc", "numpy", "none"],
+)
+def test_sections_of_a_docstring_are_no_description(section: str) -> None:
+    """Whatever style it is in, and though no blank line stands before it."""
+
+    async def found(ctx: RunContext, kind: Literal["book", "map"] | None = None) -> None: ...
+
+    found.__doc__ = f"Look for it. Returns\n    what is there: all.\n{section}"
+    assert read(look=found)["look"].description.split() == ["Look", "for", "it.", "Returns", "what", "is", "there:", "all."]
+
+
 def test_without_docstring_there_is_no_description() -> None:
     """An undocumented handler leads to an empty description."""
     assert read()["look"].description == ""
