@@ -20,6 +20,7 @@ from agentoolkit.tokens import TokenNotFound
 
 from .conftest import LIST
 
+LOCAL = "http://127.0.0.1/api/scheduler"
 TASK = {"name": "daily", "schedule": "0 9 * * *", **LIST}
 
 
@@ -252,3 +253,21 @@ async def _called(app: Any, asked: dict[str, Any]) -> list[Any]:
     async with asyncio.timeout(20):
         await app({**scope, **asked, "headers": headers, "server": ("127.0.0.1", 80), "asgi": {"version": "3.0"}}, receive, send)
     return sent
+
+
+@pytest.mark.parametrize("by", ["X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9", "Via: 1.1 proxy"])
+async def test_who_comes_by_a_proxy_of_this_machine_needs_a_token(kit: TestToolkit, by: str) -> None:
+    """On a loopback address too: the proxy's visitors are strangers, and would be administrators."""
+    name, _, value = by.partition(": ")
+    rules = AccessRules(token_needed=False, check_token=kit.tokens.check)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=create_app(kit, access=rules)), base_url=LOCAL) as client:
+        assert (await client.get("/tasks")).status_code == 200
+        assert (await client.get("/tasks", headers={name: value})).status_code == 401
+        assert (await client.get("/tasks", headers={name: value, **await bearer(kit, "maria", "read")})).status_code == 200
+
+
+async def test_who_comes_from_elsewhere_needs_a_token(kit: TestToolkit) -> None:
+    """Also if an application that expects callers of this machine listens on every address, and whatever Host is named."""
+    transport = httpx2.ASGITransport(app=create_app(kit), client=("203.0.113.9", 1234))
+    async with httpx2.AsyncClient(transport=transport, base_url=LOCAL) as client:
+        assert (await client.get("/tasks")).status_code == 401

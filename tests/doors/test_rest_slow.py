@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -17,13 +18,22 @@ SECONDS = 20.0
 HEAD = b"GET /api/scheduler/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    """Return what is answered until the connection is closed. It is reset if something is sent at that moment."""
+    read = b""
+    with suppress(ConnectionResetError):
+        while part := await reader.read(65_536):
+            read += part
+    return read
+
+
 async def answers(address: str, *parts: bytes, pause: float = 0.0) -> bytes:
     """Send parts of requests, with pauses between, and return all that is answered until the connection is closed."""
     host, port = address.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
         async with asyncio.timeout(SECONDS):
-            answered = asyncio.ensure_future(reader.read())
+            answered = asyncio.ensure_future(read_all(reader))
             for part in parts:
                 if not answered.done():
                     writer.write(part)

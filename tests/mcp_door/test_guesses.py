@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from agentoolkit.entrypoints import guess_limit
-from agentoolkit.entrypoints.mcp_server.tokens_over_http import FoundToken, GuessLimit
+from agentoolkit.entrypoints.mcp_server.tokens_over_http import FoundToken, FromHere, GuessLimit
 
 
 class OneToken:
@@ -67,3 +67,12 @@ async def test_a_token_is_looked_up_once() -> None:
         await status(client, "right")
         await client.post("/mcp")
     assert (looked_up, told) == (["right"], ["maria", None, None, None])
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via"])
+async def test_who_comes_by_a_proxy_is_refused_without_tokens(header: str) -> None:
+    """A server without tokens is for this machine alone, and a proxy's visitors may be anywhere."""
+    transport = httpx2.ASGITransport(app=FromHere(PlainTextResponse("in")))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        assert (await client.post("/mcp")).status_code == 200
+        assert (await client.post("/mcp", headers={header: "203.0.113.9"})).status_code == 401

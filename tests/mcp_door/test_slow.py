@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 
 import pytest
 import uvicorn
@@ -52,12 +52,21 @@ async def served(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
             await serving
 
 
+async def read_all(reader: asyncio.StreamReader) -> bytes:
+    """Return what is answered until the connection is closed. It is reset if something is sent at that moment."""
+    read = b""
+    with suppress(ConnectionResetError):
+        while part := await reader.read(65_536):
+            read += part
+    return read
+
+
 async def answer_to(port: int, *parts: bytes) -> bytes:
     """Send parts of a request with pauses between; return what is answered until the connection is closed."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(SECONDS):
-            answered = asyncio.ensure_future(reader.read())
+            answered = asyncio.ensure_future(read_all(reader))
             for part in parts:
                 if not answered.done():
                     writer.write(part)
@@ -82,3 +91,11 @@ async def test_a_body_that_comes_drop_by_drop_is_cut_off(monkeypatch: pytest.Mon
     monkeypatch.setattr(slow_bodies, "BODY_SECONDS", 0.3)
     async with served(monkeypatch, capsys, token=False) as port:
         assert (await answer_to(port, WHOLE, *[b"{"] * 5)).startswith(b"HTTP/1.1 408")
+
+
+async def test_a_server_without_tokens_refuses_what_a_proxy_hands_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is served, and before anything of the request is read."""
+    async with served(monkeypatch, capsys, token=False) as port:
+        assert (await answer_to(port, POST + b"X-Forwarded-For: 203.0.113.9\r\n\r\n")).startswith(b"HTTP/1.1 401")

@@ -19,9 +19,9 @@ from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.dashboard.shared_pages import shared_pages_of
+from agentoolkit.entrypoints.from_here import is_loopback
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, limited, needs
 from agentoolkit.entrypoints.rest.batches import batches_of
-from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.request_tools import Tools
 from agentoolkit.entrypoints.rest.routing import NamingRoute

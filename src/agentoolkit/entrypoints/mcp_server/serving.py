@@ -141,11 +141,12 @@ async def _serve_http(server: Server, host: Host, options: ServeOptions) -> None
 
 def http_app(server: Server, host: Host, options: ServeOptions) -> Starlette:
     """Return the application that serves the protocol over HTTP at ``/mcp``."""
-    from agentoolkit.entrypoints.mcp_server.tokens_over_http import BodiesInTime, FoundToken, GuessLimit, KeptTokens
+    from agentoolkit.entrypoints.mcp_server.tokens_over_http import BodiesInTime, FoundToken, FromHere, GuessLimit, KeptTokens
 
     security = None if options.host in _LOOPBACK_NAMES else _allow_own_names(options)  # the SDK guards loopback names itself
     if not options.needs_token:
         app = server.streamable_http_app(host=options.host, transport_security=security)
+        app.add_middleware(FromHere)
         app.add_middleware(BodiesInTime)
         return app
     auth = AuthSettings(issuer_url=AnyHttpUrl(options.url), resource_server_url=None)

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentool.caller import Caller
+from agentoolkit.entrypoints.from_here import is_from_here
 from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
 from agentoolkit.entrypoints.mcp_server.host import Host
 from agentoolkit.entrypoints.slow_bodies import SlowBody, in_time
@@ -97,3 +98,20 @@ class BodiesInTime:
             await self._app(scope, in_time(receive), send)
         except SlowBody as error:
             await PlainTextResponse(str(error), 408)(scope, receive, send)
+
+
+class FromHere:
+    """ASGI middleware of a server without tokens, which refuses who does not come from this machine, or comes by a proxy.
+
+    Args:
+        app: The guarded application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] == "http" and not is_from_here(scope):
+            app = PlainTextResponse("By a proxy each request needs a token: start the server with --token.", 401)
+        await app(scope, receive, send)

@@ -1,7 +1,7 @@
 """Guard the API: refuse foreign pages, bound bodies, and find the caller by a bearer token.
 
-On a loopback address no token is needed: a local user can run programs here anyway. On any other address each request
-needs a token. A page of another site must not reach the API through a user's browser, so a foreign Host or Origin is
+On a loopback address no token is needed: a local user can run programs here anyway. On any other address, and by a proxy,
+each request needs a token. A page of another site must not reach the API through a user's browser, so a foreign Host or Origin is
 refused on loopback too.
 """
 
@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentool.caller import Caller
 from agentool.caller import Scope as CallerScope
+from agentoolkit.entrypoints.from_here import is_from_here
 from agentoolkit.entrypoints.guess_limit import TOO_MANY, Guesses
 from agentoolkit.entrypoints.rest.foreign_pages import check_host, check_origin
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_response
@@ -50,7 +51,7 @@ class AccessRules:
     origins: Collection[str] = ()
     """Origins whose pages may call it, besides its own."""
     token_needed: bool = True
-    """False only on a loopback address."""
+    """False only on a loopback address, and then for requests from this machine: those by a proxy need one too."""
     check_token: CheckToken | None = None
     sessions: Sessions | None = None
     """Sessions of people who sign in to the pages; None: nobody can sign in."""
@@ -150,7 +151,7 @@ async def _caller(request: Request, rules: AccessRules) -> Caller:
     if scheme.lower() == "bearer":  # other schemes are for a proxy that asks for a password
         caller = await rules.guesses.check(request.scope, token.strip(), rules.check_token) if rules.check_token else None
         return caller or _refuse("The token is not known, was revoked, or has expired.")
-    if not rules.token_needed:
+    if not rules.token_needed and is_from_here(request.scope):
         return LOCAL
     if not session:
         return _refuse("This server needs a token.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Mapping
 from urllib.parse import SplitResult, urlsplit
 
+from agentoolkit.entrypoints.from_here import is_loopback
 from agentoolkit.entrypoints.rest.problems import ApiError
 
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -42,13 +42,3 @@ def _parts(url: str) -> SplitResult:
 def _foreign_origin(origin: str) -> ApiError:
     remedy = "AGENTOOL_REST_ORIGINS names origins whose pages may call it."
     return ApiError(403, "foreign-origin", f"Pages of {origin[:100]!r} may not call this server.", field="Origin", remedy=remedy)
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a name or an address can be reached only from this machine."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

@@ -17,8 +17,8 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from agentool.caller import Scope as CallerScope
+from agentoolkit.entrypoints.from_here import is_loopback
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, limited, needs
-from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.entrypoints.rest.idempotency import answered_once
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, invalid_request, problem_response
 from agentoolkit.entrypoints.rest.refused_tasks import also_refused

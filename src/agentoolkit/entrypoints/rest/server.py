@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 
 from agentool.errors import ConfigurationError, excerpt
 from agentoolkit.entrypoints.dashboard import add_pages, close_pages
+from agentoolkit.entrypoints.from_here import is_loopback
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.entrypoints.rest.app import create_app
 from agentoolkit.entrypoints.rest.events import end_streams
-from agentoolkit.entrypoints.rest.foreign_pages import is_loopback
 from agentoolkit.entrypoints.slow_clients import BoundedClients
 from agentoolkit.wiring import Toolkit
 
