@@ -314,6 +314,51 @@ async def test_a_call_that_takes_long_tells_its_progress(connect: Connect, kit: 
         assert "Ran 'slow one'" in text_of(await calling)
 
 
+async def test_what_runs_of_a_task_is_cancelled(connect: Connect, kit: TestToolkit) -> None:
+    """The task stays with its next run, and its history says that the run was cancelled."""
+    from agentoolkit.actions.task_functions import task_type
+
+    begun = asyncio.Event()
+
+    async def endless(text: str) -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return text
+
+    task_type("endless", injector=kit.injector)(endless)
+    config = {"agentool_name": "endless", "input_data": {"operation": "run", "text": "x"}}
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {"task_id": "long one", "when": "every day at 14:03", "config": config})
+        await kit.advance(minutes=2)
+        await asyncio.wait_for(begun.wait(), 5)
+        cancelled = await client.call_tool("scheduler_change_task", {"task_id": "long one", "action": "cancel_run"})
+        history = await client.call_tool("scheduler_history", {"task_id": "long one"})
+        shown = await client.call_tool("scheduler_get_task", {"task_id": "long one"})
+    assert text_of(cancelled).startswith("Cancelled 1 run of 'long one'."), text_of(cancelled)
+    assert [run["status"] for run in history.structured_content["runs"]] == ["cancelled"]
+    assert shown.structured_content["info"]["state"] == "active"
+
+
+async def test_a_task_of_which_nothing_runs_is_told_so(connect: Connect) -> None:
+    """What has ended is not cancelled, and neither is the task."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "run_now"})
+        answer = await client.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "cancel_run"})
+        history = await client.call_tool("scheduler_history", {"task_id": "stand up"})
+    assert text_of(answer).startswith("Nothing of 'stand up' runs, so nothing was cancelled.")
+    assert [run["status"] for run in history.structured_content["runs"]] == ["success"]
+
+
+async def test_another_owners_run_is_not_cancelled(connect: Connect, kit: TestToolkit) -> None:
+    """It is not found."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+    async with connect(caller=Caller("paul", "mcp", OWN)) as other:
+        answer = await other.call_tool("scheduler_change_task", {"task_id": "stand up", "action": "cancel_run"})
+    assert text_of(answer).startswith("task_id: No task of yours is named 'stand up'.")
+
+
 async def test_another_owner_sees_nothing(connect: Connect) -> None:
     """Tasks belong to who made them."""
     async with connect() as client:

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from agentool.base import BaseOperationInput, ReadableOutput
 from agentoolkit.system.scheduler.search import status_value
 
-Action = Literal["edit", "pause", "resume", "run_now"]
+Action = Literal["edit", "pause", "resume", "run_now", "cancel_run"]
 State = Annotated[Literal["active", "paused", "broken", "done", "cancelled"], BeforeValidator(status_value)]
 Detail = Literal["concise", "detailed"]
 

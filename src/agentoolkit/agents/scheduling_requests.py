@@ -15,7 +15,9 @@ from agentoolkit.agents import scheduling_answers as answers
 from agentoolkit.agents.scheduling_desk import Desk, describe_stop, find_job, find_twin
 from agentoolkit.system.scheduler.checks import checked_input
 from agentoolkit.system.scheduler.errors import InvalidSchedule
+from agentoolkit.system.scheduler.execution_records import UNFINISHED, ExecutionStatus
 from agentoolkit.system.scheduler.jobs import JobStatus
+from agentoolkit.text import counted
 
 Answer = tuple[str, dict[str, Any]]
 """What to tell the model, and the scheduler's data."""
@@ -138,7 +140,7 @@ async def _read_changes(
 
 
 async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: Mapping[str, object]) -> Answer:
-    """Pause, resume or run a job at once.
+    """Pause, resume or run a job at once, or cancel what runs of it.
 
     Raises:
         InvalidInput: There is no such job, or something is given that only an edit uses.
@@ -152,10 +154,26 @@ async def act_on(desk: Desk, name: str, action: str, until: str | None, unused: 
         ran = await desk.scheduler("run_now", job_id=job_id)
         told = answers.told_state(f"Ran {name!r}", zone, desk.now())
         return f"{told}\nresult: {answers.json_excerpt(ran['result'])}", ran
+    if action == "cancel_run":
+        return await _cancel_runs(desk, name, job_id, zone)
     end = None if _is_never(until) else await read_end(desk, until, zone)
     done = await desk.scheduler(action, job_id=job_id, until=end)
     done["remarks"][:0] = await describe_stop(desk)
     return answers.told_state(_stands(action, name, done, zone), zone, desk.now(), done["next_run"], done["remarks"]), done
+
+
+async def _cancel_runs(desk: Desk, name: str, job_id: str, zone: str) -> Answer:
+    """Cancel the executions of a job that wait or run. The job stays, and its next due time with it."""
+    cancelled: list[dict[str, Any]] = []
+    for status in sorted(UNFINISHED):
+        page = await desk.scheduler("list_executions", job_id=job_id, execution_status=status)
+        for run in page["history"]:
+            ended = await desk.scheduler("cancel_execution", execution_id=run["execution_id"])
+            has_ended = ended["status"] not in (ExecutionStatus.CANCELLED, *UNFINISHED)  # before it could be cancelled
+            cancelled += [] if has_ended else [ended]
+    said = f"Cancelled {counted(len(cancelled), 'run')} of {name!r}" if cancelled else f"Nothing of {name!r} runs, so nothing was cancelled"
+    details = await desk.scheduler("get_job", job_id=job_id)
+    return answers.told_state(said, zone, desk.now(), details["next_run"]), {"cancelled": cancelled, "next_run": details["next_run"]}
 
 
 def _stands(action: str, name: str, done: Mapping[str, Any], zone: str) -> str:

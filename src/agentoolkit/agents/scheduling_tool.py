@@ -65,8 +65,8 @@ async def change_job(
     timezone: str | None = None,
     until: str | None = None,
 ) -> SchedulingOutput:
-    """Edit, pause, resume or run a job at once. An edit keeps what is not given; until ends it, or the pause ('never': no end). \
-Answers with how the job stands now."""
+    """Edit, pause, resume or run a job at once, or cancel its run. An edit keeps what is not given; until ends it, or the pause \
+('never': no end). Answers with how the job stands now."""
     desk = ctx.deps
     if action != "edit":
         unused = {"when": when, "prompt": prompt, "input": input, "new_name": new_name, "timezone": timezone}

@@ -26,7 +26,7 @@ Operation = Literal[
     "preview",
     "history",
 ]
-Action = Literal["edit", "pause", "resume", "run_now"]
+Action = Literal["edit", "pause", "resume", "run_now", "cancel_run"]
 Priority = Literal["critical", "high", "medium", "low"]
 State = Annotated[Literal["active", "paused", "broken", "done", "cancelled"], BeforeValidator(status_value)]
 ExecutionState = Literal["queued", "running", "retrying", "success", "failed", "cancelled", "missed", "skipped", "lost"]

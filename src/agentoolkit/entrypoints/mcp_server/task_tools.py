@@ -122,8 +122,8 @@ async def change_task(
     priority: Priority | None = None,
     max_retries: int | None = None,
 ) -> TaskOutput:
-    """Edit, pause, resume or run a task at once. An edit keeps what is not given; until ends the task, or the pause ('never': no end). \
-Answers with how it stands now."""
+    """Edit, pause, resume or run a task at once, or cancel its run. An edit keeps what is not given; until ends the task, or the \
+pause ('never': no end). Answers with how it stands now."""
     desk = ctx.deps
     if action != "edit":
         unused = {"when": when, "config": config, "timezone": timezone, "priority": priority, "max_retries": max_retries}
