@@ -9,7 +9,7 @@ import pytest
 from agentoolkit.system.scheduler.decisions.outcomes import outcome_message, record_failure
 from agentoolkit.system.scheduler.decisions.retry import plan_retry
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus
-from agentoolkit.system.scheduler.ports import Ending, JobStore
+from agentoolkit.system.scheduler.ports import Ending, JobStore, PendingCancel
 
 from .job_store_steps import add, at, begin, claim, claim_one, finish, make, run, start, succeed
 
@@ -203,3 +203,23 @@ async def test_removed_and_running_execution_may_end(store: JobStore, status: Ex
     assert bool(await finish(store, succeed(execution))) is (status is ExecutionStatus.RUNNING)
     assert not await start(store, execution)
     assert make().job_id == "job"
+
+
+async def test_a_request_to_cancel_is_pending_until_its_execution_ended(store: JobStore):
+    """It is told with its reason while the execution runs, and of an ended one there is none."""
+    await add(store)
+    running = await begin(store, await claim_one(store))
+    assert await store.request_cancel(running.execution_id, "too slow", is_carried_out=True)
+    pending = list(await store.pending_cancels())
+    await finish(store, succeed(running))
+    assert (pending, list(await store.pending_cancels())) == ([PendingCancel(running.execution_id, "too slow")], [])
+    assert not await store.request_cancel(running.execution_id, "too late")
+
+
+async def test_a_request_to_cancel_what_waits_ends_with_its_job(store: JobStore):
+    """What is cancelled with its job is not to be cancelled any more."""
+    await add(store)
+    waiting = await claim_one(store)
+    assert await store.request_cancel(waiting.execution_id, "no")
+    await store.remove("job", at(2))
+    assert list(await store.pending_cancels()) == []

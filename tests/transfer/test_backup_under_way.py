@@ -7,6 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from agentool import InvalidInput
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler.execution_records import Attempt, DeliveryStatus, ErrorRecord, Execution, ExecutionStatus
 from agentoolkit.system.scheduler.jobs import JobStatus
@@ -84,3 +87,42 @@ async def test_an_execution_that_waits_for_its_retry_waits_on(tmp_path: Path) ->
     assert after
     assert (before.status, before.retry_at) == (ExecutionStatus.RETRYING, NOW + timedelta(minutes=5))
     assert (after.status, after.attempt, after.attempts) == (ExecutionStatus.SUCCESS, 2, (failed,))
+
+
+async def test_what_was_to_be_cancelled_is_cancelled_by_the_move(tmp_path: Path) -> None:
+    """Its handler would not end where it ran. Here it is not called: the record has the reason, and its error queue is told."""
+    async with opened(tmp_path / "a.db") as kit:
+        await add_job(kit, error_queue="errors")
+        await kit.scheduler.store.insert([under_way()])
+        assert await kit.scheduler.store.request_cancel("hourly@1", "too slow")
+        lines = await exported(kit)
+    async with opened(tmp_path / "b.db") as kit:
+        await import_lines(held(kit), lines, NOW)
+        record = await kit.scheduler.store.execution("hourly@1")
+        (message,) = await kit.scheduler.store.messages(10)
+    assert record is not None
+    assert (record.status, record.reason) == (ExecutionStatus.CANCELLED, "too slow")
+    assert message.payload["status"] == "cancelled"
+
+
+async def test_what_is_being_cancelled_in_memory_is_cancelled_by_the_move(tmp_path: Path) -> None:
+    """A store in memory keeps the request too, as long as its execution runs."""
+    async with toolkit(settings=Settings(timezone="UTC")) as kit:
+        await add_job(kit)
+        await kit.scheduler.store.insert([under_way()])
+        await kit.scheduler.store.request_cancel("hourly@1", "too slow", is_carried_out=True)
+        lines = await exported(kit)
+    async with opened(tmp_path / "b.db") as kit:
+        await import_lines(held(kit), lines, NOW)
+        record = await kit.scheduler.store.execution("hourly@1")
+    assert record is not None
+    assert record.status is ExecutionStatus.CANCELLED
+
+
+async def test_a_reason_to_cancel_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """A damaged line is told with its number, and nothing is added."""
+    line = json.dumps({**execution_record(under_way()), "cancel_reason": 5})
+    async with opened(tmp_path / "a.db") as kit:
+        with pytest.raises(InvalidInput, match=r"Line 2.*cancel_reason"):
+            await import_lines(held(kit), [HEADER, line], NOW)
+        assert await kit.scheduler.store.execution("hourly@1") is None

@@ -70,11 +70,12 @@ async def export_lines(held: Everything, now: datetime) -> AsyncIterator[str]:
     # One read for all jobs: between two reads a job could change, then be missing or make a circle.
     async for line in _lines(records.job_record(stored) for stored in await held.jobs.jobs() if stored.job.readable):
         yield line
+    cancels = dict(await held.jobs.pending_cancels())
     # Kept as texts: the garbage collector would take long to walk millions of records.
     pages: list[list[str]] = []
     start: Position | None = None
     while page := await held.jobs.executions(None, _PAGE, before=start):  # the latest due first
-        pages.append([line async for line in _lines(map(records.execution_record, page))])
+        pages.append([line async for line in _lines(records.execution_record(one, cancels.get(one.execution_id)) for one in page)])
         start = Position(page[-1].scheduled_at, page[-1].execution_id)
     for lines in reversed(pages):
         for line in reversed(lines):
@@ -121,8 +122,8 @@ def _queue_records(contents: QueueContents, now: datetime) -> Iterator[dict[str,
 async def import_lines(held: Everything, lines: Iterable[str], now: datetime) -> Arrived:
     """Add the records of an export. Where a store already has the same id, name or key, its own record stays.
 
-    Executions that had not finished are recovered like those of a process that ended: they run again, wait for their retry, or are
-    lost, which their error queues and downstream jobs learn. Leased messages are ready again.
+    Executions that had not finished are recovered like those of a process that ended: they run again, wait for their retry, or end,
+    which their error queues and downstream jobs learn: lost, or cancelled if that was requested. Leased messages are ready again.
 
     A job is left out, with its executions and outcomes, in two cases: another job in the store has its name, or it would come after
     itself by way of a job that another process changed meanwhile. `Arrived.left_out` has the ids of these jobs.
@@ -188,19 +189,20 @@ class _Importer:
 
     async def _add_execution(self, execution: Execution) -> bool:
         if not execution.finished:
-            execution = recover(execution, self._jobs.get(execution.job_id), "", self._now)
+            cancelled = self._contents.cancels.get(execution.execution_id)
+            execution = recover(execution, self._jobs.get(execution.job_id), "", self._now, cancelled)
             if execution.finished:
-                return await self._add_lost(execution)
+                return await self._add_ended(execution)
         outcome = self._contents.outcomes.get(execution.execution_id)
         return bool(await self._held.jobs.insert([execution], [outcome] if outcome else []))
 
-    async def _add_lost(self, lost: Execution) -> bool:
-        """Add an execution that is lost by the move, and end it here: its error queue and its downstream jobs learn of it."""
-        store, job = self._held.jobs, self._jobs.get(lost.job_id)
-        lost = lost._replace(owner=store.owner)
-        if not await store.insert([lost._replace(status=ExecutionStatus.RUNNING, finished_at=None)]):
+    async def _add_ended(self, ended: Execution) -> bool:
+        """Add an execution that is lost or cancelled by the move, and end it here: its error queue and its downstream jobs learn of it."""
+        store, job = self._held.jobs, self._jobs.get(ended.job_id)
+        ended = ended._replace(owner=store.owner)
+        if not await store.insert([ended._replace(status=ExecutionStatus.RUNNING, finished_at=None)]):
             return False
-        await store.finish([Ending(lost, outcome_message(job, lost) if job else None)])
+        await store.finish([Ending(ended, outcome_message(job, ended) if job else None)])
         return True
 
 

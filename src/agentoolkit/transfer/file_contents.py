@@ -45,6 +45,8 @@ class FileContents:
     version: int = 0
     jobs: list[StoredJob] = field(default_factory=list[StoredJob])
     executions: list[Execution] = field(default_factory=list[Execution])
+    cancels: dict[str, str] = field(default_factory=dict[str, str])
+    """Reasons of requests to cancel unfinished executions, by id."""
     outcomes: dict[str, Message] = field(default_factory=dict[str, Message])
     queues: list[QueueContents] = field(default_factory=list[QueueContents])
     messages: list[queued.QueueMessage] = field(default_factory=list[queued.QueueMessage])
@@ -76,7 +78,10 @@ class FileContents:
         if "job" in record:
             self._take_job(number, records.job_from(record))
         elif "execution" in record:
-            self.executions.append(records.execution_from(record))
+            execution, cancel_reason = records.execution_from(record)
+            self.executions.append(execution)
+            if cancel_reason is not None:
+                self.cancels[execution.execution_id] = cancel_reason
         elif "message" in record:
             message = records.message_from(record)
             self.outcomes[message.execution_id] = message

@@ -38,6 +38,7 @@ _MESSAGE = TypeAdapter(Message)
 _QUEUE = TypeAdapter(queued.Queue)
 _QUEUED = TypeAdapter(queued.QueueMessage)
 _ENTRY = TypeAdapter(StoredValue)
+_REASON: TypeAdapter[str | None] = TypeAdapter(str | None)
 _FILED = {"status": "state"}
 """Fields of a `JobState` that have another name in files."""
 
@@ -49,11 +50,12 @@ def job_record(stored: StoredJob) -> dict[str, Any]:
     return {"job": job_to_record(job), "standing": {_FILED.get(name, name): value for name, value in fields.items()}}
 
 
-def execution_record(execution: Execution) -> dict[str, Any]:
-    """Write an execution."""
+def execution_record(execution: Execution, cancel_reason: str | None = None) -> dict[str, Any]:
+    """Write an execution. `cancel_reason` is that of a request to cancel it which is not carried out yet; None if there is none."""
     error = execution.error and execution.error._asdict()
     attempts = [{**attempt._asdict(), "error": attempt.error and attempt.error._asdict()} for attempt in execution.attempts]
-    return {"execution": to_jsonable_python({**execution._asdict(), "error": error, "attempts": attempts})}
+    asked = {} if cancel_reason is None else {"cancel_reason": cancel_reason}
+    return {"execution": to_jsonable_python({**execution._asdict(), "error": error, "attempts": attempts}), **asked}
 
 
 def message_record(message: Message) -> dict[str, Any]:
@@ -95,13 +97,13 @@ def job_from(record: Mapping[str, Any]) -> StoredJob:
     return stored
 
 
-def execution_from(record: Mapping[str, Any]) -> Execution:
-    """Read what `execution_record` wrote. Raises `InvalidInput`."""
+def execution_from(record: Mapping[str, Any]) -> tuple[Execution, str | None]:
+    """Read what `execution_record` wrote, with the reason of a pending request to cancel it. Raises `InvalidInput`."""
     execution = checks.read(_EXECUTION, "execution", record["execution"])
     checks.check_name("execution.execution_id", execution.execution_id)
     checks.check_name("execution.job_id", execution.job_id)
     checks.check_json("execution.result", execution.result)
-    return execution
+    return execution, checks.read(_REASON, "cancel_reason", record.get("cancel_reason"))
 
 
 def message_from(record: Mapping[str, Any]) -> Message:

@@ -225,6 +225,10 @@ class JobStore(SharedStore, Protocol):
         """Return the cancel requests of other processes to us. Each is returned until `acknowledge_cancel`."""
         ...
 
+    async def pending_cancels(self) -> Sequence[PendingCancel]:
+        """Return the unfinished executions whose cancellation was requested, of all processes, also if it is being carried out."""
+        ...
+
     async def acknowledge_cancel(self, execution_id: str) -> None:
         """Remove the request to cancel this execution: it was carried out."""
         ...

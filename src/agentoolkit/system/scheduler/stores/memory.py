@@ -28,6 +28,7 @@ from agentoolkit.system.scheduler.ports import (
     Ending,
     Finished,
     Message,
+    PendingCancel,
     Removed,
     Retried,
     StoredJob,
@@ -62,6 +63,8 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         super().__init__(history_length, history_size)
         self._retired: OrderedDict[str, None] = OrderedDict()
         self._retired_jobs = retired_jobs
+        self._cancels: dict[str, str] = {}
+        """Reasons of the executions whose cancellation was requested, by id, until they have ended."""
 
     async def add(self, job: Job, state: JobState, note: AuditEntry | None = None) -> None:
         self._jobs.check(job)
@@ -179,6 +182,15 @@ class MemoryJobStore(MemoryQueries, OneProcess):
                 taken += self._finish(Ending(after, message)).downstream
         return taken
 
+    async def request_cancel(self, execution_id: str, reason: str = "", *, is_carried_out: bool = False) -> bool:
+        is_unfinished = execution_id in self._history.current
+        if is_unfinished:
+            self._cancels[execution_id] = reason
+        return is_unfinished
+
+    async def pending_cancels(self) -> Sequence[PendingCancel]:
+        return [PendingCancel(*asked) for asked in sorted(self._cancels.items())]
+
     async def delivered(self, execution_ids: Sequence[str]) -> None:
         for execution_id in execution_ids:
             if self._outbox.pop(execution_id, None):
@@ -211,6 +223,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
             self._outbox[execution.execution_id] = message
             execution = execution._replace(delivery=DeliveryStatus.PENDING)
         self._history.finish(execution)
+        self._cancels.pop(execution.execution_id, None)
         if execution.status in FAILURES and (stored := self._jobs.get(execution.job_id)) is not None:
             outcomes = self._history.newest_outcomes(execution.job_id, failures_since(*stored))
             if (paused := pause_if_failing(*stored, outcomes)) is not None:
@@ -250,6 +263,7 @@ class MemoryJobStore(MemoryQueries, OneProcess):
         cancelled = [each._replace(status=ExecutionStatus.CANCELLED, reason=why, finished_at=at) for each in waiting]
         for ended in cancelled:
             self._history.finish(ended)
+            self._cancels.pop(ended.execution_id, None)
         self._retire(job_id)
         return Removed(True, cancelled, running)
 

@@ -37,9 +37,6 @@ class OneProcess:
     async def is_stopped(self) -> bool:
         return self._stopped
 
-    async def request_cancel(self, execution_id: str, reason: str = "", *, is_carried_out: bool = False) -> bool:
-        return False
-
     async def cancel_requests(self) -> Sequence[PendingCancel]:
         return ()
 

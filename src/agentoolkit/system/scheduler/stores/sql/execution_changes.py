@@ -73,6 +73,7 @@ _CANCEL_REQUESTS = """
     SELECT execution_id, cancel_reason FROM agentool_executions
     WHERE owner = :owner AND cancel_requested = 1 AND finished_at IS NULL ORDER BY execution_id
 """
+_ALL_CANCELS = "SELECT execution_id, cancel_reason FROM agentool_executions WHERE finished_at IS NULL AND cancel_requested > 0"
 # For the newest result the sum over newer ones is null, so it stays.
 _LEAVE_OUT = """
     UPDATE agentool_executions SET result = NULL, reason = CASE WHEN reason = '' THEN :left_out ELSE reason END
@@ -140,6 +141,12 @@ def request_cancel(tx: Transaction, execution_id: str, reason: str = "", *, is_c
 def cancel_requests(tx: Transaction) -> list[PendingCancel]:
     """See `JobStore.cancel_requests`."""
     return [PendingCancel(*row) for row in tx.session.rows(_CANCEL_REQUESTS, {"owner": tx.owner})]
+
+
+@reads
+def pending_cancels(tx: Transaction) -> list[PendingCancel]:
+    """See `JobStore.pending_cancels`."""
+    return [PendingCancel(*row) for row in sorted(tx.session.rows(_ALL_CANCELS))]
 
 
 @writes

@@ -120,6 +120,7 @@ class SqlJobStore:
     note_waiting = execution_changes.note_waiting
     request_cancel = execution_changes.request_cancel
     cancel_requests = execution_changes.cancel_requests
+    pending_cancels = execution_changes.pending_cancels
     acknowledge_cancel = execution_changes.acknowledge_cancel
     outbox = outgoing.outbox
     messages = outgoing.messages
