@@ -35,7 +35,9 @@ class CeleryTaskInput(BaseOperationInput):
     task: str | None = Field(None, description="Name of the task on its workers", examples=[CELERY_HELLO])
     args: list[Any] | None = Field(None, description="Positional arguments, as JSON")
     kwargs: dict[str, Any] | None = Field(None, description="Named arguments, as JSON")
-    queue: str | None = Field(None, description="Queue that its workers take from; 'celery' by default, as Celery's own default is")
+    queue: str | None = Field(
+        None, description="Queue that its workers take from; by default Celery's own, 'celery', and for agentool.hello the one of its name"
+    )
 
 
 class CeleryTaskOutput(BaseModel):
