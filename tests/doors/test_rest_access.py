@@ -13,7 +13,7 @@ import pytest
 
 from agentoolkit.entrypoints import guess_limit, slow_bodies
 from agentoolkit.entrypoints.guess_limit import Guesses
-from agentoolkit.entrypoints.rest import access, create_app
+from agentoolkit.entrypoints.rest import access, create_app, idempotency
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.testing import TestToolkit
 from agentoolkit.tokens import TokenNotFound
@@ -216,6 +216,33 @@ async def test_a_key_belongs_to_one_request(client: httpx2.AsyncClient, kit: Tes
     other = await client.post("/tasks", headers={**maria, **key}, json={**TASK, "name": "other"})
     assert (other.status_code, other.json()["type"]) == (422, "urn:agentool:key-reused")
     assert (await client.post("/tasks", headers={**paul, **key}, json={**TASK, "name": "other"})).status_code == 201
+
+
+async def test_remembered_answers_are_bounded_for_each_caller(
+    client: httpx2.AsyncClient, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their size too: large ones would fill the memory. No caller's push out another's, which would then be done twice."""
+    monkeypatch.setattr(idempotency, "MAX_BYTES", 5_000)
+    maria, paul = await bearer(kit, "maria", "read", "write"), await bearer(kit, "paul", "read", "write")
+    first = await client.post("/tasks", headers={**paul, "Idempotency-Key": "p"}, json=TASK)
+    large = {"schedule": "every 20 minutes", "count": 50}
+    for number in range(20):
+        assert (await client.post("/preview", headers={**maria, "Idempotency-Key": f"{number}"}, json=large)).status_code == 200
+    held = client._transport.app.state.answered  # type: ignore[attr-defined]  what it keeps is not told
+    assert sum(answered.size for answered in held["maria"].values()) <= 5_000
+    assert "19" in held["maria"]
+    again = await client.post("/tasks", headers={**paul, "Idempotency-Key": "p"}, json=TASK)
+    assert (again.status_code, again.content) == (201, first.content)
+
+
+async def test_the_newest_answer_is_remembered_whatever_its_size(
+    client: httpx2.AsyncClient, kit: TestToolkit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its request may be the one that is sent again."""
+    monkeypatch.setattr(idempotency, "MAX_BYTES", 10)
+    headers = {**await bearer(kit, "maria", "read", "write"), "Idempotency-Key": "m"}
+    statuses = [(await client.post("/tasks", headers=headers, json=TASK)).status_code for _ in range(2)]
+    assert statuses == [201, 201]
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "http://evil.example.org", "http://jobs.example.org@evil.org"])

@@ -1,6 +1,7 @@
 """``Idempotency-Key``: a repeated request gets the first answer again and has no second effect.
 
-This process remembers the latest `MAX_REMEMBERED` answers for a day, each for its caller only.
+This process remembers the latest answers of each caller for a day: `MAX_REMEMBERED`, and `MAX_BYTES` together. No caller's answers push
+out another's, whose repeated request would then be done twice.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from agentoolkit.entrypoints.rest.access import caller_of
 from agentoolkit.entrypoints.rest.problems import ApiError
 
 MAX_REMEMBERED = 10_000
+MAX_BYTES = 10_000_000
+"""Bytes of the answers of one caller; the newest one is remembered whatever its size."""
 MAX_KEY_LENGTH = 255
 SECONDS = 86_400.0
-
-Key = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -33,6 +34,15 @@ class _Answered:
     at: float
     response: Response | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answer."""
+        return 0 if self.response is None else len(self.response.body)
+
+
+Answers = OrderedDict[str, _Answered]
+"""One caller's answers by key, the oldest first."""
 
 
 async def answered_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -49,8 +59,8 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
         raise ApiError(422, "invalid-key", problem, field="Idempotency-Key", remedy="Send a UUID.")
     body = await request.body()
     digest = hashlib.sha256(b"\0".join((request.url.path.encode(), request.url.query.encode(), body))).hexdigest()
-    key = caller_of(request.scope).name, given
-    answered = _entry(request, key, digest)
+    held = _held(request)
+    answered = _entry(held, given, digest)
     if answered.digest != digest:
         remedy = "Use a new key for a new request."
         raise ApiError(422, "key-reused", "A different request had this key.", field="Idempotency-Key", remedy=remedy)
@@ -60,25 +70,32 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
             if response.status_code >= 500:
                 return response  # not remembered: the client may try again
             if response.status_code >= 400:
-                _held(request).pop(key, None)
+                held.pop(given, None)
                 return response
-            answered.response = _held(request).setdefault(key, answered).response = response
+            answered.response = held.setdefault(given, answered).response = response
+            _make_room(held)
         kept = answered.response
         return Response(bytes(kept.body), kept.status_code, dict(kept.headers))  # a copy: middleware changes headers
 
 
-def _entry(request: Request, key: Key, digest: str) -> _Answered:
+def _entry(held: Answers, key: str, digest: str) -> _Answered:
     """Return the entry of a key, after dropping entries that are too many or older than a day."""
-    held = _held(request)
     now = time.monotonic()
     while held and (len(held) >= MAX_REMEMBERED or next(iter(held.values())).at < now - SECONDS):
         held.popitem(last=False)
     return held.setdefault(key, _Answered(digest, now))
 
 
-def _held(request: Request) -> OrderedDict[Key, _Answered]:
-    """Return the remembered answers of this application."""
-    held: OrderedDict[Key, _Answered] | None = getattr(request.app.state, "answered", None)
-    if held is None:
-        held = request.app.state.answered = OrderedDict[Key, _Answered]()
-    return held
+def _make_room(held: Answers) -> None:
+    """Drop the oldest answers beyond `MAX_BYTES`."""
+    size = sum(answered.size for answered in held.values())
+    while size > MAX_BYTES and len(held) > 1:
+        size -= held.popitem(last=False)[1].size
+
+
+def _held(request: Request) -> Answers:
+    """Return the remembered answers of a request's caller."""
+    answers: dict[str, Answers] | None = getattr(request.app.state, "answered", None)
+    if answers is None:
+        answers = request.app.state.answered = dict[str, Answers]()
+    return answers.setdefault(caller_of(request.scope).name, Answers())
