@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mcp.shared.exceptions import MCPError
 from tests.mcp_door.conftest import Connect, text_of
 from tests.mcp_door.test_questions import YES
 
@@ -215,3 +216,21 @@ async def test_both_words_for_an_active_task_are_taken(connect: Connect, status:
         await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
         listed = await client.call_tool("scheduler_list_tasks", {"status": status})
     assert [task["job_name"] for task in listed.structured_content["tasks"]] == ["stand up"]
+
+
+@pytest.mark.parametrize(
+    ("when", "told"), [("after nothing", "when: No job has the id or name 'nothing'."), ("after stand up", "after job 'stand up'")]
+)
+async def test_a_preview_looks_for_the_task_that_comes_before(connect: Connect, when: str, told: str) -> None:
+    """What would be refused is not shown as if it were taken."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        shown = text_of(await client.call_tool("scheduler_preview", {"when": when}))
+    assert shown.startswith(told), shown
+
+
+async def test_an_unknown_run_names_the_tool_that_lists_runs(connect: Connect) -> None:
+    """A resource is refused in the words of the tools."""
+    async with connect() as client:
+        with pytest.raises(MCPError, match="List them with scheduler_history; the newest hundred"):
+            await client.read_resource("agentool://executions/nothing")

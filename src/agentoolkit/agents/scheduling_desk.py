@@ -20,7 +20,7 @@ from agentoolkit.system.scheduler.paging import PAGE, cursor_after
 from agentoolkit.system.scheduler.ports import DamagedJob
 from agentoolkit.system.scheduler.schedules.zones import zone_named
 from agentoolkit.system.scheduler.service import SchedulerService
-from agentoolkit.text import name_call
+from agentoolkit.text import name_call, name_operations
 
 _CANDIDATES = 3
 _ASKS = 10
@@ -63,6 +63,8 @@ class ToolWords:
     """The tool that lists jobs."""
     change: str
     """The tool that changes one."""
+    history: str = "get_job"
+    """The tool that tells past executions."""
     start: str = "`agentool start`, by the user,"
     """What starts a scheduler that was stopped."""
 
@@ -79,7 +81,8 @@ class ToolWords:
         elif isinstance(error, SchedulerStopped):
             error.remedy = f"Nothing runs until {self.start} starts it."
         elif error.remedy:
-            error.remedy = name_call(error.remedy, "") or None  # how to call an AgenTool in Python is of no use
+            named = name_operations(error.remedy, {"list": self.listing, "list_executions": self.history, "update": self.change})
+            error.remedy = name_call(named, "") or None  # how to call an AgenTool in Python is of no use
         for other in error.also:
             self.advise(other)
 

@@ -23,6 +23,7 @@ from agentool.caller import Caller, acting_as
 from agentool.errors import AgenToolError, excerpt
 from agentoolkit.entrypoints.mcp_server.answer_size import shorten
 from agentoolkit.entrypoints.mcp_server.host import Host
+from agentoolkit.entrypoints.mcp_server.task_tools import TASK_TOOLS
 from agentoolkit.failure_log import log_failure
 from agentoolkit.wiring import Toolkit
 
@@ -185,6 +186,7 @@ class JobResources:
             try:
                 return await self._host.call(asked)
             except AgenToolError as error:
+                TASK_TOOLS.advise(error)
                 raise MCPError(INVALID_PARAMS, str(error), data=dict(fields)) from error
 
 

@@ -27,12 +27,20 @@ from agentoolkit.entrypoints.mcp_server.task_input import (
 )
 from agentoolkit.system.scheduler.decisions.admission import NEEDS_APPROVAL, resuming
 from agentoolkit.system.scheduler.paging import cursor_after
+from agentoolkit.system.scheduler.schedules import upstream_in
 from agentoolkit.text import printable_json
 from agentoolkit.transfer.commands import shell_call
 from agentoolkit.transfer.translation import Untranslatable
 
 TASK_TOOLS = ToolWords(
-    "task", "task_id", "config.agentool_name", "status", "scheduler_list_tasks", "scheduler_change_task", "scheduler_start_daemon"
+    noun="task",
+    name="task_id",
+    tool="config.agentool_name",
+    state="status",
+    listing="scheduler_list_tasks",
+    change="scheduler_change_task",
+    history="scheduler_history",
+    start="scheduler_start_daemon",
 )
 MAX_QUESTION = 2_000
 """Characters of a question. A longer question is not asked: a person must see the whole task to approve it."""
@@ -150,6 +158,8 @@ async def preview(ctx: Context, when: str, timezone: str | None = None, count: i
     """Say what a schedule means and when it would fire, and schedule nothing. Use it when words could be read in two ways."""
     desk = ctx.deps
     await check_when(desk, when, timezone or desk.timezone)
+    if (upstream := upstream_in(when)) is not None and upstream.names_job:
+        await desk.scheduler("get_job", called={"job_id": "when"}, job_id=upstream.job_id)
     read = await desk.scheduler("preview", schedule=when, timezone=timezone or desk.timezone, count=count)
     zone = str(read["timezone"])
     runs = [f"next: {answers.day_and_time(run, zone)}" for run in read["next_runs"]]
