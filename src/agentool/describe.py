@@ -6,6 +6,7 @@ offers every operation of every AgenTool and names none of them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -200,7 +201,7 @@ def _field(name: str, schema: JsonSchema, definitions: JsonSchema, *, required: 
 
 def _shown(schema: Mapping[str, Any], definitions: JsonSchema, within: tuple[str, ...]) -> JsonSchema:
     """Return a schema without null, titles and references; a recursive schema keeps its reference."""
-    said = {key: value for key, value in schema.items() if key not in _NOT_SHOWN and (key, value) != ("default", None)}
+    said = {key: value for key, value in schema.items() if key not in _NOT_SHOWN and (key != "default" or _is_told(value))}
     name = str(said.get("$ref", "")).removeprefix(_REFERENCE)
     if name and name not in within and not _refers_to_itself(name, definitions):
         del said["$ref"]
@@ -217,6 +218,14 @@ def _shown(schema: Mapping[str, Any], definitions: JsonSchema, within: tuple[str
     if "properties" in said:
         said["properties"] = {key: _shown(value, definitions, within) for key, value in said["properties"].items()}
     return said
+
+
+def _is_told(default: object) -> bool:
+    """Tell whether a default is shown. Null means not given; no request to a model can hold infinity or NaN."""
+    try:
+        return json.dumps(default, allow_nan=False) != "null"
+    except ValueError:
+        return False
 
 
 def _refers_to_itself(name: str, definitions: JsonSchema) -> bool:

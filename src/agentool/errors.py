@@ -152,11 +152,15 @@ class UnknownAgenTool(AgenToolError, LookupError):
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One problem of one input field."""
+    """One problem of one input field. Its `value` is `UNSHOWN` where errors may show no values."""
 
     field: str
     value: object
     problem: str
+
+    def __post_init__(self) -> None:
+        if self.value is not None and not are_values_shown():
+            object.__setattr__(self, "value", UNSHOWN)
 
     def __str__(self) -> str:
         field = self.field if len(self.field) <= _SHOWN else f"{self.field[:_SHOWN]}…"

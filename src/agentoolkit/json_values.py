@@ -141,6 +141,10 @@ def is_json(text: str) -> bool:
     return True
 
 
+_LONGEST_PLACE = 18
+"""Digits of a position in a list; Python reads no number of 4,301."""
+
+
 class NothingThere(AgenToolError, LookupError):
     """A path leads nowhere. ``value`` is the missing part; the remedy names the existing ones."""
 
@@ -160,7 +164,7 @@ def value_at(values: Any, path: Sequence[str], called: str = "it") -> Any:
     for place, name in enumerate(path):
         if isinstance(held, Mapping) and name in held:
             held = cast("Mapping[str, Any]", held)[name]
-        elif isinstance(held, list) and name.isdecimal() and int(name) < len(cast("list[Any]", held)):
+        elif isinstance(held, list) and name.isdecimal() and len(name) <= _LONGEST_PLACE and int(name) < len(cast("list[Any]", held)):
             held = cast("list[Any]", held)[int(name)]
         else:
             where = repr(".".join(path[:place])) if place else called

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any, NamedTuple, TypeVar
 
-from agentool.errors import AgenToolError, excerpt
+from agentool.errors import AgenToolError, excerpt, text_of
 
 T = TypeVar("T")
 
@@ -136,7 +136,8 @@ class FunctionThreads:
 def _failure(raised: BaseException, name: str) -> BaseException:
     if isinstance(raised, (Exception, SystemExit)):  # the retry rules know SystemExit: no retry cures it
         return raised
-    ended = FunctionEnded(f"{name} raised {type(raised).__name__}{f': {raised}' if str(raised) else ''}.", field="function", value=name)
+    said = text_of(raised)
+    ended = FunctionEnded(f"{name} raised {type(raised).__name__}{f': {said}' if said else ''}.", field="function", value=name)
     ended.__cause__ = raised
     return ended
 

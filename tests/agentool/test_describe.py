@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -226,6 +227,23 @@ def test_an_input_without_a_schema_is_named(injector: Injector, input_type: type
     made = create_agentool("odd", input_type, {"run": run}, injector=injector)
     with pytest.raises(ConfigurationError, match="The input of AgenTool 'odd' has no JSON schema"):
         describe(made)
+
+
+class Boundless(BaseOperationInput):
+    operation: Literal["wait"]
+    seconds: float = math.inf
+    least: float = -math.inf
+    share: float = 0.5
+
+
+def test_a_default_that_json_lacks_is_not_shown(injector: Injector) -> None:
+    """With infinity in its tools, no request of an agent could be sent."""
+
+    async def wait(ctx: object, seconds: float = math.inf, least: float = -math.inf, share: float = 0.5) -> None: ...
+
+    schema = describe(create_agentool("clock", Boundless, {"wait": wait}, injector=injector)).operations[0].schema
+    assert json.dumps(schema, allow_nan=False)
+    assert {name: about.get("default") for name, about in schema["properties"].items()} == {"seconds": None, "least": None, "share": 0.5}
 
 
 def test_a_property_with_a_keywords_name_is_a_property(injector: Injector) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from agentool import BaseOperationInput, Injector, InvalidInput, RunContext, UnknownAgenTool, create_agentool
 from agentool.errors import excerpt
-from agentool.references import MAX_DEPTH, MAX_FILLED, PREFIX, SizeBudget, check_references, has_references, resolve_references
+from agentool.references import MAX_DEPTH, MAX_FILLED, PREFIX, Resolved, SizeBudget, check_references, has_references, resolve_references
 
 
 class ShelfInput(BaseOperationInput):
@@ -192,6 +192,19 @@ async def test_no_error_shows_what_a_reference_gave(data: dict[str, Any]) -> Non
     """What came by reference may be a secret: neither the error nor its traceback has it, in calls within the call either."""
     error = await refusal(data)
     assert "S3CRET" not in "".join(traceback.format_exception(error)) + repr(error.value)
+
+
+@pytest.mark.parametrize(
+    "data", [{"operation": "take", "number": "S3CRET"}, {"operation": "pass_on", "kind": "S3CRET"}, {"S3CRET": "S3CRET"}]
+)
+async def test_no_problem_of_an_error_holds_what_a_reference_gave(data: dict[str, Any]) -> None:
+    """Neither what the model refuses nor what the operation does."""
+    injector = Injector()
+    create_agentool("taker", TakerInput, {"take": taker_take, "pass_on": taker_pass_on}, injector=injector)
+    with pytest.raises(InvalidInput) as refused:
+        await injector.run("taker", Resolved(data))
+    errors = (refused.value, *refused.value.also)
+    assert not any(problem.value == "S3CRET" for error in errors for problem in getattr(error, "problems", ()))
 
 
 async def test_an_error_without_the_value_names_the_field_and_the_reason() -> None:

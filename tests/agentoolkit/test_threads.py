@@ -11,7 +11,12 @@ import pytest
 from agentoolkit.threads import FunctionEnded, FunctionThreads, Rooms
 
 
-@pytest.mark.parametrize("raised", [KeyboardInterrupt("now"), GeneratorExit(), asyncio.CancelledError()])
+class Unspeakable(BaseException):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt("now"), GeneratorExit(), asyncio.CancelledError(), Unspeakable()])
 async def test_what_ends_programs_is_the_functions_own_failure(raised: BaseException) -> None:
     """A function that raises KeyboardInterrupt or the like in its thread fails, and nothing else ends."""
 
