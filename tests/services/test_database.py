@@ -195,6 +195,16 @@ async def test_rows_that_are_too_long_for_one_statement_are_divided(database: Da
     assert await database.read(lambda session: session.from_rows(" SELECT text FROM r", {"text": "TEXT"}, rows)) == rows
 
 
+async def test_a_process_that_is_forked_is_told_instead_of_waiting(database: Database, monkeypatch: pytest.MonkeyPatch):
+    """It has none of the threads, so nobody would ever answer; whoever asks together with others, or writes, is told too."""
+    monkeypatch.setattr("agentoolkit.database.database.getpid", lambda: -1)
+    for ask in (database.read, database.write):
+        with pytest.raises(DatabaseError, match="opened before this process was forked"):
+            await ask(lambda session: None)
+    with pytest.raises(DatabaseError, match="opened before this process was forked"):
+        await database.read_together(lambda session, facts: facts, 1)
+
+
 async def test_rows_are_divided_by_their_bytes(monkeypatch: pytest.MonkeyPatch):
     """PostgreSQL counts bytes: rows of a script with three for each sign are divided before they are too many."""
     monkeypatch.setattr(postgres_dialect, "LARGEST_TEXT", 100)

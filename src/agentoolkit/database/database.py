@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from os import getpid
 from threading import Lock
 from typing import Any, NamedTuple, TypeVar
 
@@ -56,6 +57,8 @@ class Database:
         self._writer: DatabaseThread | None = None
         self._reader: DatabaseThread | None = None
         self._opening = 0
+        self._process = 0
+        """The process that has opened it: its threads are in no process that is forked from that one."""
         self._gathered: dict[tuple[object, ...], _Gathering] = {}
 
     @property
@@ -87,6 +90,7 @@ class Database:
                 if self._writer is not writer:
                     raise DatabaseError("The database was closed while it was being opened.")
                 if self._reader is None:
+                    self._process = getpid()
                     self._reader = DatabaseThread(self.dialect, writes=False) if self._reads_apart else writer
         finally:
             with self._lock:
@@ -186,4 +190,7 @@ class Database:
     def _thread(self, thread: DatabaseThread | None) -> DatabaseThread:
         if thread is None:
             raise DatabaseError("The database is not open.")
+        if self._process not in (0, getpid()):
+            remedy = "Fork first, or close it before: use it, and what schedules jobs, in the new process only."
+            raise DatabaseError("The database was opened before this process was forked.", remedy=remedy)
         return thread
