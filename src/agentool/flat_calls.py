@@ -12,7 +12,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from agentool.errors import AgenToolError, FieldProblem, InvalidInput, did_you_mean, encodable, name_problems, sentence, text_of
+from agentool.errors import (
+    MAX_PROBLEMS,
+    AgenToolError,
+    FieldProblem,
+    InvalidInput,
+    did_you_mean,
+    encodable,
+    name_problems,
+    sentence,
+    text_of,
+)
 from agentool.secrets_here import beginning_of
 
 if TYPE_CHECKING:
@@ -41,8 +51,10 @@ def check_arguments(fields: Collection[str], arguments: object) -> dict[str, Any
     unknown = [name for name in given if name not in fields]
     if not unknown:
         return given
+    advice = {did_you_mean(name, fields): name for name in unknown[:MAX_PROBLEMS]}  # what several have in common is told with the last one
+    advised = {name: said for said, name in advice.items()}
     problems = name_problems(
-        unknown, lambda name: FieldProblem(name, given[name], f"is not an argument of this tool. {did_you_mean(name, fields)}".rstrip())
+        unknown, lambda name: FieldProblem(name, given[name], f"is not an argument of this tool. {advised.get(name, '')}".rstrip())
     )
     raise InvalidInput(sentence(problems), problems=problems)
 

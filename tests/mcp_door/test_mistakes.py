@@ -234,3 +234,29 @@ async def test_an_unknown_run_names_the_tool_that_lists_runs(connect: Connect) -
     async with connect() as client:
         with pytest.raises(MCPError, match="List them with scheduler_history; the newest hundred"):
             await client.read_resource("agentool://executions/nothing")
+
+
+async def test_the_arguments_that_there_are_are_told_once(connect: Connect) -> None:
+    """With the last of several unknown ones; a near miss keeps its own advice."""
+    async with connect() as client:
+        refused = text_of(
+            await client.call_tool("scheduler_add_task", {**STAND_UP, "tags": [], "wen": "now", "owner": "x", "colour": "red"})
+        )
+    assert refused.count("Known: ") == 1
+    assert "wen: is not an argument of this tool. Did you mean 'when'?" in refused
+    assert "colour: is not an argument of this tool. Known: config, cron_expression" in refused
+
+
+async def test_what_comes_after_another_task_is_told_without_a_zone(connect: Connect) -> None:
+    """It has no time of its own."""
+    async with connect() as client:
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "when": "every day at 9:00"})
+        added = text_of(await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": "second", "when": "after stand up"}))
+    assert added.endswith("Tell the user: scheduled 'second', after job 'stand up' succeeded.")
+
+
+async def test_the_arguments_that_there_are_are_told_among_very_many_unknown_ones(connect: Connect) -> None:
+    """Those beyond the twentieth are counted, and the way out is with the last one that is named."""
+    async with connect() as client:
+        refused = text_of(await client.call_tool("scheduler_add_task", {**STAND_UP, **{f"x{number}": 1 for number in range(100)}}))
+    assert (refused.count("Known: "), refused.count("is not an argument"), "and 80 more" in refused) == (1, 20, True)

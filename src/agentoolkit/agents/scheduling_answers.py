@@ -41,7 +41,8 @@ def told_change(done: str, data: Mapping[str, Any], now: datetime) -> str:
         runs = [day_and_time(run, zone) for run in data["next_runs"][:NEXT_RUNS]]
         lines += [f"next: {'; '.join(runs)}"] if runs else []
         first = f", next on {runs[0]}" if runs and data["state"] == "active" else ""
-        user = f"Tell the user: {done.lower()} {name!r}, {words}{first}, {zone} time."
+        in_zone = f", {zone} time" if runs else ""
+        user = f"Tell the user: {done.lower()} {name!r}, {words}{first}{in_zone}."
     return within(lines, [f"note: {remark}" for remark in data["remarks"] if not reason or reason not in remark], user)
 
 
