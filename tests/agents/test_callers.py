@@ -103,6 +103,28 @@ async def test_the_nearest_name_is_one_of_the_callers_own(kit: TestToolkit) -> N
     assert "plan" not in str(refused.value)
 
 
+async def test_another_owners_job_to_come_after_is_not_there(kit: TestToolkit) -> None:
+    """It is refused with the words for a job that does not exist, under the name that was given, and never by its id."""
+    await job(kit, "secret plan", PAUL)
+    told: list[str] = []
+    for name in ("secret plan", "no such job"):
+        with pytest.raises(InvalidSchedule) as refused:
+            await job(kit, "mine", MARIA, schedule=f"after {name}")
+        told.append(str(refused.value).replace(name, "NAME"))
+    assert told[0] == told[1]
+
+
+async def test_a_cancellation_names_no_job_of_others(kit: TestToolkit) -> None:
+    """Which of them the cancelled one started is theirs to know; the caller's own are named."""
+    await job(kit, "mine", MARIA)
+    await job(kit, "theirs", schedule="after mine")
+    await job(kit, "too", MARIA, schedule="after mine")
+    with acting_as(MARIA):
+        told = (await kit.injector.run("scheduler", {"operation": "cancel", "job_id": "mine"})).message
+    assert "'too'" in told
+    assert "theirs" not in told
+
+
 async def test_what_a_job_comes_after_is_told_of_the_callers_own(kit: TestToolkit) -> None:
     """A misspelt name in a schedule leads to no job of others either, and to one's own."""
     await job(kit, "plan", PAUL)

@@ -171,10 +171,16 @@ class JobLookup:
     async def downstream(self, job: Job) -> Sequence[str]:
         """Return the ids of the caller's downstream jobs that can still fire. Those after any job are among them."""
         ids = [*await self._store.downstream(job.job_id), *await self._store.downstream(ANY)]
-        ids = sorted(id_ for id_ in ids if id_ != job.job_id)
+        return await self._own_ids(id_ for id_ in ids if id_ != job.job_id)
+
+    async def left_by(self, job: Job) -> Sequence[str]:
+        """Return the ids of the caller's jobs that this one alone starts."""
+        return await self._own_ids(await self._store.downstream(job.job_id))
+
+    async def _own_ids(self, ids: Iterable[str]) -> Sequence[str]:
         if get_caller().is_admin:
-            return ids
-        return [stored.job.job_id for stored in await self._own(ids)]
+            return sorted(ids)
+        return [stored.job.job_id for stored in await self._own(sorted(ids))]
 
     async def unfinished(self, besides: str) -> list[StoredJob]:
         """Return the caller's jobs besides one that can fire or be repaired, except those that it created with the scope ``admin``."""
@@ -222,14 +228,15 @@ async def resolve_upstream(store: JobStore, lookup: JobLookup, schedule: str) ->
     """Return a schedule's text with the name of its upstream job replaced by its id; any other text is unchanged.
 
     Raises:
-        InvalidSchedule: There is no such job. The error names the caller's nearest one.
+        InvalidSchedule: There is no such job, or it is another owner's. The error names the caller's nearest one.
     """
     before = upstream_in(schedule)
     if before is None:
         return schedule
     if not before.names_job:
         return before.text
-    if (stored := await store.find(before.job_id)) is not None:
+    stored = await store.find(before.job_id)
+    if stored is not None and get_caller().owns(stored.job.owner):
         return schedule if stored.job.job_id == before.job_id else Upstream(stored.job.job_id, before.outcome).text
     problem = f"No job has the id or name {excerpt(before.job_id)}."
     remedy = (await lookup.near(before.job_id)).advice or "Schedule the job first that this one is to come after."

@@ -121,8 +121,8 @@ async def scheduler_cancel(ctx: Context, job_id: str, reason: str = "") -> Sched
     Raises:
         JobNotFound: There is no such job.
     """
-    result = answers.cancelled_job(await ctx.deps.cancel(job_id, reason))
-    left = await ctx.deps.store.downstream(result.job_id)
+    cancelled = await ctx.deps.cancel(job_id, reason)
+    result, left = answers.cancelled_job(cancelled), await ctx.deps.lookup.left_by(cancelled.job)
     said = [f"Cancelled {result.job_id!r}."]
     if result.running:
         said.append(f"Still running: {', '.join(map(repr, result.running))}; operation 'cancel_execution' ends them.")
