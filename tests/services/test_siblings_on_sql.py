@@ -8,7 +8,12 @@ from datetime import timedelta
 
 import pytest
 
+from agentoolkit.settings import Settings
+from agentoolkit.testing import ManualTime
+from agentoolkit.wiring import Toolkit
+
 from .lives import RUN, Life
+from .scenario import START
 
 
 @pytest.fixture
@@ -110,6 +115,21 @@ async def test_a_handler_that_cleans_up_after_its_cancellation_is_not_cancelled_
     owner.may_end.set()
     await owner.advance(seconds=2)
     assert (cleans_up, await status(owner)) == (["running"], ["success"])
+
+
+@pytest.mark.parametrize("changes", [{"operation": "pause"}, {"operation": "update", "schedule": "3 hours"}])
+async def test_due_times_that_nobody_noticed_before_a_change_are_missed(emptied_database_url: str, changes: dict[str, str]):
+    """No process leads, and a command pauses or changes the job: both due times are in one record, that says why."""
+    clock = ManualTime(START)
+    settings = Settings(database=emptied_database_url, timezone="UTC")
+    call = {"agentool_name": "queue", "input_data": {"operation": "list_queues"}}
+    async with Toolkit(settings, time=clock, runs_jobs=False) as visitor:
+        await visitor.injector.run("scheduler", {"operation": "schedule", "job_id": "job", "schedule": "1 hour", "catch_up": "all", **call})
+        clock.jump(clock.now() + timedelta(hours=2, minutes=10))
+        await visitor.injector.run("scheduler", {"job_id": "job", **changes})
+        (missed,) = await visitor.scheduler.store.executions("job", 10)
+    assert (missed.status.value, missed.due_count) == ("missed", 2)
+    assert "before any process noticed" in missed.reason
 
 
 async def waits_for(life: Life, holds: Callable[[], bool]) -> None:

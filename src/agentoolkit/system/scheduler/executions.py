@@ -14,6 +14,7 @@ from agentoolkit.system.scheduler.asked_runs import AskedRuns
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.checks import check_new_references, check_queues, checked_id, checked_input
 from agentoolkit.system.scheduler.decisions.admission import check_not_waiting, check_work, check_write, narrowed
+from agentoolkit.system.scheduler.engine.engine import Engine
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
 from agentoolkit.system.scheduler.errors import ExecutionFailed, ExecutionNotFound, InvalidJob
@@ -154,8 +155,17 @@ class ExecutionService:
         asked = Execution(name, job.job_id, job.agentool_name, self._parts.time.now(), trigger="requested", owner=owner)
         is_new = await self._store.insert([asked], note=self._audit.entry("started", stored, stored, name))
         if is_new and owner == self._store.owner:
-            engine.dispatch.start(Claimed(job, asked))
+            await self._start_new(engine, job.job_id, [asked])
         return asked if is_new else await self.get(name)
+
+    async def _start_new(self, engine: Engine, job_id: str, new: Sequence[Execution]) -> None:
+        """Start executions that were added, with their job as it is now. If it was cancelled meanwhile, so are they."""
+        stored = await self._store.find(job_id)
+        for execution in new:
+            if stored is not None and stored.job.job_id == job_id:
+                engine.dispatch.start(Claimed(stored.job, execution))
+            else:
+                await engine.dispatch.cancelling.cancel_execution(execution, "its job was cancelled")
 
     async def _started_name(self, job_id: str, key: str | None, origin: str | None) -> str:
         """Return the id of the execution that `start` creates."""
@@ -286,9 +296,8 @@ class ExecutionService:
         known = await self._store.statuses([execution.execution_id for execution in wanted])
         await self._asked.count(len(wanted) - len(known))
         new = set(await self._store.insert(wanted, note=self._audit.entry("backfilled", stored, stored)))
-        for execution in wanted:
-            if owner == self._store.owner and execution.execution_id in new:
-                engine.dispatch.start(Claimed(job, execution))
+        if owner == self._store.owner:
+            await self._start_new(engine, job.job_id, [execution for execution in wanted if execution.execution_id in new])
         found_now = [await self._store.execution(execution.execution_id) for execution in wanted]
         return Backfill(len(new), Counter(execution.status.value for execution in found_now if execution), len(due))
 

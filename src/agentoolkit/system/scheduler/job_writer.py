@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from agentool.caller import get_caller
 from agentool.errors import excerpt
+from agentoolkit.failure_log import log_failure
 from agentoolkit.system.scheduler.audit import Auditor
 from agentoolkit.system.scheduler.decisions.downstream import check_circle
+from agentoolkit.system.scheduler.decisions.due_or_late import passed_over
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.engine.lifecycle import Lifecycle
 from agentoolkit.system.scheduler.engine.parts import Parts
@@ -87,8 +89,20 @@ class JobWriter:
         elif not await self._store.replace(job, state, before.state, note):
             return None
         self._define(job, state)
+        await self._note_passed_over(before, state)
         await self._make_queues(job)
         return changed
+
+    async def _note_passed_over(self, before: StoredJob, after: JobState) -> None:
+        """Write down due times that the change leaves to nobody. The change itself is made, so it does not fail for this."""
+        try:
+            missed = passed_over(before, after, self._time.now(), self._store.owner)
+            new = await self._store.insert(missed) if missed else ()
+        except Exception:
+            log_failure(logger, "Noting the due times that a change of %s passed over failed", before.job.job_id)
+        else:
+            for execution in missed if new else ():
+                self._events.execution_changed(execution, before.job.owner)
 
     async def remove(self, stored: StoredJob, reason: str) -> Removed:
         """Cancel a job and its waiting executions."""

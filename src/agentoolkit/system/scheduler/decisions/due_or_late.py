@@ -18,7 +18,7 @@ from agentoolkit.system.scheduler.decisions.overlap import start_or_skip
 from agentoolkit.system.scheduler.decisions.pausing import end_pause
 from agentoolkit.system.scheduler.execution_records import Execution, ExecutionStatus, queued_execution
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Policies
-from agentoolkit.system.scheduler.ports import Begins, Claimed, none_begins
+from agentoolkit.system.scheduler.ports import Begins, Claimed, StoredJob, none_begins
 from agentoolkit.system.scheduler.retention import HISTORY_LENGTH
 from agentoolkit.system.scheduler.schedules import Schedule
 from agentoolkit.system.scheduler.schedules.left_out import left_out_before
@@ -133,9 +133,28 @@ def _missed_in_pause(scribe: Scribe, paused: JobState) -> Sequence[Execution]:
     first, until = paused.next_run_at, paused.paused_until
     if first is None or until is None:
         return ()
-    due = due_times(scribe.job.schedule, first, until)
-    why = f"paused until {until.isoformat(timespec='seconds')}, after which nothing was due"
-    return (scribe.missed(first, due.times[-1], due.earlier + len(due.times), why),)
+    return (_missed_until(scribe, first, until, f"paused until {until.isoformat(timespec='seconds')}, after which nothing was due"),)
+
+
+def passed_over(before: StoredJob, after: JobState, now: datetime, owner: str) -> Sequence[Execution]:
+    """Return a missed record of the due times up to now that a change of a job leaves to nobody; nothing if there are none.
+
+    They are those that no process had noticed, as none was leading, and those in a pause after which nothing is due.
+    """
+    (job, state), scribe = before, Scribe(before.job, now, owner)
+    first = state.next_run_at
+    if first is None or first > now or (after.status is _ACTIVE and after.next_run_at is not None and after.next_run_at <= now):
+        return ()
+    if state.status is _ACTIVE and first < now:
+        return (_missed_until(scribe, first, now, "its job was changed or paused before any process noticed"),)
+    if state.status is _PAUSED and after.status is _DONE and job.schedule.is_over(now):
+        return _missed_in_pause(scribe, state._replace(paused_until=now))
+    return ()
+
+
+def _missed_until(scribe: Scribe, first: datetime, last: datetime, why: str) -> Execution:
+    due = due_times(scribe.job.schedule, first, last)
+    return scribe.missed(first, due.times[-1], due.earlier + len(due.times), why)
 
 
 def _left_out(scribe: Scribe, due: DueTimes) -> Sequence[Execution]:
