@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, cast
@@ -15,15 +14,12 @@ from agentool.context import Deps, RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, are_values_shown, did_you_mean, excerpt, sentence
 from agentool.hints import Hints
-from agentool.operations import Handler, Operation, read_operations
+from agentool.operations import NAME, Handler, Operation, read_operations
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
 
 logger = logging.getLogger(__name__)
-
-_NAME = re.compile(r"[\w.-]+")
-"""Names that references, the command line and tools of language models can all write."""
 
 Precheck = Callable[[Any, Any], None]
 """Called with an AgenTool's deps and validated input. Raises an `AgenToolError` if the input must be refused."""
@@ -216,7 +212,7 @@ def create_agentool(
 
 
 def _check_name(name: object) -> None:
-    if not (isinstance(name, str) and _NAME.fullmatch(name)):
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
         problem = f"An AgenTool's name has letters, digits, '_', '-' and '.', and is not {excerpt(name)}."
         raise ConfigurationError(problem, field="name", value=name, remedy="Choose a noun in snake_case, such as 'stock'.")
 

@@ -121,7 +121,14 @@ def get_caller() -> Caller:
 
 @contextmanager
 def acting_as(caller: Caller) -> Generator[Caller]:
-    """Make this the current caller inside a ``with`` block, and in tasks that start there."""
+    """Make this the current caller inside a ``with`` block, and in tasks that start there.
+
+    Raises:
+        ConfigurationError: It is not a `Caller`.
+    """
+    if not isinstance(caller, Caller):  # pyright: ignore[reportUnnecessaryIsInstance]  doors may be unchecked
+        remedy = "Write Caller('maria', door='agent', scopes=OWN), from agentool.caller."
+        raise ConfigurationError(f"{excerpt(caller)} is not a Caller.", field="caller", value=caller, remedy=remedy)
     token = current_caller.set(caller)
     try:
         yield caller

@@ -35,6 +35,10 @@ _UNPACKS = (Unpack, typing.Unpack)
 """On Python 3.11 they are two different objects."""
 
 
+NAME = re.compile(r"[\w.-]+")
+"""Names of AgenTools and operations that references, the command line and tools of language models can all write."""
+
+
 class Needs(frozenset[str]):
     """Names the fields of a base that an operation requires: ``Annotated[Base, Needs("name", "kind")]``."""
 
@@ -182,7 +186,12 @@ def accepted_operations(input_type: type[BaseOperationInput]) -> frozenset[str]:
     if get_origin(annotation) is not Literal:
         problem = f"{input_type.__name__}.operation must be a Literal of its operations, not {annotation!r}."
         raise ConfigurationError(problem, field="operation", remedy='Write `operation: Literal["add", "count"]`.')
-    return frozenset(get_args(annotation))
+    accepted: tuple[object, ...] = get_args(annotation)
+    for name in accepted:
+        if not (isinstance(name, str) and NAME.fullmatch(name)):
+            problem = f"{input_type.__name__} has the operation {excerpt(name)}; its name must have letters, digits, '_', '-' and '.' only."
+            raise ConfigurationError(problem, field="operation", value=name, remedy="Choose a verb, such as 'add'.")
+    return frozenset(map(str, accepted))
 
 
 @dataclass(frozen=True, slots=True)

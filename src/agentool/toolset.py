@@ -28,7 +28,7 @@ from agentool.base import ReadableOutput
 from agentool.caller import OWN, Caller, acting_as, get_caller
 from agentool.core.injector import Injector, get_injector
 from agentool.describe import OperationDescription, describe
-from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean, text_of
+from agentool.errors import AgenToolError, ConfigurationError, InvalidOutput, did_you_mean, excerpt, text_of
 from agentool.flat_calls import checked_arguments, cut_answer, with_example, words
 from agentool.references import as_text
 
@@ -71,7 +71,7 @@ class AgenToolset(AbstractToolset[Any]):
 
     Args:
         agentools: AgenTools, or names of registered ones; without any, all registered AgenTools.
-        operations: The operations to offer, by AgenTool's name; by default all.
+        operations: The operations to offer, by the names of AgenTools that are offered; by default all.
         names: Returns the tool's name for an operation; by default such as ``storage_kv_get``.
         approve: Names of tools whose calls need a person's approval.
         caller: The caller, or a function of the run's context; by default the caller that runs the agent, with a model's scopes.
@@ -150,7 +150,9 @@ class AgenToolset(AbstractToolset[Any]):
         tools: dict[str, FlatTool] = {}
         given = self._agentools or injector.catalog()
         found: list[OperationDescription] = []
-        for tool in [injector.get(each) if isinstance(each, str) else each for each in given]:
+        agentools = [each if isinstance(each, AgenTool) else injector.get(each) for each in given]
+        self._check_chosen([tool.name for tool in agentools])
+        for tool in agentools:
             described = describe(tool)
             wanted = self._operations.get(tool.name)
             found += described.operations if wanted is None else [described.operation(name) for name in wanted]
@@ -175,6 +177,12 @@ class AgenToolset(AbstractToolset[Any]):
             remedy = did_you_mean(min(unknown), tools)
             raise ConfigurationError(f"Approval is asked for {sorted(unknown)}, which no tool is named.", remedy=remedy)
         return tools
+
+    def _check_chosen(self, names: Collection[str]) -> None:
+        """Refuse operations of an AgenTool that is not offered: under its right name all of its operations would be."""
+        if unknown := sorted(self._operations.keys() - set(names)):
+            problem = f"Operations are chosen for {excerpt(unknown[0])}, which is not an AgenTool of this toolset."
+            raise ConfigurationError(problem, field="operations", value=unknown, remedy=did_you_mean(unknown[0], names))
 
 
 def for_agents(function: Callable[..., Any], agentool: str | AgenTool[Any], injector: Injector | None = None) -> Tool[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from agentool import BaseOperationInput, ConfigurationError, Injector, RunContext, create_agentool
 from agentool.operations import read_operations
@@ -41,6 +41,13 @@ def test_an_input_model_without_our_base_is_refused(input_type: Any) -> None:
 def test_a_name_that_cannot_be_written_is_refused(name: Any) -> None:
     """A reference ends at a colon, the command line at a blank, and a model's tool takes neither."""
     assert "name: An AgenTool's name has letters, digits" in made(name=name)
+
+
+@pytest.mark.parametrize("operation", ["", "go there", "a:b", 1, None, True], ids=repr)
+def test_an_operation_that_cannot_be_written_is_refused(operation: Any) -> None:
+    """No model's tool could have its name."""
+    odd = create_model("Odd", __base__=BaseOperationInput, operation=(Literal[operation], ...))
+    assert "operation: Odd has the operation" in made(odd, {operation: look})
 
 
 @pytest.mark.parametrize("name", ["stock", "storage_kv", "a-b", "a.b", "lager_größe", "7"])

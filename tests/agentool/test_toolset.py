@@ -89,6 +89,28 @@ async def test_chosen_operations_only(desk: AgenTool[list[str]]) -> None:
     assert list(AgenToolset("desk", operations={"desk": ["write"]}).flat_tools()) == ["desk_write"]
 
 
+@pytest.mark.parametrize("chosen", ["dest", "shelf"])
+def test_operations_of_another_agentool_are_a_developers_mistake(desk: AgenTool[list[str]], chosen: str) -> None:
+    """A misspelt name would offer every operation, those that were left out too."""
+    with pytest.raises(UserError, match=rf"Operations are chosen for '{chosen}', which is not an AgenTool of this toolset. (Did|Known)"):
+        AgenToolset("desk", operations={chosen: ["write"]}).flat_tools()
+
+
+@pytest.mark.parametrize("given", [5, None, {"desk": ["write"]}], ids=type)
+def test_what_is_neither_agentool_nor_name_is_a_developers_mistake(desk: AgenTool[list[str]], given: Any) -> None:
+    """It is told when the tools are made."""
+    with pytest.raises(UserError, match="An AgenTool is called by its name, not by"):
+        AgenToolset(given).flat_tools()
+
+
+@pytest.mark.parametrize("given", ["maria", None, {"name": "maria"}], ids=type)
+async def test_a_caller_of_another_kind_is_a_developers_mistake(desk: AgenTool[list[str]], given: Any) -> None:
+    """It ends the run before anything is done in nobody's name."""
+    with pytest.raises(UserError, match=r"is not a Caller. Write Caller"):
+        await conversation(("desk_write", {"text": "a"}), toolset=AgenToolset("desk", caller=lambda ctx: given))
+    assert desk.deps == []
+
+
 async def test_names_can_be_chosen(desk: AgenTool[list[str]]) -> None:
     """A tool is called what the application says."""
     toolset = AgenToolset("desk", operations={"desk": ["write"]}, names=lambda operation: operation.name)
