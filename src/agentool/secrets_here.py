@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from typing import Any, cast
 
 REDACTED = "[redacted]"
 
@@ -24,6 +25,16 @@ def without_texts(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, REDACTED)
     return text
+
+
+def without_texts_in(value: Any, secrets: Sequence[str]) -> Any:
+    """Return a JSON value with each of these replaced in all of its texts and keys."""
+    if isinstance(value, str):
+        return without_texts(value, secrets)
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {without_texts(key, secrets): without_texts_in(item, secrets) for key, item in items}
+    return [without_texts_in(item, secrets) for item in cast("list[Any]", value)] if isinstance(value, list) else value
 
 
 def beginning_of(text: str, most: int) -> str:

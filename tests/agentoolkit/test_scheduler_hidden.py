@@ -304,3 +304,25 @@ async def test_a_value_under_another_name_is_shown(settings: Settings):
         record = await record_of(kit, "city", "Hamburg", command("import sys; print(sys.argv[1])", "!ref:storage_kv:city"))
     assert record["result"]["stdout"] == "Hamburg\n"
     assert record["result"]["command"] == [sys.executable, "(not shown, as the input held references)"]
+
+
+LOGGED = {
+    "notification": {"operation": "send", "message": "The key is !ref:storage_kv:api_key", "title": "!ref:storage_kv:api_key"},
+    "logging": {
+        "operation": "log",
+        "level": "INFO",
+        "message": "The key is !ref:storage_kv:api_key",
+        "data": {"seen": ["!ref:storage_kv:api_key"]},
+    },
+}
+
+
+@pytest.mark.parametrize("tool", LOGGED)
+async def test_the_log_shows_no_secret(tool: str, caplog: pytest.LogCaptureFixture):
+    """Whoever may schedule reads it; neither our log nor the application's has what a reference stood for."""
+    async with toolkit() as kit:
+        await kit.injector.run("storage_kv", {"operation": "set", "key": "api_key", "value": SECRET})
+        await kit.injector.run("scheduler", {"operation": "run_now", "agentool_name": tool, "input_data": LOGGED[tool]})
+        log = (await kit.injector.run("logging", {"operation": "read"})).model_dump_json()
+    assert "The key is [redacted]" in log
+    assert SECRET not in log + caplog.text

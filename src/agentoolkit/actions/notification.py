@@ -22,6 +22,7 @@ from agentool.base import BaseOperationInput
 from agentool.context import RunContext
 from agentool.core.injector import Injector
 from agentool.errors import ConfigurationError, InvalidInput, Refusals, did_you_mean, excerpt, text_of
+from agentool.secrets_here import secrets_here, without_texts
 from agentoolkit.actions.notification_output import NotificationFailed, NotificationOutput, arrived_before
 from agentoolkit.actions.processes import Command, run_command
 from agentoolkit.actions.services import NotificationType, Services
@@ -137,7 +138,8 @@ class Notifier:
         message, title, kind = notification
         if target == "log":
             level = _LEVELS[kind]
-            text = in_one_line(f"{title}: {message}" if title else message)
+            told = f"{title}: {message}" if title else message
+            text = in_one_line(without_texts(told, secrets_here.get()))  # an application's own log shows it too
             if logger.hasHandlers():
                 logger.log(level, "%s", text)
             else:

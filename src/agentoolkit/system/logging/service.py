@@ -11,6 +11,7 @@ from typing import Any
 
 from agentool.core.injector import Injector
 from agentool.errors import InvalidInput
+from agentool.secrets_here import secrets_here, without_texts, without_texts_in
 from agentoolkit.redaction import redacted, redacted_text
 from agentoolkit.settings import LogSettings
 from agentoolkit.system.logging.package_log import PackageLog
@@ -62,7 +63,10 @@ class LogService:
         """
         if NUMBERS[level] < NUMBERS[self.level_of(logger_name)]:
             return False
-        record = Record(self._time.now(), level, logger_name, redacted_text(message), redacted(plain(data)))
+        shown = plain(data)
+        if secrets := secrets_here.get():  # what refers to them may log them, and everybody who schedules reads the log
+            message, shown = without_texts(message, secrets), without_texts_in(shown, secrets)
+        record = Record(self._time.now(), level, logger_name, redacted_text(message), redacted(shown))
         self._memory.append(LogRecord.model_construct(**record.as_dict()))
         self._output.write(record, on_console=on_console)
         return True

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from agentool.references import PREFIX, FilledText, Resolved
-from agentool.secrets_here import without_texts
+from agentool.secrets_here import without_texts, without_texts_in
 from agentoolkit.redaction import is_secret, is_secret_option, redacted_text, written_forms
 from agentoolkit.system.scheduler.execution_records import ErrorRecord, Execution
 
@@ -34,7 +34,9 @@ def without_secrets(execution: Execution, secrets: Sequence[str]) -> Execution:
     error = execution.error
     if error is not None:
         error = ErrorRecord(error.type, without_texts(error.message, secrets), without_texts(error.traceback, secrets))
-    return execution._replace(result=_hidden(execution.result, secrets), error=error, reason=without_texts(execution.reason, secrets))
+    return execution._replace(
+        result=without_texts_in(execution.result, secrets), error=error, reason=without_texts(execution.reason, secrets)
+    )
 
 
 def _secrets(given: Any, filled: Any, *, is_named: bool = False) -> Iterator[str]:
@@ -78,11 +80,3 @@ def _texts(value: Any) -> Iterator[str]:
         held = cast("dict[str, Any]", value).values() if isinstance(value, dict) else cast("list[Any]", value)
         for item in held:
             yield from _texts(item)
-
-
-def _hidden(value: Any, secrets: Sequence[str]) -> Any:
-    if isinstance(value, str):
-        return without_texts(value, secrets)
-    if isinstance(value, dict):
-        return {without_texts(key, secrets): _hidden(item, secrets) for key, item in cast("dict[str, Any]", value).items()}
-    return [_hidden(item, secrets) for item in cast("list[Any]", value)] if isinstance(value, list) else value
