@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -169,7 +169,7 @@ async def test_tidy_forgets_what_is_over_and_old(first: SqlJobStore):
         await add(first, job_id, created_at=at(number), max_runs=1 if job_id == "busy" else None)
     await claim(first, 1, "gone", "busy", "alive")
     await sql(first, "UPDATE agentool_executions SET status = 'success', finished_at = scheduled_at WHERE job_id = 'gone'")
-    await first.remove("gone", at(5))
+    await first.remove("gone", at(2.5))
     for job_id in ("done", "newest"):
         await sql(first, "UPDATE agentool_jobs SET state = 'done', live = 0 WHERE job_id = :job_id", job_id=job_id)
     await first.purge(at(5))
@@ -177,6 +177,20 @@ async def test_tidy_forgets_what_is_over_and_old(first: SqlJobStore):
     await first.purge(at(60 * 24 * 31))
     assert (before, {stored.job.job_id for stored in await first.jobs()}) == (5, {"busy", "newest", "alive"})
     assert {found.job_id for found in await first.executions(None, 10)} == {"busy", "alive"}
+
+
+@pytest.mark.parametrize("ran", [False, True])
+async def test_tidy_keeps_a_job_that_was_cancelled_lately(first: SqlJobStore, ran: bool):
+    """However old it is, and whether it ran long ago or never: who cancelled it, and why, can be looked up for thirty days."""
+    first._kept = 0
+    await add(first)
+    if ran:
+        await finish(first, succeed(await begin(first, await claim_one(first))))
+    await first.remove("job", MONTHS_LATER, "no more")
+    await first.purge(MONTHS_LATER)
+    lately = await first.find_cancelled("job")
+    await first.purge(MONTHS_LATER + timedelta(days=31))
+    assert (lately and lately.state.reason, await first.find_cancelled("job")) == ("no more", None)
 
 
 async def test_tidy_forgets_history_without_a_job(first: SqlJobStore):

@@ -7,14 +7,15 @@ import json
 from agentoolkit.database.database import Session
 from agentoolkit.system.scheduler.stores.sql.claims import EACH
 
-# A job is over since its last execution ended or, without executions, since it was created.
-_OVER = """
-    SELECT j.job_id AS id, COALESCE(
+# A job is over since its last execution ended or, without executions, since it was created; a cancelled one not before that.
+_ENDS = """
+    SELECT j.job_id AS id, COALESCE(j.ended_at, 0) AS cancelled, COALESCE(
         (SELECT e.finished_at FROM agentool_executions e WHERE e.job_id = j.job_id AND e.finished_at IS NOT NULL
-        ORDER BY e.finished_at DESC LIMIT 1), j.created_at) AS ended
+        ORDER BY e.finished_at DESC LIMIT 1), j.created_at) AS latest
     FROM agentool_jobs j WHERE j.live = 0
     AND NOT EXISTS (SELECT 1 FROM agentool_executions u WHERE u.job_id = j.job_id AND u.finished_at IS NULL)
 """
+_OVER = "SELECT id, CASE WHEN cancelled > latest THEN cancelled ELSE latest END AS ended FROM ({of}) AS ends"
 # Only executions without a job have places up to 0, by which an index finds them.
 _HOMELESS = """
     SELECT e.execution_id AS id, e.finished_at AS ended FROM agentool_executions e WHERE e.sequence <= 0 AND e.finished_at IS NOT NULL
@@ -35,7 +36,7 @@ def purge(session: Session, before: int, kept: int) -> bool:
         kept: Number of records of each kind that stay however old they are.
     """
     # A job cannot be over before it was created, so recently created jobs need not be read.
-    jobs = _old(session, _OVER, _OVER + " AND j.created_at < :before", before, kept)
+    jobs = _old(session, _OVER.format(of=_ENDS), _OVER.format(of=_ENDS + " AND j.created_at < :before"), before, kept)
     _delete(session, "agentool_executions", "finished_at IS NOT NULL AND job_id", jobs)
     _delete(session, "agentool_jobs", "job_id", jobs)
     homeless = _old(session, _HOMELESS, _HOMELESS, before, kept)
