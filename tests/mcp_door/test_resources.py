@@ -185,3 +185,20 @@ async def test_a_foreign_cursor_is_a_wrong_argument(connect: Connect) -> None:
         with pytest.raises(MCPError, match="cursor") as refused:
             await client.list_resources(cursor="nonsense")
     assert refused.value.error.code == types.INVALID_PARAMS
+
+
+@pytest.mark.filterwarnings("ignore:resources/.*subscribe is removed")
+async def test_one_caller_leaves_room_for_the_others(kit: TestToolkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is watched is read every second: one token can neither use that up nor keep the server busy with it."""
+    monkeypatch.setattr("agentoolkit.entrypoints.mcp_server.resources.MAX_CALLER_WATCHED", 2)
+    host, names = LoopHost(kit), ["maria"]
+    async with Client(create_server(host, lambda: Caller(names[0], "mcp", OWN)), mode="legacy") as client:
+        for name in ("a", "b", "c"):
+            await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": name, "when": "every day at 9:00"})
+        await client.subscribe_resource("agentool://jobs/a")
+        await client.subscribe_resource("agentool://jobs/b")
+        with pytest.raises(MCPError, match="of yours"):
+            await client.subscribe_resource("agentool://jobs/c")
+        names[0] = "paul"
+        await client.call_tool("scheduler_add_task", {**STAND_UP, "task_id": "paul's", "when": "every day at 9:00"})
+        await client.subscribe_resource("agentool://jobs/paul's")

@@ -37,6 +37,8 @@ PAGE = 50
 """Resources of one page."""
 MAX_WATCHED = 1_000
 """Resources that are watched for changes at most."""
+MAX_CALLER_WATCHED = 100
+"""Resources that are watched for one caller without the scope ``admin``, so that one caller cannot use up all."""
 WATCH_SECONDS = 1.0
 """Interval at which watched resources are read: other processes may change them too."""
 _JSON = "application/json"
@@ -123,13 +125,20 @@ class JobResources:
 
     async def _watch(self, uri: str) -> None:
         key = (uri, self._caller())
-        if key not in self._watched and len(self._watched) >= MAX_WATCHED:
-            raise MCPError(INTERNAL_ERROR, f"{MAX_WATCHED:,} resources are watched already; give up some subscriptions.")
+        if key not in self._watched:
+            self._check_room(key[1])
         if key not in self._digests:
             self._digests[key] = _digest(await self._text(uri))
         self._watched[key] += 1
         if self._watcher is None or self._watcher.done():
             self._watcher = asyncio.get_running_loop().create_task(self._check_watched())
+
+    def _check_room(self, caller: Caller) -> None:
+        """Refuse a further resource above the limits of the server or of the caller. Raises `MCPError`."""
+        own = sum(watcher.name == caller.name for _, watcher in self._watched)
+        if len(self._watched) >= MAX_WATCHED or (own >= MAX_CALLER_WATCHED and not caller.is_admin):
+            number = f"{MAX_WATCHED:,} resources are" if len(self._watched) >= MAX_WATCHED else f"{own:,} resources of yours are"
+            raise MCPError(INTERNAL_ERROR, f"{number} watched already; give up some subscriptions.")
 
     def _forget(self, uri: str, connection: int) -> None:
         subscribers = self._sessions.get(uri, {})
