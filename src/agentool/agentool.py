@@ -13,8 +13,9 @@ from agentool.base import BaseOperationInput, read_without
 from agentool.context import Deps, RunContext
 from agentool.core.injector import Injector, get_injector
 from agentool.errors import AgenToolError, ConfigurationError, InvalidInput, Tried, are_values_shown, did_you_mean, excerpt, sentence
+from agentool.handlers import read_operations
 from agentool.hints import Hints
-from agentool.operations import NAME, Handler, Operation, read_operations
+from agentool.operations import NAME, Handler, Operation
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent

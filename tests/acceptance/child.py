@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from agentool import BaseOperationInput, RunContext, create_agentool
 from agentool.agentool import AgenTool
-from agentool.operations import read_operations
+from agentool.handlers import read_operations
 from agentoolkit.database.worker import DatabaseThread
 from agentoolkit.settings import Settings
 from agentoolkit.system.scheduler import current_execution

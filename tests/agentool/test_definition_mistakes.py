@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from agentool import BaseOperationInput, ConfigurationError, Injector, RunContext, create_agentool
-from agentool.operations import read_operations
+from agentool.handlers import read_operations
 
 from .test_operations import ShelfInput, complaint, look, put, shelf
 

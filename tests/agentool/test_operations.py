@@ -16,7 +16,8 @@ from typing_extensions import TypedDict, Unpack
 
 from agentool import BaseOperationInput, ConfigurationError, InvalidInput, RunContext, create_agentool
 from agentool.core.injector import Injector
-from agentool.operations import Needs, Operation, read_operations
+from agentool.handlers import read_operations
+from agentool.operations import Needs, Operation
 
 Copies = Annotated[int, Field(ge=0)]
 

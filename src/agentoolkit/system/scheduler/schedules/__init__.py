@@ -6,10 +6,11 @@ preview(schedule, now=…)                      →  what it will do, and what m
 """
 
 from agentoolkit.system.scheduler.schedules.after import Upstream, upstream_in
+from agentoolkit.system.scheduler.schedules.any_language import ReadingHabits
 from agentoolkit.system.scheduler.schedules.bounds import BOUNDS, Bounds
 from agentoolkit.system.scheduler.schedules.kinds import Kind
 from agentoolkit.system.scheduler.schedules.preview import Preview, preview
-from agentoolkit.system.scheduler.schedules.reading import Reading, ReadingHabits, read_schedule
+from agentoolkit.system.scheduler.schedules.reading import Reading, read_schedule
 from agentoolkit.system.scheduler.schedules.schedule import Schedule, due_after_change, firings
 
 __all__ = [

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from typing_extensions import Unpack
@@ -11,6 +10,7 @@ from typing_extensions import Unpack
 from agentool.errors import excerpt
 from agentoolkit.system.scheduler.errors import InvalidSchedule
 from agentoolkit.system.scheduler.schedules.after import MAX_AFTER, is_after
+from agentoolkit.system.scheduler.schedules.any_language import ReadingHabits, read_in_any_language
 from agentoolkit.system.scheduler.schedules.bounds import Bounds
 from agentoolkit.system.scheduler.schedules.cron import cron_rule
 from agentoolkit.system.scheduler.schedules.cron_text import split_weeks
@@ -25,10 +25,10 @@ from agentoolkit.system.scheduler.schedules.schedule import Schedule
 from agentoolkit.system.scheduler.schedules.several import MAX_PARTS, SEPARATOR, split_parts
 from agentoolkit.system.scheduler.schedules.spread import has_spread, spread
 from agentoolkit.system.scheduler.schedules.words import understand
-from agentoolkit.system.scheduler.schedules.words.languages import LANGUAGES, EnglishText, Language, answered_in, in_english, language_name
+from agentoolkit.system.scheduler.schedules.words.languages import answered_in
 from agentoolkit.system.scheduler.schedules.words.phrase import Phrase
 from agentoolkit.system.scheduler.schedules.words.rrule import is_rrule
-from agentoolkit.system.scheduler.schedules.words.tokens import EXAMPLES, DayParts, count_known, plain
+from agentoolkit.system.scheduler.schedules.words.tokens import plain
 from agentoolkit.system.scheduler.schedules.zones import within_the_calendar, zone_named
 
 
@@ -45,21 +45,6 @@ class Reading:
     schedule: Schedule
     words: str
     remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingHabits:
-    """Defaults for reading a text.
-
-    Attributes:
-        timezone: IANA name of the zone; None means this machine's.
-        parts: The times of morning, noon, afternoon, evening and night.
-        languages: Languages that are read in addition to English.
-    """
-
-    timezone: str | None = None
-    parts: DayParts = field(default_factory=DayParts)
-    languages: tuple[Language, ...] = ()
 
 
 _PLAIN_HABITS = ReadingHabits()
@@ -96,7 +81,22 @@ def read_schedule(
         ValueError: ``now`` is naive.
     """
     _check(text, now)
-    timezone = habits.timezone if timezone is None else timezone
+    given, assumed, phrase = _understood(text, now, kind, habits.timezone if timezone is None else timezone, jitter_key, habits)
+    zone, zone_remarks = _settle_zone(phrase, given, assumed)
+    schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
+    _check_it_fires(schedule, now, text)
+    words = describe(schedule)
+    return Reading(schedule, answered_in(phrase.language, words) if phrase.language else words, (*phrase.remarks, *zone_remarks))
+
+
+def _understood(
+    text: str, now: datetime, kind: Kind | None, timezone: str | None, jitter_key: str, habits: ReadingHabits
+) -> tuple[str | None, str, Phrase]:
+    """Return the zone that was given, the one that is assumed without it, and the phrase of a text.
+
+    Raises:
+        InvalidSchedule: With what is wrong with the text besides, if the zone is unknown; or with the text without marks around it.
+    """
     read = text if text.isascii() or is_after(text) else plain(text)
     try:
         given = zone_named(timezone) if timezone is not None else None
@@ -105,17 +105,12 @@ def read_schedule(
         raise
     assumed = given or machine_zone()
     try:
-        phrase = _phrase(read, now, kind, assumed, jitter_key, habits)
+        return given, assumed, _phrase(read, now, kind, assumed, jitter_key, habits)
     except InvalidSchedule as refused:
         bare = without_marks(read)
         if bare in ("", read) or _faults_in_every_zone(bare, now, kind, jitter_key, habits):
             raise
         raise refuse_marks(text, bare) from refused
-    zone, zone_remarks = _settle_zone(phrase, given, assumed)
-    schedule = _bounded(phrase, zone, now, anchor, jitter_key, bounds)
-    _check_it_fires(schedule, now, text)
-    words = describe(schedule)
-    return Reading(schedule, answered_in(phrase.language, words) if phrase.language else words, (*phrase.remarks, *zone_remarks))
 
 
 def _faults_in_every_zone(
@@ -140,7 +135,7 @@ def _phrase(text: str, now: datetime, kind: Kind | None, timezone: str, jitter_k
             whose = "this job's" if jitter_key else "a job's; another job has others"
             return replace(phrase, remarks=(f"'H' stands for {whose} own values: {phrase.text}", *phrase.remarks))
         if (";" not in text and kind != "list") or is_after(text) or is_rrule(text):
-            return _in_any_language(text, now, kind, timezone, habits)
+            return read_in_any_language(text, now, kind, timezone, habits)
         return _list_phrase(text, now, kind, timezone, habits)
 
 
@@ -161,68 +156,6 @@ def _bounded(phrase: Phrase, zone: str, now: datetime, anchor: datetime | None, 
     )
 
 
-def _in_any_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
-    """Read a text as English and in each enabled language. A text that reads differently in two of them is refused."""
-    readings: dict[str, Phrase] = {}
-    refused: list[InvalidSchedule] = []
-    try:
-        readings["English"] = understand(text, now=now, kind=kind, timezone=timezone, parts=habits.parts)
-    except InvalidSchedule as wrong:
-        refused.append(wrong)
-    languages: tuple[Language, ...] = () if is_after(text) else habits.languages
-    translations: list[tuple[Language, EnglishText]] = [(language, in_english(text, language)) for language in languages]
-    for language, found in translations:
-        if not (english := found.english) or english == text:
-            continue
-        try:
-            phrase = understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
-            read_as = f"read as {language_name(language)}: {english!r}"
-            readings[language_name(language)] = replace(phrase, language=language, remarks=(read_as, *phrase.remarks))
-        except InvalidSchedule as wrong:
-            refused.append(_refused_as(language, english, wrong, text))
-    if len(readings) > 1 and len({(phrase.kind, phrase.text) for phrase in readings.values()}) > 1:
-        problem = f"{excerpt(text)} reads differently in {' and '.join(readings)}."
-        raise InvalidSchedule(problem, field="schedule", value=text, remedy="Write it in other words, or as a crontab.")
-    if not readings:
-        raise _best_refusal(text, refused, translations, _other_language(text, now, kind, timezone, habits))
-    return next(iter(readings.values()))
-
-
-def _refused_as(language: Language, english: str, wrong: InvalidSchedule, text: str) -> InvalidSchedule:
-    """Return the refusal of a text in another language: what it is in English, and what is wrong with that."""
-    problem = f"{excerpt(text)} is read as {language_name(language)}, {english!r}: {wrong.problem}"
-    return InvalidSchedule(problem, field="schedule", value=text, remedy=wrong.remedy)
-
-
-def _best_refusal(
-    text: str, refused: list[InvalidSchedule], translations: list[tuple[Language, EnglishText]], hint: str | None
-) -> InvalidSchedule:
-    """Return the refusal of the language that knows all words of a text, or most of them; English comes before the others."""
-    in_english_words, *others = refused
-    if others:
-        return others[0]
-    if hint is not None:
-        return InvalidSchedule(in_english_words.problem, field="schedule", value=text, remedy=hint)
-    language, best = max(translations, key=lambda each: each[1].known, default=(None, EnglishText(None, 0)))
-    if language is None or best.english is not None or best.known <= count_known(text):
-        return in_english_words
-    problem = f"{best.unknown!r} is not understood in {language_name(language)}."
-    return InvalidSchedule(problem, field="schedule", value=text, remedy=EXAMPLES)
-
-
-def _other_language(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> str | None:
-    """Return a hint if a text can be read in a language that is not enabled; else None."""
-    for language in LANGUAGES:
-        english = None if language in habits.languages or is_after(text) else in_english(text, language).english
-        if not english or english == text:
-            continue
-        with suppress(InvalidSchedule):
-            understand(english, now=now, kind=kind, timezone=timezone, parts=habits.parts)
-            setting = f"AGENTOOL_LANGUAGES={','.join([*habits.languages, language])}"
-            return f"In {language_name(language)} it is {english!r}: write that, or set {setting} for texts in {language_name(language)}."
-    return None
-
-
 def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, habits: ReadingHabits) -> Phrase:
     """Read each schedule of a list; all are in one zone.
 
@@ -239,7 +172,7 @@ def _list_phrase(text: str, now: datetime, kind: Kind | None, timezone: str, hab
                 # A stored list that is read again may contain a single time that has passed.
                 phrases.append(Phrase("once", part, needs_zone=False))
                 continue
-            phrases.append(_in_any_language(part, now, None, timezone, habits))
+            phrases.append(read_in_any_language(part, now, None, timezone, habits))
         except InvalidSchedule as refused:
             raise InvalidSchedule(refused.problem, field="schedule", value=text, remedy=refused.remedy) from refused
     if any(phrase.kind == "after" or phrase.start_at or phrase.end_at for phrase in phrases):
