@@ -11,6 +11,7 @@ Source: *Scheduler Service*, "Using Scheduled Tools with MCP".
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def scheduled_tool(
 
     Args:
         function: The tool, if the decorator is used without arguments.
-        task_name: Name of its AgenTool; the function's by default.
+        task_name: Name of its AgenTool; the function's by default. What an AgenTool's name cannot have, such as a blank, becomes ``_``.
         max_retries: Retries of a failed scheduled run.
         retry_backoff: Seconds before the first retry, doubled each time. True: one second; False: none.
         server: The server, if this decorator is above the server's and no variable of the tool's module has the server.
@@ -90,7 +91,8 @@ def scheduled_tool(
     def decorate(plain: F) -> F:
         signature = read_signature(plain)
         toolkit = ProgramToolkit(kit) if kit is not None else PROGRAM_TOOLKITS.of(plain)
-        tool = SchedulableTool(signature, task_name or signature.name, max_retries, float(retry_backoff), toolkit)
+        name = re.sub(r"[^\w.-]+", "_", task_name or signature.name)  # Celery takes any text as the name of a task
+        tool = SchedulableTool(signature, name, max_retries, float(retry_backoff), toolkit)
         toolkit.add(tool.agentool())
         schedulable = _wrapper(plain, signature, tool)
         adopt(plain, schedulable, server, (getattr(plain, "__globals__", {}), visible))
