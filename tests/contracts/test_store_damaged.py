@@ -9,7 +9,7 @@ import pytest
 
 from agentoolkit.system.scheduler.errors import InvalidJob
 from agentoolkit.system.scheduler.execution_records import ExecutionStatus
-from agentoolkit.system.scheduler.jobs import JobState
+from agentoolkit.system.scheduler.jobs import JobState, JobStatus
 from agentoolkit.system.scheduler.ports import Message
 from agentoolkit.system.scheduler.stores.sql import SqlJobStore
 
@@ -119,3 +119,45 @@ async def test_damaged_lease_is_taken(first: SqlJobStore, second: SqlJobStore, d
     await sql(first, f"UPDATE agentool_leases SET expires_at = {damaged}, owner = 'nobody'")
     assert await second.leader() is None
     assert await second.lead(at(0))
+
+
+# A definition of a newer version, beside a process that cannot read it
+
+
+_NEWER = "UPDATE agentool_jobs SET definition = :definition, revision = revision + 1000 WHERE job_id = 'job'"
+
+
+async def written_by_a_newer_version(store: SqlJobStore) -> str:
+    """Give the job a field that this version does not know. Return its definition without it."""
+    row = await store._database.read(lambda session: session.row("SELECT definition FROM agentool_jobs WHERE job_id = 'job'"))
+    assert row is not None
+    await sql(store, _NEWER, definition=f'{row[0][:-1]},"invented_later":1}}')
+    return row[0]
+
+
+async def test_a_job_that_an_older_leader_could_not_read_goes_on_with_the_next_one(first: SqlJobStore):
+    """It was broken only for who could not read it: it has its runs and its due times, of which the late ones are decided as such."""
+    await add(first, max_runs=3, catch_up="all")
+    await run(first, 1)
+    definition = await written_by_a_newer_version(first)
+    assert await claim(first, 2) == []
+    (listed,) = await first.jobs()
+    assert (listed.state.status, await claim(first, 3)) == (JobStatus.BROKEN, [])
+    await sql(first, _NEWER, definition=definition)
+    assert [change.job_id for change in await first.upcoming()] == ["job"]
+    claimed = await claim(first, 4)
+    stored = await first.find("job")
+    assert [execution.scheduled_at for execution in claimed] == [at(2), at(3)]
+    assert stored is not None
+    assert (stored.state.status, stored.state.runs, stored.state.reason) == (JobStatus.DONE, 3, "")
+
+
+async def test_a_job_whose_times_cannot_be_computed_stays_broken(first: SqlJobStore):
+    """It can be read, and was broken for another reason: no leader takes it up by itself."""
+    await add(first)
+    broken = "UPDATE agentool_jobs SET state = 'broken', reason = 'its due times cannot be computed: no such zone'"
+    await sql(first, broken)
+    assert await claim(first, 2) == []
+    stored = await first.find("job")
+    assert stored is not None
+    assert stored.state.status is JobStatus.BROKEN

@@ -19,7 +19,7 @@ from agentoolkit.system.scheduler.execution_records import UNFINISHED, Execution
 from agentoolkit.system.scheduler.jobs import Job, JobState
 from agentoolkit.system.scheduler.ports import Begins, Change, Claimed, Claims, none_begins
 from agentoolkit.system.scheduler.schedules.after import ANY
-from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, state_of, unreadable_state
+from agentoolkit.system.scheduler.stores.sql.records import EXECUTION, STATE, readable_state, state_of, unreadable_state
 from agentoolkit.system.scheduler.stores.sql.transactions import Transaction, writes
 
 EACH = {"sqlite": "SELECT value FROM json_each(:ids)", "postgres": "SELECT jsonb_array_elements_text(CAST(:ids AS jsonb))"}
@@ -170,13 +170,14 @@ class Round:
         known = [definitions.known(row[0], row[1]) for row in rows]
         texts = self._texts([row[0] for row, job in zip(rows, known, strict=True) if job is None])
         for (job_id, revision, sequence, unfinished, *stands), read in zip(rows, known, strict=True):
+            state = None
             try:
                 state = state_of(stands)
                 job = read or definitions.read(job_id, revision, texts[job_id])
             except Exception as error:  # a damaged row stops only its own job, which is kept to be repaired
-                self._move(job_id, None, unreadable_state(error), sequence)
+                self._move(job_id, None, unreadable_state(error, state), sequence)
             else:
-                self._add(job, state, decide(job, state, unfinished), sequence)
+                self._add(job, state, decide(job, readable_state(state), unfinished), sequence)
 
     def write(self) -> list[Claimed]:
         """Write all decisions, and return the new records."""

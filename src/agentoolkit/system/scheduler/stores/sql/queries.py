@@ -133,7 +133,8 @@ async def downstream(store: Transactions, job_id: str) -> Sequence[str]:
 @reads
 def upcoming(tx: Transaction) -> list[Change]:
     """See `JobStore.upcoming`."""
-    where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL)"
+    # A broken one may have been written by a newer version than the last leader's.
+    where = " WHERE state = 'active' OR (state = 'paused' AND paused_until IS NOT NULL) OR (state = 'broken' AND next_run_at IS NOT NULL)"
     return [_change(row) for row in tx.session.rows(_CHANGE + where)]
 
 
@@ -270,5 +271,5 @@ def _known(tx: Transaction, row: Sequence[Any]) -> Job:
 
 def _change(row: Row) -> Change:
     job_id, state, next_run_at, paused_until, _ = row
-    at = {JobStatus.ACTIVE: next_run_at, JobStatus.PAUSED: paused_until}.get(state)
+    at = {JobStatus.ACTIVE: next_run_at, JobStatus.BROKEN: next_run_at, JobStatus.PAUSED: paused_until}.get(state)
     return Change(job_id, moment(at))

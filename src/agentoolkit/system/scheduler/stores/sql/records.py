@@ -179,9 +179,23 @@ def state_of(row: Sequence[Any]) -> JobState:
     return _state(STATE.facts(row))
 
 
-def unreadable_state(error: Exception) -> JobState:
-    """Return the state of a job whose row cannot be read."""
-    return JobState(JobStatus.BROKEN, reason=f"it cannot be read: {error!r}")
+_UNREADABLE = "it cannot be read: "
+"""Beginning of the reason of a job whose row cannot be read."""
+
+
+def unreadable_state(error: Exception, before: JobState | None = None) -> JobState:
+    """Return the state of a job whose row cannot be read. Its due time and runs are kept, for a process that can read it.
+
+    A pause cannot be kept beside it, so a paused job does not go on by itself.
+    """
+    kept = before if before is not None and before.status is not JobStatus.PAUSED else JobState()
+    return kept._replace(status=JobStatus.BROKEN, reason=f"{_UNREADABLE}{error!r}")
+
+
+def readable_state(state: JobState) -> JobState:
+    """Return the state of a job that can be read. If it was broken because a process could not read it, it goes on where it was."""
+    could_not = state.status is JobStatus.BROKEN and state.next_run_at is not None and state.reason.startswith(_UNREADABLE)
+    return state.resumed() if could_not else state
 
 
 def execution_of(row: Row) -> Execution:
