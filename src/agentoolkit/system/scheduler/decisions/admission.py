@@ -7,14 +7,14 @@ jobs that act outside wait for a person's approval. Callers cannot set any of th
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice, pairwise
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from agentool.caller import Caller
-from agentool.references import PREFIX, STEP_PREFIX, named_by, references_in
+from agentoolkit.system.scheduler.decisions.named_tools import UNTOLD, names_in
 from agentoolkit.system.scheduler.delivery_calls import is_address
 from agentoolkit.system.scheduler.errors import LimitExceeded, NotPermitted
 from agentoolkit.system.scheduler.jobs import Job, JobState, JobStatus, Work
@@ -219,7 +219,7 @@ def check_work(caller: Caller, work: Work, rules: AdmissionRules, approved: Work
     """
     if caller.may("approve") or (approved is not None and _does(work) == _does(approved)):
         return
-    names = [*_names(work.agentool_name, work.input_data), *_addresses(work.result_queue, work.error_queue)]
+    names = [*names_in(work.agentool_name, work.input_data), *_addresses(work.result_queue, work.error_queue)]
     if asked := _to_approve(names, rules):
         problem = f"Calling {', '.join(asked)} needs a person's approval."
         remedy = "Schedule it; a person can then resume the job."
@@ -237,63 +237,15 @@ def _to_approve(names: Iterable[str], rules: AdmissionRules) -> list[str]:
 
 def targets(job: Job) -> Iterator[str]:
     """Yield the names of all AgenTools that a job calls: its own, its gate's, and those named anywhere in its input."""
-    yield from _names(job.agentool_name, job.input_data)
+    yield from names_in(job.agentool_name, job.input_data)
     if (gate := job.policies.gate) is not None:
-        yield from _names(gate["agentool_name"], gate["input_data"])
+        yield from names_in(gate["agentool_name"], gate["input_data"])
     yield from _addresses(job.result_queue, job.error_queue)
 
 
 def _addresses(*queues: str | None) -> Iterator[str]:
     if any(queue is not None and is_address(queue) for queue in queues):
         yield "http"
-
-
-UNTOLD = "what its input does not name"
-"""Stands for AgenTools that are known only at the run: named by a reference, or by a task type of the application."""
-_TASK_TYPES = {"mcp_tool": "mcp", "shell_command": "shell"}
-"""Task types of sequences with another name than their AgenTool. Source: *Nagatha Assistant Task Scheduler*."""
-_SAME_NAME = frozenset({"agent", "agentool", "function", "http", "notification", "plugin_command", "sequence"})
-"""Task types that call the AgenTool of the same name, or one that their arguments name."""
-_NAMING = frozenset({"agentool_name", "type", "plugin_name"})
-_CALLING = frozenset({"steps", "task_definitions", "compensate", "only_if_changed", "gate", "args", "arguments", "input_data"})
-"""Fields that hold calls, or the input of a call."""
-_EXECUTES = "auto_execute"
-"""Field of the AgenTool `queue`: it runs calls from messages, which are unknown before."""
-
-
-def _names(agentool_name: str, input_data: object) -> Iterator[str]:
-    yield agentool_name
-    pending: list[object] = [input_data]
-    while pending:
-        held = pending.pop()
-        if isinstance(held, Mapping):
-            fields = cast("Mapping[str, object]", held)
-            for key, value in fields.items():
-                yield from _named(key, value, is_task="args" in fields)
-                pending.append(value)
-        elif isinstance(held, (list, tuple)):
-            pending.extend(cast("Iterable[object]", held))
-        elif isinstance(held, str):  # looking a value up is a call as well
-            yield from (named_by(reference)[0] for reference in references_in(held))
-
-
-def _named(key: str, value: object, *, is_task: bool) -> Iterator[str]:
-    """Yield the AgenTools that one field names."""
-    if key in _CALLING:
-        inside = cast("Sequence[object]", value) if isinstance(value, (list, tuple)) else (value,)
-        if any(_is_reference(each) for each in inside):
-            yield UNTOLD
-    elif key == _EXECUTES:
-        if value is not False:
-            yield UNTOLD
-    elif key in _NAMING and isinstance(value, str):
-        yield _TASK_TYPES.get(value, value)
-        if _is_reference(value) or (is_task and key == "type" and value not in _TASK_TYPES and value not in _SAME_NAME):
-            yield UNTOLD
-
-
-def _is_reference(value: object) -> bool:
-    return isinstance(value, str) and (PREFIX in value or STEP_PREFIX in value)
 
 
 def _what(job: Job) -> tuple[object, ...]:
