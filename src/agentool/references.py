@@ -23,8 +23,8 @@ STEP_PREFIX = "!step:"
 """Begins a text, or a part of one, that is replaced by the result of another step of a sequence."""
 MAX_FILLED = 10_000_000
 """Characters that replace the references of one input, and characters of the results of one sequence, in total. See `SizeBudget`."""
-MAX_DEPTH = 200
-"""Levels of lists and objects in which references are looked for, and of a value that replaces one. Pydantic reads as many of JSON text."""
+MAX_DEPTH = 100
+"""Levels of lists and objects in which references are looked for, and of a value that replaces one. Python's own limit holds both."""
 _EACH = 8
 """Characters counted for each value besides its text: about the memory that holds it."""
 _EACH_HOLDER = 32
@@ -108,10 +108,16 @@ def inert(value: Any, depth: int = MAX_DEPTH) -> Any:
         return Inert(value) if PREFIX in value or STEP_PREFIX in value else value
     if isinstance(value, Mapping):
         _check_depth(depth)
-        return {key: inert(item, depth - 1) for key, item in cast("Mapping[Any, Any]", value).items()}
+        fields: dict[Any, Any] = {}
+        for key, item in cast("Mapping[Any, Any]", value).items():  # a comprehension would take a second frame at each level
+            fields[key] = inert(item, depth - 1)
+        return fields
     if isinstance(value, (list, tuple)):
         _check_depth(depth)
-        return [inert(item, depth - 1) for item in cast("list[Any]", value)]
+        items: list[Any] = []
+        for item in cast("list[Any]", value):
+            items.append(inert(item, depth - 1))  # noqa: PERF401  as above
+        return items
     return value
 
 

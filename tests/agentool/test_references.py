@@ -385,7 +385,7 @@ def nested(levels: int, inmost: Any) -> Any:
 @pytest.mark.parametrize("data", [itself(), nested(MAX_DEPTH + 1, 1), nested(100_000, 1)], ids=["circle", "a level too deep", "very deep"])
 async def test_input_that_has_no_end_is_refused(data: Any) -> None:
     """Python's own error for it would name nothing."""
-    with pytest.raises(InvalidInput, match="nested more than 200 deep, or holds itself"):
+    with pytest.raises(InvalidInput, match="nested more than 100 deep, or holds itself"):
         await resolve_references(data, Injector())
 
 

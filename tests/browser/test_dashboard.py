@@ -127,7 +127,7 @@ async def test_with_the_keyboard_alone(kit: Toolkit, open_page: OpenPage) -> Non
     await page.goto("/")
     await page.keyboard.press("n")
     await page.wait_for_url("**/new")
-    await page.get_by_label("Name").focus()
+    await page.get_by_label("Name", exact=True).focus()
     for text in ("typed", "every day at 9am", "UTC", "queue"):
         await page.keyboard.insert_text(text)
         await page.keyboard.press("Tab")

@@ -46,7 +46,7 @@ REFUSALS = (
     Refusal("foreign owner, changed", "change_job", {"name": "secret plan", "action": "pause"}, ("No job of yours",)),
     Refusal("foreign owner, looked at", "get_job", {"name": "secret plan"}, ("No job of yours",)),
     Refusal("foreign name, taken", "schedule", {**NEW, "name": "secret plan"}, ("is taken", "Choose another")),
-    Refusal("after a foreign job", "schedule", {**NEW, "when": "after secret plan"}, ("secret-plan",)),
+    Refusal("after a foreign job", "schedule", {**NEW, "when": "after secret plan"}, ("name 'secret plan'",)),
     Refusal("ambiguous name", "cancel_job", {"name": "summary"}, ("fits 2 jobs", "'daily summary'", "'weekly summary'")),
     Refusal("unknown name", "cancel_job", {"name": "daly summary"}, ("'daly summary'", "Nearest: 'daily summary'")),
     Refusal("field of another operation", "get_job", {"name": "daily summary", "when": "now"}, ("when", "is not an argument")),

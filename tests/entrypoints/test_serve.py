@@ -218,7 +218,7 @@ def test_a_function_that_is_not_allowed_is_refused(cli: Cli) -> None:
 
 
 def test_all_refused_tasks_are_named_with_the_settings(cli: Cli) -> None:
-    """Each is a line; then it is said what to export, with programs and modules as they were written."""
+    """Each is a line; then it is said what to export, with modules as they were written, and a relative program by its path."""
     tasks = """
 tasks:
   - {name: a, schedule: 1 hour, function: "chores:greet"}
@@ -234,7 +234,7 @@ tasks:
     assert lines[4:] == [
         "agentool: No task of the file is scheduled. These lines allow what is missing:",
         "export AGENTOOL_FUNCTIONS='[\"chores\"]'",
-        'export AGENTOOL_PROGRAMS=\'["./b.sh", "c"]\'',
+        f'export AGENTOOL_PROGRAMS=\'["{Path.cwd()}/b.sh", "c"]\'',
     ]
 
 

@@ -40,12 +40,18 @@ REFERRED = {**SEND, "message": "!ref:storage_kv:password"}
 
 
 @pytest.mark.parametrize(
-    ("tool", "data"), [("notification", SEND), ("sequence", IN_A_SEQUENCE), ("notification", REFERRED)], ids=["alone", "step", "secret"]
+    ("tool", "data", "logged"),
+    [
+        ("notification", SEND, "Backup complete"),
+        ("sequence", IN_A_SEQUENCE, "Backup complete"),
+        ("notification", REFERRED, "[redacted]"),
+    ],
+    ids=["alone", "step", "secret"],
 )
 async def test_another_process_sends_only_where_a_notification_failed(
-    life: Life, caplog: pytest.LogCaptureFixture, tool: str, data: dict[str, Any]
+    life: Life, caplog: pytest.LogCaptureFixture, tool: str, data: dict[str, Any], logged: str
 ):
-    """What arrived is in the execution's record, so that a retry knows it after the process has ended."""
+    """What arrived is in the execution's record, so that a retry knows it after the process has ended. No log shows a secret."""
     await life.kit.injector.run("storage_kv", {"operation": "set", "key": "password", "value": "Backup complete"})
     told: list[str] = []
     with caplog.at_level("INFO", "agentoolkit.notifications"):
@@ -53,7 +59,7 @@ async def test_another_process_sends_only_where_a_notification_failed(
         await life.restart()
         life.kit.injector.get("notification").deps.subscribe(lambda notification: told.append(notification.message))
         await life.advance(minutes=2)
-    assert (in_the_log(caplog), told) == (["Backup complete"], ["Backup complete"] * 2)
+    assert (in_the_log(caplog), told) == ([logged], ["Backup complete"] * 2)
     assert await statuses(life, "tell") == ["success"]
 
 
