@@ -205,10 +205,7 @@ def create_agentool(
     if unknown := sorted((hints or {}).keys() - operations.keys()):
         raise ConfigurationError(f"Hints are given for unknown operations {unknown}.", remedy=did_you_mean(unknown[0], operations))
     agentool = AgenTool(name, input_type, operations, deps, description, examples, precheck, refusal, hints or {}, trial)
-    if isinstance(examples, (Mapping, str)):
-        raise ConfigurationError("The examples must be a list of inputs, not one.", field="examples", remedy="Write examples=[{…}].")
-    for example in examples:
-        agentool.operation(validated := agentool.validate(example)).arguments(validated)
+    _check_examples(agentool)
     return (injector or get_injector()).register(agentool)
 
 
@@ -216,6 +213,14 @@ def _check_name(name: object) -> None:
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         problem = f"An AgenTool's name has letters, digits, '_', '-' and '.', and is not {excerpt(name)}."
         raise ConfigurationError(problem, field="name", value=name, remedy="Choose a noun in snake_case, such as 'stock'.")
+
+
+def _check_examples(agentool: AgenTool[Any]) -> None:
+    """Refuse an example that does not work: callers and language models copy them."""
+    if isinstance(agentool.examples, (Mapping, str)):
+        raise ConfigurationError("The examples must be a list of inputs, not one.", field="examples", remedy="Write examples=[{…}].")
+    for example in agentool.examples:
+        agentool.operation(validated := agentool.validate(example)).arguments(validated)
 
 
 __all__ = ["AgenTool", "create_agentool"]
