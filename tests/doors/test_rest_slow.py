@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
 
 import pytest
+from tests.slow_client import SECONDS, answer_to
 
 from agentoolkit.entrypoints import slow_bodies, slow_clients
 from agentoolkit.entrypoints.dashboard import add_pages
@@ -14,33 +14,12 @@ from agentoolkit.entrypoints.rest import create_app, server
 from agentoolkit.entrypoints.rest.access import AccessRules
 from agentoolkit.testing import toolkit
 
-SECONDS = 20.0
 HEAD = b"GET /api/scheduler/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
 
-async def read_all(reader: asyncio.StreamReader) -> bytes:
-    """Return what is answered until the connection is closed. It is reset if something is sent at that moment."""
-    read = b""
-    with suppress(ConnectionResetError):
-        while part := await reader.read(65_536):
-            read += part
-    return read
-
-
 async def answers(address: str, *parts: bytes, pause: float = 0.0) -> bytes:
-    """Send parts of requests, with pauses between, and return all that is answered until the connection is closed."""
-    host, port = address.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    try:
-        async with asyncio.timeout(SECONDS):
-            answered = asyncio.ensure_future(read_all(reader))
-            for part in parts:
-                if not answered.done():
-                    writer.write(part)
-                    await asyncio.sleep(pause)
-            return await answered
-    finally:
-        writer.close()
+    """See `answer_to`; of the server at an address."""
+    return await answer_to(int(address.rpartition(":")[2]), *parts, pause=pause)
 
 
 @pytest.mark.parametrize(

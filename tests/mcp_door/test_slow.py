@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 
 import pytest
 import uvicorn
+from tests.slow_client import SECONDS, answer_to
 
 from agentool.caller import OWN, Caller
 from agentoolkit.entrypoints import slow_bodies, slow_clients
@@ -17,7 +18,6 @@ from agentoolkit.entrypoints.mcp_server.server import create_server
 from agentoolkit.entrypoints.mcp_server.serving import ServeOptions, _serve_http
 from agentoolkit.testing import toolkit
 
-SECONDS = 20.0
 POST = b"POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
 WHOLE = POST + b"Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: 9000\r\n\r\n"
 
@@ -52,30 +52,6 @@ async def served(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
             await serving
 
 
-async def read_all(reader: asyncio.StreamReader) -> bytes:
-    """Return what is answered until the connection is closed. It is reset if something is sent at that moment."""
-    read = b""
-    with suppress(ConnectionResetError):
-        while part := await reader.read(65_536):
-            read += part
-    return read
-
-
-async def answer_to(port: int, *parts: bytes) -> bytes:
-    """Send parts of a request with pauses between; return what is answered until the connection is closed."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        async with asyncio.timeout(SECONDS):
-            answered = asyncio.ensure_future(read_all(reader))
-            for part in parts:
-                if not answered.done():
-                    writer.write(part)
-                    await asyncio.sleep(0.1)
-            return await answered
-    finally:
-        writer.close()
-
-
 @pytest.mark.parametrize("token", [True, False])
 async def test_a_head_that_does_not_come_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], token: bool
@@ -83,14 +59,14 @@ async def test_a_head_that_does_not_come_is_cut_off(
     """Whoever sends it a header at a time holds no connection for longer than a head may take, with a token or without."""
     monkeypatch.setattr(slow_clients, "HEAD_SECONDS", 0.3)
     async with served(monkeypatch, capsys, token=token) as port:
-        assert (await answer_to(port, POST, *[b"X-A: b\r\n"] * 5)).startswith(b"HTTP/1.1 400")
+        assert (await answer_to(port, POST, *[b"X-A: b\r\n"] * 5, pause=0.1)).startswith(b"HTTP/1.1 400")
 
 
 async def test_a_body_that_comes_drop_by_drop_is_cut_off(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Each part in time does not make the whole one in time."""
     monkeypatch.setattr(slow_bodies, "BODY_SECONDS", 0.3)
     async with served(monkeypatch, capsys, token=False) as port:
-        assert (await answer_to(port, WHOLE, *[b"{"] * 5)).startswith(b"HTTP/1.1 408")
+        assert (await answer_to(port, WHOLE, *[b"{"] * 5, pause=0.1)).startswith(b"HTTP/1.1 408")
 
 
 async def test_a_server_without_tokens_refuses_what_a_proxy_hands_on(

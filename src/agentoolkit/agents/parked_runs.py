@@ -59,9 +59,10 @@ class ParkedRuns:
         owner = None if caller.is_admin else caller.name
         found: list[Approval] = []
         page = await self.approvals.pending(owner, _PAGE)
-        while page and len(found) < limit:
+        while page:
             found += [approval for approval in page if await self._has_job(approval)]
-            page = await self.approvals.pending(owner, _PAGE, page[-1])
+            is_over = len(page) < _PAGE or len(found) >= limit
+            page = () if is_over else await self.approvals.pending(owner, _PAGE, page[-1])
         return found[:limit]
 
     async def decide(self, approval_id: str, *, approve: bool, edits: Edits | None = None, reason: str = "") -> Approval:

@@ -19,12 +19,11 @@ from agentool.core.injector import Injector, get_injector
 from agentoolkit.entrypoints.dashboard.moments import PageClock, known_zone
 from agentoolkit.entrypoints.dashboard.rendering import render
 from agentoolkit.entrypoints.dashboard.shared_pages import shared_pages_of
-from agentoolkit.entrypoints.from_here import is_loopback
-from agentoolkit.entrypoints.rest.access import AccessRules, admit, caller_of, is_admitted, limited, needs
+from agentoolkit.entrypoints.rest.access import admit, caller_of, is_admitted, limited, needs
 from agentoolkit.entrypoints.rest.batches import batches_of
 from agentoolkit.entrypoints.rest.problems import ApiError, problem_of
 from agentoolkit.entrypoints.rest.request_tools import Tools
-from agentoolkit.entrypoints.rest.routing import NamingRoute
+from agentoolkit.entrypoints.rest.routing import NamingRoute, rules_of
 from agentoolkit.entrypoints.rest.session_cookie import session_of
 from agentoolkit.newest import keep_newest
 from agentoolkit.system.scheduler.errors import JobNotFound
@@ -166,8 +165,7 @@ class PageRoute(NamingRoute):
         async def guarded(request: Request) -> Response:
             try:
                 if not is_admitted(request.scope):
-                    is_far = request.client is None or not is_loopback(request.client.host)
-                    rules: AccessRules = getattr(request.app.state, "access", None) or AccessRules(token_needed=is_far)
+                    rules = rules_of(request)
                     await admit(request.scope, rules)
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))

@@ -41,8 +41,25 @@ class _Answered:
         return 0 if self.response is None else len(self.response.body)
 
 
-Answers = OrderedDict[str, _Answered]
-"""One caller's answers by key, the oldest first."""
+class _Answers(OrderedDict[str, _Answered]):
+    """One caller's answers by key, the oldest first."""
+
+    size = 0
+    """Bytes of the answers together. Counted as they come and go: adding up ten thousand for each request would take milliseconds."""
+
+    def keep(self, key: str, answered: _Answered, response: Response) -> Response:
+        """Remember an answer, and drop the oldest ones beyond `MAX_BYTES`."""
+        kept = self.setdefault(key, answered)
+        self.size -= kept.size
+        kept.response = response
+        self.size += kept.size
+        while self.size > MAX_BYTES and len(self) > 1:
+            self.drop_oldest()
+        return response
+
+    def drop_oldest(self) -> None:
+        """Forget the oldest answer."""
+        self.size -= self.popitem(last=False)[1].size
 
 
 async def answered_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -72,30 +89,22 @@ async def answered_once(request: Request, handle: Callable[[Request], Awaitable[
             if response.status_code >= 400:
                 held.pop(given, None)
                 return response
-            answered.response = held.setdefault(given, answered).response = response
-            _make_room(held)
+            answered.response = held.keep(given, answered, response)
         kept = answered.response
         return Response(bytes(kept.body), kept.status_code, dict(kept.headers))  # a copy: middleware changes headers
 
 
-def _entry(held: Answers, key: str, digest: str) -> _Answered:
+def _entry(held: _Answers, key: str, digest: str) -> _Answered:
     """Return the entry of a key, after dropping entries that are too many or older than a day."""
     now = time.monotonic()
     while held and (len(held) >= MAX_REMEMBERED or next(iter(held.values())).at < now - SECONDS):
-        held.popitem(last=False)
+        held.drop_oldest()
     return held.setdefault(key, _Answered(digest, now))
 
 
-def _make_room(held: Answers) -> None:
-    """Drop the oldest answers beyond `MAX_BYTES`."""
-    size = sum(answered.size for answered in held.values())
-    while size > MAX_BYTES and len(held) > 1:
-        size -= held.popitem(last=False)[1].size
-
-
-def _held(request: Request) -> Answers:
+def _held(request: Request) -> _Answers:
     """Return the remembered answers of a request's caller."""
-    answers: dict[str, Answers] | None = getattr(request.app.state, "answered", None)
+    answers: dict[str, _Answers] | None = getattr(request.app.state, "answered", None)
     if answers is None:
-        answers = request.app.state.answered = dict[str, Answers]()
-    return answers.setdefault(caller_of(request.scope).name, Answers())
+        answers = request.app.state.answered = dict[str, _Answers]()
+    return answers.setdefault(caller_of(request.scope).name, _Answers())

@@ -17,7 +17,6 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from agentool.caller import Scope as CallerScope
-from agentoolkit.entrypoints.from_here import is_loopback
 from agentoolkit.entrypoints.rest.access import AccessRules, admit, is_admitted, limited, needs
 from agentoolkit.entrypoints.rest.idempotency import answered_once
 from agentoolkit.entrypoints.rest.problems import RESPONSES, ApiError, invalid_request, problem_response
@@ -62,7 +61,7 @@ class GuardedRoute(NamingRoute):
         async def guarded(request: Request) -> Response:
             try:
                 if not is_admitted(request.scope):
-                    rules = _rules_of(request)
+                    rules = rules_of(request)
                     await admit(request.scope, rules)
                     request = Request(request.scope, limited(request.receive, rules.max_body))
                 needs(request, scope or ("read" if request.method in ("GET", "HEAD") else "write"))
@@ -79,7 +78,7 @@ class GuardedRoute(NamingRoute):
 
 def readmission(request: Request) -> Callable[[], Awaitable[bool]]:
     """Return a function that tells whether an admitted request would still be admitted: its token may be revoked meanwhile."""
-    rules = _rules_of(request)
+    rules = rules_of(request)
 
     async def is_admitted_now() -> bool:
         try:
@@ -113,12 +112,12 @@ def _fields_of(*models: Any) -> dict[str, FieldInfo]:
     return {info.alias or name: info for model in chosen for name, info in model.model_fields.items()}
 
 
-def _rules_of(request: Request) -> AccessRules:
+def rules_of(request: Request) -> AccessRules:
     """Return the application's rules of access. Without any, only callers on this machine need no token."""
     rules = getattr(request.app.state, "access", None)
     if rules is not None:
         return rules
-    return AccessRules(token_needed=request.client is None or not is_loopback(request.client.host))
+    return AccessRules(token_needed=request.client is None)
 
 
 def _check_media_type(request: Request) -> None:

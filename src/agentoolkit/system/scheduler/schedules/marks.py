@@ -16,7 +16,8 @@ _AROUND = re.compile(r"([*_'])(\S.*\S)\1", re.DOTALL)
 def without_marks(text: str) -> str:
     """Return a text without Markdown and quotes; the same text if it has none."""
     bare = _WITHIN.sub("", text).strip()
-    bare = _BEFORE.sub("", bare, count=1) if _BEFORE.match(bare) else bare
+    if (before := _BEFORE.match(bare)) is not None:
+        bare = bare[before.end() :]
     around = _AROUND.fullmatch(bare)
     return around[2] if around else bare
 
